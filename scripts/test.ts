@@ -1,0 +1,27 @@
+// `npm test`: every *.test.ts beside the code it tests, on Node's own test runner, in two processes at a time.
+// Arguments narrow it: `npm test -- packages/ledger` runs the tests below that folder.
+
+import { spawn } from "node:child_process";
+import { globSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const places = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
+const patterns = (places.length > 0 ? places : ["packages", "examples"]).map((place) =>
+  place.endsWith(".ts") ? place : join(place, "**", "*.test.ts"),
+);
+const files = globSync(patterns, { cwd: root, exclude: (name) => name === "node_modules" }).sort();
+if (files.length === 0) {
+  process.stderr.write(`error: no test found under ${places.join(", ")}\n`);
+  process.stderr.write("hint: name a folder or a file from the project's root, such as packages/ledger\n");
+  process.exit(2);
+}
+
+const child = spawn(
+  process.execPath,
+  ["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=2", "--test-timeout=300000", ...flags, ...files],
+  { cwd: root, stdio: "inherit" },
+);
+child.on("exit", (code) => process.exit(code ?? 1));
