@@ -1,0 +1,139 @@
+import type { Entry, LoadCount } from "../entries/index.ts";
+import { EvidenceError } from "../error.ts";
+
+// A device ledger is divided into runs. A run begins at genesis or restart and ends all earlier loads; each record
+// names its load and its ordinal under it; summaries and the restart after say what the run held. Whoever has the
+// entries in order can recompute all of it, so a wrong ordinal or summary convicts the device by its own entries
+// (evidence.md 5). The device writes with this state, the plane checks with it on arrival, the verifier again.
+
+/** A summary stands at least this often; a longer stretch without one is an error of the device. */
+export const summaryInterval = 4096;
+
+/** What a ledger has said so far about the run that is open. */
+export interface RunState {
+  /** Index of the entry that is expected next. */
+  readonly next: number;
+  /** Index of the genesis or restart that began the run. */
+  readonly runStart: number;
+  /** Index of the last entry that stated the run's loads: genesis, restart or summary. */
+  readonly statedAt: number;
+  /** Loads of this run that were accepted, by index, in order. */
+  readonly loads: ReadonlyMap<number, Readonly<LoadProgress>>;
+}
+
+export interface LoadProgress {
+  readonly count: number;
+  readonly unloadIndex: number | null;
+}
+
+/**
+ * Takes the next entry of a device's ledger.
+ *
+ * @param state what the entries before it came to; undefined before the first.
+ * @throws EvidenceError `run-broken` naming the entry and the rule that it breaks.
+ */
+export function advanceRun(state: RunState | undefined, entry: Entry): RunState {
+  if (state === undefined) {
+    if (entry.kind !== "genesis") throw broken(0, `the ledger begins with ${entry.kind}, not with genesis`);
+    return { next: 1, runStart: 0, statedAt: 0, loads: new Map() };
+  }
+  const index = state.next;
+  const next = { ...state, next: index + 1 };
+  switch (entry.kind) {
+    case "genesis":
+      throw broken(index, "a genesis entry stands within a ledger");
+    case "restart":
+      if (entry.previousRun !== state.runStart) {
+        throw broken(index, `the restart names run ${entry.previousRun}, the run before began at ${state.runStart}`);
+      }
+      compareCounts(index, "the closing list", state, entry.closing);
+      return { next: index + 1, runStart: index, statedAt: index, loads: new Map() };
+    case "summary":
+      if (entry.runStart !== state.runStart) {
+        throw broken(index, `the summary names run ${entry.runStart}, the run began at ${state.runStart}`);
+      }
+      compareCounts(index, "the summary", state, entry.loads);
+      return { ...next, statedAt: index };
+    case "load":
+      checkInterval(state, index);
+      if (entry.outcome !== "accepted") return next;
+      return { ...next, loads: withLoad(state, index, { count: 0, unloadIndex: null }) };
+    case "unload": {
+      checkInterval(state, index);
+      const load = openLoad(state, index, entry.loadIndex);
+      return { ...next, loads: withLoad(state, entry.loadIndex, { ...load, unloadIndex: index }) };
+    }
+    case "inference": {
+      checkInterval(state, index);
+      const load = openLoad(state, index, entry.loadIndex);
+      if (entry.ordinal !== load.count) {
+        throw broken(index, `its ordinal under load ${entry.loadIndex} is ${entry.ordinal}, ${load.count} was next`);
+      }
+      return { ...next, loads: withLoad(state, entry.loadIndex, { ...load, count: load.count + 1 }) };
+    }
+    default:
+      checkInterval(state, index);
+      return next;
+  }
+}
+
+/** The state that a restart or summary at `index` states by itself, for readers who begin there. */
+export function runStateAt(index: number, entry: Entry): RunState {
+  if (entry.kind === "genesis" || entry.kind === "restart") {
+    return { next: index + 1, runStart: index, statedAt: index, loads: new Map() };
+  }
+  if (entry.kind !== "summary") throw broken(index, `${entry.kind} does not state a run`);
+  const loads = entry.loads.map(({ loadIndex, count, unloadIndex }): [number, LoadProgress] => [
+    loadIndex,
+    { count, unloadIndex },
+  ]);
+  return { next: index + 1, runStart: entry.runStart, statedAt: index, loads: new Map(loads) };
+}
+
+/** The run's loads as a summary or a closing list writes them: in order of their index. */
+export function loadCounts(state: RunState): readonly LoadCount[] {
+  return [...state.loads]
+    .sort(([a], [b]) => a - b)
+    .map(([loadIndex, { count, unloadIndex }]) => ({ loadIndex, count, unloadIndex }));
+}
+
+function openLoad(state: RunState, index: number, loadIndex: number): LoadProgress {
+  const load = state.loads.get(loadIndex);
+  if (load === undefined) throw broken(index, `it names load ${loadIndex}, which is no accepted load of this run`);
+  if (load.unloadIndex !== null) throw broken(index, `it names load ${loadIndex}, unloaded at ${load.unloadIndex}`);
+  return load;
+}
+
+// One map for the whole run would be changed in place by the next entry; the copy-on-write below costs only where a
+// run has many loads, and the map is shared where nothing but a count changes.
+function withLoad(state: RunState, loadIndex: number, progress: LoadProgress): ReadonlyMap<number, LoadProgress> {
+  const loads = new Map(state.loads);
+  loads.set(loadIndex, progress);
+  return loads;
+}
+
+function checkInterval(state: RunState, index: number): void {
+  if (index - state.statedAt > summaryInterval) {
+    throw broken(index, `no summary stands in the ${summaryInterval} entries after ${state.statedAt}`);
+  }
+}
+
+function compareCounts(index: number, what: string, state: RunState, stated: readonly LoadCount[]): void {
+  const counted = loadCounts(state);
+  if (stated.length !== counted.length) {
+    throw broken(index, `${what} lists ${stated.length} loads, the run had ${counted.length}`);
+  }
+  counted.forEach((own, i) => {
+    const said = stated[i]!;
+    if (said.loadIndex !== own.loadIndex || said.count !== own.count || said.unloadIndex !== own.unloadIndex) {
+      throw broken(
+        index,
+        `${what} gives load ${said.loadIndex} ${said.count} records, the entries give load ${own.loadIndex} ${own.count}`,
+      );
+    }
+  });
+}
+
+function broken(index: number, what: string): EvidenceError {
+  return new EvidenceError("run-broken", `entry ${index}: ${what}`);
+}
