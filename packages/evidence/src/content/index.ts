@@ -1,1 +1,1 @@
-export {};
+export { encodeJson, type JsonObject, type JsonValue, parseJson } from "./i-json.ts";

@@ -1,1 +1,56 @@
-export {};
+export { type Approval, approvalStatement, approvalType, parseApproval } from "./approval.ts";
+export { type Envelope, type EnvelopeSignature, parseEnvelope, payloadType } from "./envelope.ts";
+export { type Evaluation, evaluationStatement, evaluationType, parseEvaluation } from "./evaluation.ts";
+export { type Ingestion, ingestionStatement, ingestionType, parseIngestion, type Split } from "./ingestion.ts";
+export { type Model, modelStatement, modelType, parseModel } from "./model.ts";
+export {
+  type ModelResource,
+  type ModelSignature,
+  modelDigest,
+  modelSignatureStatement,
+  modelSignatureType,
+  parseModelSignature,
+} from "./model-signature.ts";
+export type { NamedFile } from "./named-file.ts";
+export { pae } from "./pae.ts";
+export {
+  keyIdOf,
+  type PublicIdentity,
+  publicIdentity,
+  publicIdentityFromPem,
+  publicKeyPem,
+  type SignatureAlgorithm,
+  verifyWithIdentity,
+} from "./public-identity.ts";
+export { parseRelease, type Release, releaseStatement, releaseType, splitChannel } from "./release.ts";
+export type { ResourceDescriptor } from "./resource-descriptor.ts";
+export {
+  parseSelection,
+  type SelectedSegment,
+  type Selection,
+  selectionStatement,
+  selectionType,
+} from "./selection.ts";
+export { type StatementSigner, signStatement, statementSignerFromPem } from "./sign.ts";
+export {
+  encodeStatement,
+  makeStatement,
+  type NamedDigest,
+  parseStatement,
+  type Statement,
+  type StatementSubject,
+  statementType,
+  subjectDigests,
+} from "./statement.ts";
+export {
+  type DependencyRole,
+  dependencyRoles,
+  parseTraining,
+  type Training,
+  type TrainingDependency,
+  trainingBuildType,
+  trainingStatement,
+  trainingType,
+  transformationBuildType,
+} from "./training.ts";
+export { verifyEnvelope } from "./verify.ts";
