@@ -1,1 +1,14 @@
-export {};
+export { consistencyRoots, verifyConsistency, verifySubtreeConsistency } from "./consistency.ts";
+export { Frontier, rootOf } from "./frontier.ts";
+export { emptyRoot, hashLeaf, hashNode } from "./hashing.ts";
+export { verifyInclusion, verifySubtreeInclusion } from "./inclusion.ts";
+export { type RangeProof, rangeProofNodes, verifyRange } from "./range-proof.ts";
+export {
+  consistencyRanges,
+  type HashRange,
+  inclusionRanges,
+  type NodeId,
+  perfectNodes,
+  proofFromRanges,
+  subtreeConsistencyRanges,
+} from "./ranges.ts";
