@@ -1,3 +1,4 @@
+export * from "./artifact/index.ts";
 export * from "./client/index.ts";
 export * from "./error.ts";
 export * from "./layout/index.ts";

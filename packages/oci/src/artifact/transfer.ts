@@ -1,0 +1,42 @@
+import type { Digest } from "@tally/evidence";
+import type { ByteSource } from "../storage/blob-store.ts";
+import type { ContentDigest } from "../storage/content-digest.ts";
+import type { Descriptor } from "./descriptor.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** A manifest whose bytes were checked against the digest it was asked for by. */
+export interface ResolvedManifest {
+  /** The sha256 of the bytes: the identity of the artifact. */
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  readonly manifest: Manifest;
+  /** As asked for; its digest differs from `digest` only where a sha512 was asked for. */
+  readonly descriptor: Descriptor;
+}
+
+/** Where artifacts can be read: a repository of a registry, or an image layout. */
+export interface ArtifactSource {
+  /** By tag or digest. Throws `not-found`, `digest-mismatch`, and what the transport throws. */
+  resolve(reference: string): Promise<ResolvedManifest>;
+  manifest(digest: ContentDigest): Promise<ResolvedManifest>;
+  /**
+   * A blob, checked while it streams: the last step throws `digest-mismatch` or `size-mismatch` when these were not the
+   * bytes, so nothing may be used before the stream has ended well. A descriptor's size is enforced from the first chunk.
+   */
+  blob(content: ContentDigest | Descriptor): AsyncIterable<Uint8Array>;
+  /** Manifests whose subject is this digest, by artifact type if one is given. */
+  referrers(subject: ContentDigest, artifactType?: string): AsyncIterable<Descriptor>;
+}
+
+/** Where artifacts can be written, blobs before the manifests that name them. */
+export interface ArtifactTarget {
+  hasBlob(digest: ContentDigest): Promise<boolean>;
+  /** Sends a blob unless it is there already. */
+  pushBlob(
+    blob: { digest: ContentDigest; size: number },
+    content: ByteSource | (() => ByteSource),
+  ): Promise<"sent" | "present">;
+  /** Stores the exact bytes, under a tag if one is given. */
+  pushManifest(bytes: Uint8Array, mediaType: string, tag?: string): Promise<{ digest: Digest }>;
+}
