@@ -1,6 +1,9 @@
+export { type CheckReport, checkLedger } from "./check-ledger.ts";
+export { CHECKPOINT_FILE, type SignedCheckpoint } from "./checkpoint-file.ts";
 export * from "./clock.ts";
 export * from "./error.ts";
 export * from "./files/index.ts";
+export { type Appended, Ledger, type LedgerOptions } from "./ledger.ts";
 export type { LogReader } from "./log-reader.ts";
 export * from "./mirror/index.ts";
 export * from "./store/index.ts";

@@ -1,49 +1,303 @@
-import type { Hash, LeafHash, RootHash } from "@tally/evidence";
-import type { Files } from "../files/index.ts";
-import type { LogReader } from "../log-reader.ts";
+import { equalBytes, type Hash, hashLeaf, type LeafHash, type RootHash } from "@tally/evidence";
+import { LedgerError } from "../error.ts";
+import { type Files, nodeFiles } from "../files/index.ts";
+import { markAtOrBefore } from "./commit-scan.ts";
+import { encodeTiles } from "./derived.ts";
+import { frame, unframe } from "./frames.ts";
+import {
+  COMMIT_BYTES,
+  concatHashes,
+  encodeMark,
+  HASH_BYTES,
+  MAX_COMMIT_ENTRIES,
+  MAX_COMMIT_LENGTH,
+  type Mark,
+  nextMark,
+  startMark,
+  TILE_RECORD_BYTES,
+  TILE_WIDTH,
+} from "./layout.ts";
+import { ProvingLog } from "./proving-log.ts";
+import { type Damage, NOTHING_SEALED, recover, type Sealed } from "./recover.ts";
+import { claimFolder, closeStoreFiles, openStoreFiles, readOrigin, type StoreFiles } from "./store-files.ts";
+import { TileCache } from "./tile-cache.ts";
+import type { TreeTip } from "./tree-tip.ts";
 
 export interface LogStoreOptions {
   /** Folder of this log alone; created when absent. */
   readonly dir: string;
   readonly origin: string;
   readonly files?: Files;
-  /** The size and root that were last vouched for (signed, or verified against a signed note). Below it anything missing is damage. */
-  readonly sealed?: { readonly size: number; readonly root: RootHash };
-  /** `read` repairs nothing, cuts nothing and refuses writes. Default `write`. */
+  /**
+   * The size and root last vouched for (signed, or verified against a signed note). Anything missing or altered below it
+   * is damage; beyond it a torn tail is cut.
+   */
+  readonly sealed?: Sealed;
+  /** `read` repairs and cuts nothing and refuses writes. Default `write`. */
   readonly mode?: "read" | "write";
 }
 
-/** What is wrong with stored entries, and from where on. */
-export interface Damage {
-  /** The first entry that is missing or altered, as far as is known. */
-  readonly index: number;
-  readonly what: string;
-}
-
 /**
- * A log on disk: the part that a ledger and a mirror share. It takes no lock and signs nothing. See store/layout.ts for its files.
+ * A log on disk: what a ledger and a mirror share. It takes no lock and signs nothing; see layout.ts for its files.
+ *
+ * Opening recovers (see recover.ts). With `damage` set the log stays readable below it and refuses to grow. After a failed write
+ * or fsync it refuses to grow until it is opened again.
  */
-export declare class LogStore implements LogReader {
-  static open(options: LogStoreOptions): Promise<LogStore>;
+export class LogStore extends ProvingLog {
   readonly origin: string;
   readonly damage: Damage | undefined;
-  get size(): number;
-  /** Appends in one commit: resolved means durable. `leaves` are the entries' leaf hashes when the caller has them. Calls run one after another. */
-  append(entries: readonly Uint8Array[], leaves?: readonly LeafHash[]): Promise<void>;
-  /** Cuts the log back to its first `size` entries, durably. Never below what was sealed. */
-  truncate(size: number): Promise<void>;
-  /** Makes hashes and tile roots durable too, so that opening need not recompute them; call before vouching for a new size. */
-  seal(size: number, root: RootHash): Promise<void>;
-  close(): Promise<void>;
-  entry(index: number): Promise<Uint8Array>;
-  entries(from: number, to: number): AsyncIterable<Uint8Array>;
-  leafHash(index: number): Promise<LeafHash>;
-  leafHashes(from: number, to: number): AsyncIterable<LeafHash>;
-  root(size?: number): Promise<RootHash>;
-  node(level: number, index: number): Promise<Hash>;
-  inclusionProof(index: number, size: number): Promise<Hash[]>;
-  consistencyProof(m: number, n: number): Promise<Hash[]>;
-  subtreeConsistencyProof(start: number, end: number, size: number): Promise<Hash[]>;
-  rangeProof(lo: number, hi: number, size: number): Promise<{ left: Hash[]; right: Hash[] }>;
-  tile(path: string, size: number): Promise<Uint8Array | undefined>;
+  readonly #open: StoreFiles;
+  readonly #writable: boolean;
+  readonly #tip: TreeTip;
+  readonly #cache: TileCache;
+  #mark: Mark;
+  #records: number;
+  #sealed: Sealed;
+  #turn: Promise<unknown> = Promise.resolve();
+  #failure: LedgerError | undefined;
+  #closed = false;
+
+  private constructor(
+    origin: string,
+    open: StoreFiles,
+    writable: boolean,
+    sealed: Sealed,
+    recovered: Awaited<ReturnType<typeof recover>>,
+  ) {
+    super();
+    this.origin = origin;
+    this.damage = recovered.damage;
+    this.#open = open;
+    this.#writable = writable;
+    this.#sealed = sealed;
+    this.#tip = recovered.tip;
+    this.#mark = recovered.mark;
+    this.#records = recovered.records;
+    this.#cache = new TileCache(open.hashes, (tile) => this.#bundle(tile));
+  }
+
+  /** LedgerError `wrong-origin` or `format-unknown` when the folder is not this log's. Damage does not throw: see `damage`. */
+  static async open(options: LogStoreOptions): Promise<LogStore> {
+    const { dir, origin, files = nodeFiles, sealed = NOTHING_SEALED, mode = "write" } = options;
+    if (mode === "write") await claimFolder(files, dir, origin);
+    else if ((await readOrigin(files, dir)) !== origin) {
+      throw new LedgerError("wrong-origin", `${dir} does not hold the log ${origin}`);
+    }
+    const open = await openStoreFiles(files, dir, mode);
+    try {
+      const recovered = await recover(open, origin, sealed, mode === "write");
+      return new LogStore(origin, open, mode === "write", sealed, recovered);
+    } catch (error) {
+      await closeStoreFiles(open);
+      throw error;
+    }
+  }
+
+  get size(): number {
+    return this.#mark.index;
+  }
+
+  /**
+   * Appends; resolved means durable. Commits that fit one checksum are atomic: after a crash they are whole or absent.
+   * `leaves` are the entries' leaf hashes where the caller has them. Calls run one after another.
+   */
+  append(entries: readonly Uint8Array[], leaves: readonly LeafHash[] = entries.map(hashLeaf)): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#checkWritable();
+      for (const [from, to] of commitRanges(entries)) {
+        await this.#attempt("append", () => this.#commit(entries.slice(from, to), leaves.slice(from, to)));
+      }
+    });
+  }
+
+  /** Cuts the log back to its first `size` entries, durably; LedgerError `out-of-range` below the sealed size. */
+  truncate(size: number): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#checkWritable();
+      if (!(Number.isSafeInteger(size) && size >= this.#sealed.size && size <= this.size)) {
+        const span = `${this.#sealed.size} to ${this.size}`;
+        throw new LedgerError("out-of-range", `cannot cut ${this.origin} to ${size}; possible is ${span}`);
+      }
+      if (size < this.size) await this.#attempt("truncate", () => this.#cut(size));
+    });
+  }
+
+  /**
+   * To be called before a new size is vouched for: checks that `root` is this log's at `size`, and makes hashes and tiles
+   * durable too, so that opening need not compute them again. LedgerError `out-of-range` or `signing-refused`.
+   */
+  seal(size: number, root: RootHash): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#checkWritable();
+      this.within(size);
+      if (size < this.#sealed.size || !equalBytes(await this.root(size), root)) {
+        throw new LedgerError("signing-refused", `size ${size} of ${this.origin} with that root is not this log`);
+      }
+      await this.#attempt("sync", () => Promise.all([this.#open.hashes.sync(), this.#open.tiles.sync()]));
+      this.#sealed = { size, root };
+    });
+  }
+
+  /** Waits for what was begun. The log's entries are durable already. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#turn.catch(() => {});
+    await closeStoreFiles(this.#open);
+  }
+
+  async *entries(from: number, to: number): AsyncGenerator<Uint8Array> {
+    this.within(to, from);
+    for (let index = from; index < to; ) {
+      const tile = Math.floor(index / TILE_WIDTH);
+      const bundle = await this.#bundle(tile);
+      const end = Math.min(to, (tile + 1) * TILE_WIDTH);
+      for (; index < end; index += 1) {
+        const entry = bundle[index % TILE_WIDTH];
+        if (entry === undefined || !equalBytes(hashLeaf(entry), await this.leafHash(index))) throw this.#altered(index);
+        yield entry;
+      }
+    }
+  }
+
+  async node(level: number, index: number): Promise<Hash> {
+    this.within((index + 1) * 2 ** level, index);
+    if (level >= 8) return this.#tip.upper(level, index);
+    const tile = Math.floor((index * 2 ** level) / TILE_WIDTH);
+    if (tile === this.#tip.fullTiles) return this.#tip.tailNode(level, index);
+    return this.#cache.node(level, index, this.#tip.upper(8, tile));
+  }
+
+  async #commit(entries: readonly Uint8Array[], leaves: readonly LeafHash[]): Promise<void> {
+    const { bytes, ends } = frame(entries);
+    const level0 = concatHashes(leaves);
+    const { index, offset } = this.#mark;
+    const mark = nextMark(this.#mark, index + entries.length, offset + bytes.length, level0);
+    const extension = this.#tip.extend(
+      leaves,
+      ends.map((end) => offset + end),
+    );
+
+    const { entries: journal, commits, hashes, tiles } = this.#open;
+    await allDone([
+      journal.write(bytes, offset),
+      commits.write(encodeMark(mark), this.#records * COMMIT_BYTES),
+      hashes.write(level0, index * HASH_BYTES),
+      tiles.write(encodeTiles(extension.full), this.#tip.fullTiles * TILE_RECORD_BYTES),
+    ]);
+    await allDone([journal.sync(), commits.sync()]);
+    this.#tip.apply(extension);
+    this.#mark = mark;
+    this.#records += 1;
+  }
+
+  /** Each step leaves a log that recovery reads as whole: first the later commits go, then the last is shortened, then the bytes. */
+  async #cut(size: number): Promise<void> {
+    const { entries: journal, commits, hashes, tiles } = this.#open;
+    const before = await markAtOrBefore(commits, size, startMark(this.origin));
+    let { mark, good: records } = before;
+    if (mark.index < size) {
+      mark = nextMark(mark, size, await this.#endOf(size - 1), await this.#level0(mark.index, size));
+      records += 1;
+    }
+    const full = Math.floor(size / TILE_WIDTH);
+    const tail = await this.#level0(full * TILE_WIDTH, size);
+
+    await commits.truncate(records * COMMIT_BYTES);
+    await commits.sync();
+    if (records > before.good) {
+      await commits.write(encodeMark(mark), before.good * COMMIT_BYTES);
+      await commits.sync();
+    }
+    await journal.truncate(mark.offset);
+    await hashes.truncate(size * HASH_BYTES);
+    await tiles.truncate(full * TILE_RECORD_BYTES);
+    await allDone([journal.sync(), hashes.sync(), tiles.sync()]);
+    this.#tip.reset(full, tail);
+    this.#cache.clear();
+    this.#mark = mark;
+    this.#records = records;
+  }
+
+  async #level0(from: number, to: number): Promise<Uint8Array> {
+    const hashes: LeafHash[] = [];
+    for (let i = from; i < to; i += 1) hashes.push(await this.leafHash(i));
+    return concatHashes(hashes);
+  }
+
+  /** Where entry `index` ends in the journal. */
+  async #endOf(index: number): Promise<number> {
+    const tile = Math.floor(index / TILE_WIDTH);
+    const bundle = await this.#bundle(tile);
+    const upTo = bundle.slice(0, (index % TILE_WIDTH) + 1);
+    return upTo.reduce((sum, entry) => sum + 2 + entry.length, this.#tip.tileStart(tile));
+  }
+
+  /** The entries of a tile as they lie in the journal, unchecked. */
+  async #bundle(tile: number): Promise<readonly Uint8Array[]> {
+    const start = this.#tip.tileStart(tile);
+    const end = tile < this.#tip.fullTiles ? this.#tip.tileStart(tile + 1) : this.#mark.offset;
+    const bytes = new Uint8Array(end - start);
+    const read = await this.#open.entries.read(bytes, start);
+    return unframe(bytes.subarray(0, read), TILE_WIDTH) ?? [];
+  }
+
+  #exclusive<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(act, act);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #attempt(what: string, act: () => Promise<unknown>): Promise<void> {
+    try {
+      await act();
+    } catch (cause) {
+      if (cause instanceof LedgerError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.#failure = new LedgerError("write-failed", `${what} on ${this.origin} failed: ${reason}`, {
+        cause,
+        hint: "make room or repair the disk, then open the log again: opening checks what was written",
+      });
+      throw this.#failure;
+    }
+  }
+
+  #checkWritable(): void {
+    if (this.#closed) throw new LedgerError("closed", `${this.origin} is closed`);
+    if (this.damage !== undefined) {
+      throw new LedgerError("damaged", `${this.origin} is damaged: ${this.damage.what}`, {
+        hint: "keep the folder as it is; a device goes on in a new epoch",
+      });
+    }
+    if (!this.#writable) throw new LedgerError("read-only", `${this.origin} was opened for reading`);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #altered(index: number): LedgerError {
+    return new LedgerError("damaged", `entry ${index} of ${this.origin} was altered or is missing on disk`, {
+      hint: "run `tally ledger check` on the folder; restore it from the mirror",
+    });
+  }
+}
+
+/** Waits for all, also when one fails: nothing may still be writing when the failure is reported. */
+async function allDone(writes: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(writes)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}
+
+/** Splits entries into commits that are within both bounds. */
+function* commitRanges(entries: readonly Uint8Array[]): Generator<[from: number, to: number]> {
+  let from = 0;
+  let length = 0;
+  for (const [i, entry] of entries.entries()) {
+    if (i - from === MAX_COMMIT_ENTRIES || length + 2 + entry.length > MAX_COMMIT_LENGTH) {
+      yield [from, i];
+      from = i;
+      length = 0;
+    }
+    length += 2 + entry.length;
+  }
+  if (from < entries.length) yield [from, entries.length];
 }

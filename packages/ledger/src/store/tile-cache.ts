@@ -1,0 +1,76 @@
+import { asHash, equalBytes, type Hash, hashLeaf } from "@tally/evidence";
+import { LedgerError } from "../error.ts";
+import type { OpenFile } from "../files/index.ts";
+import { HASH_BYTES, TILE_WIDTH } from "./layout.ts";
+import { parents } from "./perfect-tree.ts";
+
+const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
+
+/** Full level-0 tiles kept with their inner nodes: 16 KiB each. */
+const KEPT = 16;
+
+/** Level 0 (index 0) up to level 8 (one hash) of a full tile. */
+type TileLevels = readonly Uint8Array[];
+
+/**
+ * Reads full tiles of level 0, each checked against its root. A tile that does not hold (the `hashes` file is only derived) is
+ * computed anew from the entries; when they do not hold either, LedgerError `damaged`.
+ */
+export class TileCache {
+  readonly #hashes: OpenFile;
+  readonly #readEntries: (tile: number) => Promise<readonly Uint8Array[]>;
+  readonly #kept = new Map<number, Promise<TileLevels>>();
+
+  constructor(hashes: OpenFile, readEntries: (tile: number) => Promise<readonly Uint8Array[]>) {
+    this.#hashes = hashes;
+    this.#readEntries = readEntries;
+  }
+
+  /** A node below level 8 in a full tile whose root is `root`. */
+  async node(level: number, index: number, root: Hash): Promise<Hash> {
+    const perTile = TILE_WIDTH / 2 ** level;
+    const levels = await this.#tile(Math.floor(index / perTile), root);
+    const at = (index % perTile) * HASH_BYTES;
+    return asHash(levels[level]!.slice(at, at + HASH_BYTES));
+  }
+
+  clear(): void {
+    this.#kept.clear();
+  }
+
+  #tile(tile: number, root: Hash): Promise<TileLevels> {
+    const kept = this.#kept.get(tile);
+    const levels = kept ?? this.#load(tile, root);
+    this.#kept.delete(tile);
+    this.#kept.set(tile, levels);
+    if (kept === undefined) {
+      levels.catch(() => this.#kept.delete(tile));
+      if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value!);
+    }
+    return levels;
+  }
+
+  async #load(tile: number, root: Hash): Promise<TileLevels> {
+    const stored = new Uint8Array(TILE_BYTES);
+    await this.#hashes.read(stored, tile * TILE_BYTES);
+    const levels = levelsOf(stored);
+    if (equalBytes(levels[8]!, root)) return levels;
+    const recomputed = levelsOf(concatLeaves(await this.#readEntries(tile)));
+    if (equalBytes(recomputed[8]!, root)) return recomputed;
+    throw new LedgerError("damaged", `entries ${tile * TILE_WIDTH} to ${(tile + 1) * TILE_WIDTH - 1} were altered`, {
+      hint: "run `tally ledger check` on the folder; restore it from the mirror",
+    });
+  }
+}
+
+function levelsOf(level0: Uint8Array): TileLevels {
+  const levels = [level0];
+  for (let level = 1; level <= 8; level += 1) levels.push(parents(levels[level - 1]!));
+  return levels;
+}
+
+function concatLeaves(entries: readonly Uint8Array[]): Uint8Array {
+  const level0 = new Uint8Array(TILE_BYTES);
+  for (const [i, entry] of entries.entries()) level0.set(hashLeaf(entry), i * HASH_BYTES);
+  return level0;
+}

@@ -1,0 +1,119 @@
+import {
+  asRootHash,
+  emptyRoot,
+  Frontier,
+  type Hash,
+  hashNode,
+  type LeafHash,
+  perfectNodes,
+  type RootHash,
+} from "@tally/evidence";
+import { HashColumn } from "./hash-column.ts";
+import { HASH_BYTES, TILE_WIDTH } from "./layout.ts";
+import { perfectRoot } from "./perfect-tree.ts";
+
+/** A tile that an extension completes: its root and where its last entry ends in the journal. */
+export interface FullTile {
+  readonly root: Hash;
+  readonly end: number;
+}
+
+/** What appending some leaves changes, computed before anything is written. */
+export interface Extension {
+  readonly size: number;
+  readonly full: readonly FullTile[];
+  /** Level-0 hashes of the last, partial tile. */
+  readonly tail: Uint8Array;
+}
+
+/**
+ * The part of a tree that is kept in memory: every node from level 8 up (a quarter of a byte per entry) and the hashes of
+ * the last, partial tile. What lies below level 8 in full tiles is read from the `hashes` file.
+ */
+export class TreeTip {
+  readonly #upper: HashColumn[] = [new HashColumn()];
+  #ends = new Float64Array(64);
+  #tail: Uint8Array = new Uint8Array(0);
+
+  get fullTiles(): number {
+    return this.#upper[0]!.length;
+  }
+
+  get size(): number {
+    return this.fullTiles * TILE_WIDTH + this.#tail.length / HASH_BYTES;
+  }
+
+  /** Level-0 hashes of the partial tile, concatenated. Not to be changed. */
+  get tail(): Uint8Array {
+    return this.#tail;
+  }
+
+  /** Where the entries of tile `index` begin in the journal. */
+  tileStart(index: number): number {
+    return index === 0 ? 0 : this.#ends[index - 1]!;
+  }
+
+  /** A node of level 8 or higher, complete. */
+  upper(level: number, index: number): Hash {
+    return this.#upper[level - 8]!.at(index);
+  }
+
+  /** Root of all entries. */
+  root(): RootHash {
+    if (this.size === 0) return emptyRoot;
+    const hashes = perfectNodes([0, this.size]).map(({ level, index }) =>
+      level >= 8 ? this.upper(level, index) : this.tailNode(level, index),
+    );
+    return asRootHash(Frontier.from(this.size, hashes).root());
+  }
+
+  /** A complete node below level 8 within the partial tile. */
+  tailNode(level: number, index: number): Hash {
+    const from = index * 2 ** level - this.fullTiles * TILE_WIDTH;
+    return perfectRoot(this.#tail.subarray(from * HASH_BYTES, (from + 2 ** level) * HASH_BYTES));
+  }
+
+  /** `ends[i]` is where the entry of `leaves[i]` ends in the journal. */
+  extend(leaves: readonly LeafHash[], ends: readonly number[]): Extension {
+    const full: FullTile[] = [];
+    const tile = new Uint8Array(TILE_WIDTH * HASH_BYTES);
+    tile.set(this.#tail);
+    let filled = this.#tail.length;
+    for (const [i, leaf] of leaves.entries()) {
+      tile.set(leaf, filled);
+      filled += HASH_BYTES;
+      if (filled < tile.length) continue;
+      full.push({ root: perfectRoot(tile), end: ends[i]! });
+      filled = 0;
+    }
+    return { size: this.size + leaves.length, full, tail: tile.slice(0, filled) };
+  }
+
+  apply(extension: Extension): void {
+    for (const tile of extension.full) this.pushTile(tile);
+    this.#tail = extension.tail;
+  }
+
+  /** A full tile where the tail is empty or just completed. */
+  pushTile({ root, end }: FullTile): void {
+    const tiles = this.fullTiles;
+    if (tiles === this.#ends.length) {
+      const larger = new Float64Array(tiles * 2);
+      larger.set(this.#ends);
+      this.#ends = larger;
+    }
+    this.#ends[tiles] = end;
+    this.#upper[0]!.push(root);
+    for (let level = 0; this.#upper[level]!.length % 2 === 0; level += 1) {
+      const column = this.#upper[level]!;
+      if (level + 1 === this.#upper.length) this.#upper.push(new HashColumn());
+      this.#upper[level + 1]!.push(hashNode(column.at(column.length - 2), column.at(column.length - 1)));
+    }
+  }
+
+  /** Back to `tiles` full tiles and the given partial one. */
+  reset(tiles: number, tail: Uint8Array): void {
+    for (const [level, column] of this.#upper.entries()) column.truncate(Math.floor(tiles / 2 ** level));
+    this.#tail = tail;
+  }
+}
