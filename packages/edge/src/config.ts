@@ -1,0 +1,106 @@
+import { EdgeError } from "./error.ts";
+import { readIfPresent, writeDurably } from "./folder/durable-file.ts";
+import { asCount, asOneOf, asText, parseObject } from "./folder/json.ts";
+
+/** What must be true before an output leaves the device (evidence.md 1). */
+export const releaseModes = ["immediate", "committed", "sealed"] as const;
+export type ReleaseMode = (typeof releaseModes)[number];
+
+/** Whether inputs and outputs are kept for segments. */
+export const captureModes = ["none", "full"] as const;
+export type CaptureMode = (typeof captureModes)[number];
+
+/** How a device behaves, as config.json in its folder says and its operator may change. */
+export interface DeviceConfig {
+  /** Base URL of the plane. */
+  readonly url: string;
+  /** Default `committed`. */
+  readonly release: ReleaseMode;
+  /** Default `none`. */
+  readonly capture: CaptureMode;
+  /** Bytes of payloads kept before capturing pauses. Default 256 MiB. */
+  readonly captureLimitBytes: number;
+  /** Largest release or plane checkpoint age that a load accepts, in seconds; 0 sets no limit. Default 0. */
+  readonly maxReleaseAgeSeconds: number;
+  /** How often the agent syncs, in milliseconds. Default 60,000. */
+  readonly syncEveryMs: number;
+}
+
+/** What a caller sets for this run, above environment and file. */
+export type ConfigOverrides = Partial<DeviceConfig>;
+
+const defaults = {
+  release: "committed",
+  capture: "none",
+  captureLimitBytes: 256 * 1024 * 1024,
+  maxReleaseAgeSeconds: 0,
+  syncEveryMs: 60_000,
+} as const satisfies Omit<DeviceConfig, "url">;
+
+const names = ["url", ...Object.keys(defaults)];
+
+/**
+ * Reads config.json; `TALLY_URL`, `TALLY_RELEASE`, `TALLY_CAPTURE` and `TALLY_SYNC_MS` stand above it, `overrides` above both.
+ *
+ * @throws EdgeError `not-enrolled` where there is no file, `config-invalid` naming the setting that is wrong.
+ */
+export async function readConfig(
+  path: string,
+  overrides: ConfigOverrides = {},
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<DeviceConfig> {
+  const bytes = await readIfPresent(path);
+  if (bytes === undefined) {
+    throw new EdgeError("not-enrolled", `${path} does not exist`, { hint: "enrol the device: tally device enroll" });
+  }
+  const file = parseObject(new TextDecoder().decode(bytes), path, "config-invalid");
+  for (const name of Object.keys(file)) {
+    if (!names.includes(name)) {
+      throw new EdgeError("config-invalid", `${path}: unknown setting ${name}`, { hint: `known: ${names.join(", ")}` });
+    }
+  }
+  const syncMs = environment.TALLY_SYNC_MS;
+  return parseConfig({
+    ...defaults,
+    ...file,
+    ...present({
+      url: environment.TALLY_URL,
+      release: environment.TALLY_RELEASE,
+      capture: environment.TALLY_CAPTURE,
+      syncEveryMs: syncMs === undefined ? undefined : Number(syncMs),
+    }),
+    ...present(overrides),
+  });
+}
+
+/** Writes the settings that differ from the defaults. */
+export function writeConfig(path: string, config: { readonly url: string } & ConfigOverrides): Promise<void> {
+  const parsed = parseConfig({ ...defaults, ...present(config) });
+  const chosen = Object.entries(parsed).filter(([name, value]) => (defaults as Record<string, unknown>)[name] !== value);
+  return writeDurably(path, `${JSON.stringify(Object.fromEntries(chosen), null, 2)}\n`);
+}
+
+function parseConfig(value: Readonly<Record<string, unknown>>): DeviceConfig {
+  const code = "config-invalid";
+  return Object.freeze({
+    url: planeUrl(asText(value.url, "url", code)),
+    release: asOneOf(value.release, releaseModes, "release", code),
+    capture: asOneOf(value.capture, captureModes, "capture", code),
+    captureLimitBytes: asCount(value.captureLimitBytes, "captureLimitBytes", code),
+    maxReleaseAgeSeconds: asCount(value.maxReleaseAgeSeconds, "maxReleaseAgeSeconds", code),
+    syncEveryMs: asCount(value.syncEveryMs, "syncEveryMs", code, 100),
+  });
+}
+
+/** An http or https URL without a slash at its end. */
+export function planeUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.search !== "" || url.hash !== "") {
+    throw new EdgeError("config-invalid", `${text} is not the URL of a plane`, { hint: "write http://host:port" });
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+function present<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
