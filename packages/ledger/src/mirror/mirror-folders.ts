@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import type { Files } from "../files/index.ts";
+import { originHash } from "../witness/origin-folder.ts";
+import { MirroredFolder } from "./mirrored-log.ts";
+
+const HASH = /^[0-9a-f]{64}$/;
+
+/**
+ * The logs of a mirror, one folder each, named by the hash of the origin.
+ *
+ * A folder that cannot be opened takes nothing else down: its error is kept and met by whoever asks for that log.
+ */
+export class MirrorFolders {
+  readonly #files: Files;
+  readonly #dir: string;
+  readonly #open = new Map<string, MirroredFolder>();
+  readonly #opening = new Map<string, Promise<MirroredFolder>>();
+
+  private constructor(files: Files, dir: string) {
+    this.#files = files;
+    this.#dir = dir;
+  }
+
+  static async open(files: Files, dir: string): Promise<MirrorFolders> {
+    const folders = new MirrorFolders(files, join(dir, "logs"));
+    await files.makeDirectory(folders.#dir);
+    for (const hash of await files.list(folders.#dir)) {
+      if (HASH.test(hash)) await folders.#reopen(hash);
+    }
+    return folders;
+  }
+
+  /** Every log for which a checkpoint was accepted. */
+  all(): MirroredFolder[] {
+    return [...this.#open.values()].filter((folder) => folder.pending !== undefined);
+  }
+
+  /** The log whose origin has this hash, if a checkpoint of it was accepted. */
+  find(hash: string): MirroredFolder | undefined {
+    const folder = this.#open.get(hash);
+    return folder?.pending === undefined ? undefined : folder;
+  }
+
+  /** The folder of an origin, made when it is new. Rejects with what is wrong with a folder that cannot be opened. */
+  obtain(origin: string): Promise<MirroredFolder> {
+    const hash = originHash(origin);
+    const opening = this.#opening.get(hash) ?? this.#begin(hash, origin);
+    this.#opening.set(hash, opening);
+    return opening;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#opening.values());
+    for (const folder of this.#open.values()) await folder.close();
+  }
+
+  async #begin(hash: string, origin: string): Promise<MirroredFolder> {
+    const folder = await MirroredFolder.open(this.#files, join(this.#dir, hash), origin);
+    this.#open.set(hash, folder);
+    return folder;
+  }
+
+  async #reopen(hash: string): Promise<void> {
+    try {
+      const origin = await MirroredFolder.originOf(this.#files, join(this.#dir, hash));
+      if (origin !== undefined) await this.obtain(origin);
+    } catch (error) {
+      const failed = Promise.reject<MirroredFolder>(error);
+      failed.catch(() => {});
+      this.#opening.set(hash, failed);
+    }
+  }
+}

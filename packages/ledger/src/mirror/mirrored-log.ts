@@ -1,0 +1,167 @@
+import { join } from "node:path";
+import { type Checkpoint, equalBytes, type Hash, type LeafHash, type RootHash } from "@tally/evidence";
+import { LedgerError } from "../error.ts";
+import type { Files } from "../files/index.ts";
+import type { LogReader } from "../log-reader.ts";
+import { LogStore } from "../store/index.ts";
+import type { Cosignatures } from "../witness/cosigner.ts";
+import { type Head, readHead, writeHead } from "../witness/head-file.ts";
+import { SerialQueue } from "../witness/serial-queue.ts";
+import { ConflictStore } from "./conflict-store.ts";
+
+/** One log as a mirror holds it. `size` and `nextEntry` count stored entries, which may be ahead of `mirrored`. */
+export interface MirroredLog extends LogReader {
+  /** The latest checkpoint that was accepted, with the witness's cosignatures apart. */
+  readonly pending: Head | undefined;
+  /** The latest checkpoint whose entries are all stored, with the mirror's cosignatures apart. */
+  readonly mirrored: Head | undefined;
+  /** The first entry that is not stored yet. */
+  readonly nextEntry: number;
+}
+
+/**
+ * The folder of one mirrored log:
+ *
+ *     pending.json    the pending checkpoint
+ *     mirrored.json   the mirror checkpoint
+ *     log/            entries, each proven under some pending checkpoint before it was stored
+ *     conflicts/      refused checkpoints
+ *
+ * `nextEntry` may be ahead of the mirror checkpoint and behind or ahead of no more than the pending one. All changes go
+ * through `queue`; reading does not.
+ */
+export class MirroredFolder implements MirroredLog {
+  readonly origin: string;
+  readonly queue = new SerialQueue();
+  readonly conflicts: ConflictStore;
+  readonly #dir: string;
+  readonly #files: Files;
+  readonly #store: LogStore;
+  #pending: Head | undefined;
+  #mirrored: Head | undefined;
+
+  private constructor(origin: string, dir: string, files: Files, store: LogStore, heads: (Head | undefined)[]) {
+    this.origin = origin;
+    this.conflicts = new ConflictStore(files, join(dir, "conflicts"));
+    this.#dir = dir;
+    this.#files = files;
+    this.#store = store;
+    [this.#pending, this.#mirrored] = heads;
+  }
+
+  /** Opens the folder of a log whose origin is known, new or not. */
+  static async open(files: Files, dir: string, origin: string): Promise<MirroredFolder> {
+    await files.makeDirectory(dir);
+    const pending = await readHead(files, join(dir, "pending.json"));
+    const mirrored = await readHead(files, join(dir, "mirrored.json"));
+    for (const head of [pending, mirrored]) {
+      if (head === undefined || head.checkpoint.origin === origin) continue;
+      throw new LedgerError("wrong-origin", `${dir} holds ${head.checkpoint.origin}, not ${origin}`);
+    }
+    const sealed = mirrored === undefined ? {} : { sealed: mirrored.checkpoint };
+    const store = await LogStore.open({ dir: join(dir, "log"), origin, files, ...sealed });
+    return new MirroredFolder(origin, dir, files, store, [pending, mirrored]);
+  }
+
+  /** The origin of a folder that was used before; undefined when nothing was accepted there. */
+  static async originOf(files: Files, dir: string): Promise<string | undefined> {
+    return (await readHead(files, join(dir, "pending.json")))?.checkpoint.origin;
+  }
+
+  get pending(): Head | undefined {
+    return this.#pending;
+  }
+
+  get mirrored(): Head | undefined {
+    return this.#mirrored;
+  }
+
+  get nextEntry(): number {
+    return this.#store.size;
+  }
+
+  get size(): number {
+    return this.#store.size;
+  }
+
+  /** Durable when it resolves. A failed write leaves memory as it was: no cosignature over it was given away. */
+  async setPending(checkpoint: Checkpoint, note: string, { lines, time }: Cosignatures): Promise<void> {
+    const head: Head = Object.freeze({ checkpoint, note, cosignatures: lines, time });
+    await writeHead(this.#files, join(this.#dir, "pending.json"), head);
+    this.#pending = head;
+  }
+
+  /** Makes everything up to the checkpoint durable and checks that it has the signed root, before a mirror cosigns it. */
+  async prepareMirrored({ size, root }: Checkpoint): Promise<void> {
+    const ours = await this.#store.root(size);
+    if (!equalBytes(ours, root)) {
+      throw new LedgerError(
+        "damaged",
+        `the entries stored for ${this.origin} do not have the signed root of size ${size}`,
+        {
+          hint: "the folder was altered or restored from a copy; check it with: tally ledger check",
+        },
+      );
+    }
+    await this.#store.seal(size, root);
+  }
+
+  async setMirrored(checkpoint: Checkpoint, note: string, { lines, time }: Cosignatures): Promise<void> {
+    const head: Head = Object.freeze({ checkpoint, note, cosignatures: lines, time });
+    await writeHead(this.#files, join(this.#dir, "mirrored.json"), head);
+    this.#mirrored = head;
+  }
+
+  append(entries: readonly Uint8Array[], leaves: readonly LeafHash[]): Promise<void> {
+    return this.#store.append(entries, leaves);
+  }
+
+  async close(): Promise<void> {
+    await this.queue.idle();
+    await this.#store.close();
+  }
+
+  entry(index: number): Promise<Uint8Array> {
+    return this.#store.entry(index);
+  }
+
+  entries(from: number, to: number): AsyncIterable<Uint8Array> {
+    return this.#store.entries(from, to);
+  }
+
+  leafHash(index: number): Promise<LeafHash> {
+    return this.#store.leafHash(index);
+  }
+
+  leafHashes(from: number, to: number): AsyncIterable<LeafHash> {
+    return this.#store.leafHashes(from, to);
+  }
+
+  root(size?: number): Promise<RootHash> {
+    return this.#store.root(size);
+  }
+
+  node(level: number, index: number): Promise<Hash> {
+    return this.#store.node(level, index);
+  }
+
+  inclusionProof(index: number, size: number): Promise<Hash[]> {
+    return this.#store.inclusionProof(index, size);
+  }
+
+  consistencyProof(m: number, n: number): Promise<Hash[]> {
+    return this.#store.consistencyProof(m, n);
+  }
+
+  subtreeConsistencyProof(start: number, end: number, size: number): Promise<Hash[]> {
+    return this.#store.subtreeConsistencyProof(start, end, size);
+  }
+
+  rangeProof(lo: number, hi: number, size: number): Promise<{ left: Hash[]; right: Hash[] }> {
+    return this.#store.rangeProof(lo, hi, size);
+  }
+
+  tile(path: string, size: number): Promise<Uint8Array | undefined> {
+    return this.#store.tile(path, size);
+  }
+}

@@ -1,0 +1,122 @@
+import { EvidenceError, parseCheckpoint } from "@tally/evidence";
+import { LedgerError } from "../error.ts";
+import { type ProtocolResponse, refusal, respond } from "../witness/response.ts";
+import type { ByteReader } from "./byte-reader.ts";
+import { commitPackages, type Inspect } from "./commit-packages.ts";
+import type { Conflict } from "./conflict.ts";
+import type { SignedCheckpoint } from "./examine-refusal.ts";
+import { formatMirrorInfo, MIRROR_INFO_TYPE } from "./mirror-info.ts";
+import type { MirroredFolder } from "./mirrored-log.ts";
+import type { Tickets } from "./ticket.ts";
+import { MAX_REQUEST_PACKAGES, PACKAGE_ENTRIES, packageRanges, readPackage, type UploadHeader } from "./upload-body.ts";
+import { type VerifiedPackage, verifyPackage } from "./verify-package.ts";
+
+/** How many entries that are stored already an upload may send again: one request that was answered into the void. */
+const MAX_EXCESS = MAX_REQUEST_PACKAGES * PACKAGE_ENTRIES;
+/** Verified packages are stored together from this many bytes on: an fsync for each of them would cost more than hashing. */
+const COMMIT_BYTES = 1024 * 1024;
+
+/** What came of reading an upload: everything up to its end is stored, or the answer that ends it here. */
+export type Receipt =
+  | { readonly complete: true; readonly tree: SignedCheckpoint }
+  | { readonly complete: false; readonly response: ProtocolResponse; readonly conflict?: Conflict };
+
+export interface Upload {
+  readonly folder: MirroredFolder;
+  readonly header: UploadHeader;
+  readonly reader: ByteReader;
+  readonly tickets: Tickets;
+  readonly inspect: Inspect | undefined;
+}
+
+/**
+ * Reads the packages of an upload, verifies each before the next is read, and stores them (C2SP tlog-mirror, add-entries,
+ * up to the final step). Holds at most one package and COMMIT_BYTES.
+ */
+export async function receiveEntries(upload: Upload): Promise<Receipt> {
+  const { folder, header, reader, tickets } = upload;
+  const pending = folder.pending;
+  if (pending === undefined)
+    return ended(refusal(422, `no checkpoint of ${header.origin} was accepted yet: add-checkpoint first`));
+  const tree = findTree(folder, header, tickets);
+  if (tree === undefined || !canBegin(folder, header)) return ended(uploadInfo(409, folder, tree ?? pending, tickets));
+
+  const batch: VerifiedPackage[] = [];
+  let bytes = 0;
+  let saved = 0;
+  const commit = async (): Promise<Conflict | undefined> => {
+    if (batch.length === 0) return undefined;
+    const conflict = await folder.queue.run(() => commitPackages(folder, batch, tree, upload.inspect));
+    saved += batch.length;
+    batch.length = 0;
+    bytes = 0;
+    return conflict;
+  };
+
+  for (const range of packageRanges(header.start, header.end)) {
+    let verified: VerifiedPackage | undefined;
+    let wrong: string | undefined;
+    try {
+      const received = await readPackage(reader, range);
+      verified = received === undefined ? undefined : await verifyPackage(received, tree.checkpoint, folder);
+    } catch (error) {
+      wrong = describeFault(error, range);
+    }
+    if (verified !== undefined) {
+      batch.push(verified);
+      bytes += verified.entries.reduce((sum, entry) => sum + entry.length, 0);
+      if (bytes < COMMIT_BYTES && range.end < header.end) continue;
+    }
+    const conflict = await commit();
+    if (conflict !== undefined) return { ...ended(refusal(422, conflict.reason)), conflict };
+    if (wrong !== undefined) return ended(refusal(422, wrong));
+    if (verified !== undefined) continue;
+    if (saved > 0) return ended(uploadInfo(202, folder, tree, tickets));
+    const why = reader.broken === undefined ? "the body ends" : `the body broke off (${reader.broken.message})`;
+    return ended(refusal(400, `${why} before the first package [${range.start}, ${range.end}) does`));
+  }
+  if (await reader.fill(1)) return ended(refusal(400, `bytes follow the last package, which ends at ${header.end}`));
+  return { complete: true, tree };
+}
+
+/** 202 or 409 with where to go on. */
+export function uploadInfo(
+  status: 202 | 409,
+  folder: MirroredFolder,
+  tree: SignedCheckpoint,
+  tickets: Tickets,
+): ProtocolResponse {
+  const ticket = tickets.issue(folder.origin, tree.note);
+  const info = { size: tree.checkpoint.size, nextEntry: folder.nextEntry, ticket };
+  return respond(status, MIRROR_INFO_TYPE, formatMirrorInfo(info), { "accept-encoding": "gzip" });
+}
+
+/** The checkpoint of size `end`: the pending one, the mirrored one, or a former pending one that the ticket holds. */
+function findTree(
+  folder: MirroredFolder,
+  { origin, end, ticket }: UploadHeader,
+  tickets: Tickets,
+): SignedCheckpoint | undefined {
+  const known = [folder.pending, folder.mirrored].find((head) => head?.checkpoint.size === end);
+  if (known !== undefined) return known;
+  const note = tickets.redeem(origin, ticket);
+  if (note === undefined) return undefined;
+  const { checkpoint } = parseCheckpoint(note);
+  return checkpoint.size === end && end < (folder.pending?.checkpoint.size ?? 0) ? { checkpoint, note } : undefined;
+}
+
+function canBegin(folder: MirroredFolder, { start, end }: UploadHeader): boolean {
+  if (end < (folder.mirrored?.checkpoint.size ?? 0)) return false;
+  if (start > folder.nextEntry) return false;
+  return Math.min(end, folder.nextEntry) - start <= MAX_EXCESS;
+}
+
+function describeFault(error: unknown, { start, end }: { start: number; end: number }): string {
+  const refused = error instanceof EvidenceError || (error instanceof LedgerError && error.code === "protocol");
+  if (!refused) throw error;
+  return `the package of entries [${start}, ${end}) is not in the signed tree: ${error.message}`;
+}
+
+function ended(response: ProtocolResponse): { readonly complete: false; readonly response: ProtocolResponse } {
+  return { complete: false, response };
+}

@@ -1,0 +1,64 @@
+import { parseCheckpoint } from "@tally/evidence";
+import type { CheckpointOffer } from "../witness/add-checkpoint-body.ts";
+import type { Conflict } from "./conflict.ts";
+import type { KeptOffer } from "./conflict-store.ts";
+import { examineRefusal } from "./examine-refusal.ts";
+import type { MirroredFolder } from "./mirrored-log.ts";
+
+type SignedOffer = Pick<CheckpointOffer, "old" | "proof" | "checkpoint"> & { readonly note: string };
+
+/**
+ * Keeps a validly signed offer that was refused, unless it is only late or behind.
+ *
+ * @returns the conflict, when it is one.
+ */
+export async function keepRefused(folder: MirroredFolder, offer: SignedOffer): Promise<Conflict | undefined> {
+  const kept = await examine(folder, offer);
+  if (kept === undefined) return undefined;
+  await folder.conflicts.keep(kept);
+  return isConflict(kept) ? kept : undefined;
+}
+
+/**
+ * Looks again at what could not be decided, or not be proven, now that more entries are stored: with the entries up to a
+ * kept checkpoint's size it is either part of our tree or proven not to be.
+ *
+ * @returns the equivocations that have come to light.
+ */
+export async function reexamineKept(folder: MirroredFolder): Promise<Conflict[]> {
+  const found: Conflict[] = [];
+  for (const kept of await folder.conflicts.read("undecided", "diverged")) {
+    if (kept.entries !== undefined) continue;
+    const { checkpoint } = parseCheckpoint(kept.offered);
+    if (checkpoint.size > folder.nextEntry) continue;
+    const now = await examine(folder, { old: kept.old, proof: kept.proof, checkpoint, note: kept.offered });
+    if (now !== undefined && now.kind !== "equivocated") continue;
+    if (now !== undefined) {
+      await folder.conflicts.keep(now);
+      found.push(now as Conflict);
+    }
+    await folder.conflicts.release(kept);
+  }
+  return found;
+}
+
+/** What to keep of an offer; undefined when it is consistent with what we hold. */
+async function examine(folder: MirroredFolder, offer: SignedOffer): Promise<KeptOffer | undefined> {
+  const { pending, mirrored, origin } = folder;
+  if (pending === undefined) return undefined;
+  const finding = await examineRefusal({ pending, mirrored, log: folder }, offer);
+  if (finding.kind === "consistent") return undefined;
+  const base = { origin, offered: offer.note, old: offer.old };
+  if (finding.kind !== "undecided") return { ...base, ...finding };
+  return {
+    ...base,
+    kind: "undecided",
+    reason: "the entries to compare with are not here yet",
+    signed: pending.note,
+    proof: offer.proof,
+  };
+}
+
+function isConflict(kept: KeptOffer): kept is Conflict {
+  return kept.kind !== "undecided";
+}
