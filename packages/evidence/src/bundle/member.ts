@@ -34,7 +34,7 @@ export const memberTypes = {
   envelope: 12,
   /** Any other bytes that evidence names by digest: a verdict, a manifest. */
   blob: 13,
-  /** [origin, note held, note refused, old size, [hash…]]: two signed checkpoints that contradict each other. */
+  /** [origin, note held, note refused, [hash…]]: two signed checkpoints that contradict each other, and the proof. */
   contradiction: 14,
 } as const;
 
@@ -97,7 +97,7 @@ export interface ContradictionMember {
   readonly origin: string;
   readonly held: Uint8Array;
   readonly refused: Uint8Array;
-  readonly old: number;
+  /** As `checkEquivocation` takes it. */
   readonly proof: readonly Hash[];
 }
 
@@ -129,7 +129,7 @@ export function deviceEntryMember(origin: string, p: Proven): Member {
   return cborMember(memberTypes.deviceEntry, [origin, p.index, p.bytes, p.size, p.proof]);
 }
 export function contradictionMember(m: ContradictionMember): Member {
-  return cborMember(memberTypes.contradiction, [m.origin, m.held, m.refused, m.old, m.proof]);
+  return cborMember(memberTypes.contradiction, [m.origin, m.held, m.refused, m.proof]);
 }
 
 export function parseConsistency(bytes: Uint8Array): ConsistencyMember {
@@ -172,8 +172,8 @@ export function parseDeviceEntry(bytes: Uint8Array): Proven & { readonly origin:
   return { origin: text(origin), index: count(index), bytes: raw(entry), size: count(size), proof: hashes(proof) };
 }
 export function parseContradiction(bytes: Uint8Array): ContradictionMember {
-  const [origin, held, refused, old, proof] = fields(bytes, 5, "contradiction");
-  return { origin: text(origin), held: raw(held), refused: raw(refused), old: count(old), proof: hashes(proof) };
+  const [origin, held, refused, proof] = fields(bytes, 4, "contradiction");
+  return { origin: text(origin), held: raw(held), refused: raw(refused), proof: hashes(proof) };
 }
 
 /** The sort key of a member, read from its bytes. @throws EvidenceError if the bytes are not of the member's type. */

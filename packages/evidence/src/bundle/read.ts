@@ -56,7 +56,7 @@ export function readBundle(file: Uint8Array): Bundle {
     offset = member.offset + member.bytes.length;
   }
   const list = readList(file, offset, end);
-  members.forEach((member, i) => compareWithList(member, i, list[i]));
+  for (const [i, member] of members.entries()) compareWithList(member, i, list[i]);
   if (list.length !== members.length) {
     throw new BundleDamage("member list", offset, `it names ${list.length} members, the file holds ${members.length}`);
   }

@@ -1,0 +1,57 @@
+/** What came of one check: it held, it failed, or what it needs was not in the bundle. */
+export type CheckResult = "good" | "bad" | "not made";
+
+export interface Check {
+  /** What was checked, a short name that stays the same: "witness quorum", "ordinals". */
+  readonly name: string;
+  /** What it was checked of: a log's origin, a device, a model. */
+  readonly about: string;
+  readonly result: CheckResult;
+  /** Why, in words. */
+  readonly reason: string;
+  /** False for what an answer can do without; a required check that was not made leaves the answer unproven. */
+  readonly required: boolean;
+}
+
+/** Collects checks in the order in which they are made. */
+export class Checklist {
+  readonly #checks: Check[] = [];
+
+  get checks(): readonly Check[] {
+    return this.#checks;
+  }
+
+  good(name: string, about: string, reason: string): void {
+    this.#add({ name, about, result: "good", reason, required: true });
+  }
+
+  bad(name: string, about: string, reason: string): void {
+    this.#add({ name, about, result: "bad", reason, required: true });
+  }
+
+  /** Something required is missing: the answer is not proven. */
+  missing(name: string, about: string, reason: string): void {
+    this.#add({ name, about, result: "not made", reason, required: true });
+  }
+
+  /** Something that the answer can do without was not looked at. */
+  skipped(name: string, about: string, reason: string): void {
+    this.#add({ name, about, result: "not made", reason, required: false });
+  }
+
+  /** Runs a check that throws where it fails; its value, or undefined where it was bad. */
+  attempt<T>(name: string, about: string, make: () => T, reason: (value: T) => string): T | undefined {
+    try {
+      const value = make();
+      this.good(name, about, reason(value));
+      return value;
+    } catch (error) {
+      this.bad(name, about, error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  }
+
+  #add(check: Check): void {
+    this.#checks.push(Object.freeze(check));
+  }
+}

@@ -1,0 +1,18 @@
+import type { Trust } from "../trust/index.ts";
+import type { Checklist } from "./check.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Heads } from "./heads.ts";
+import type { Materials } from "./materials.ts";
+import type { PlaneLog } from "./plane-log.ts";
+
+/** What the checks of ledgers and models stand on, once the plane's logs hold. */
+export interface Context {
+  readonly log: PlaneLog;
+  readonly fleet: Fleet;
+  readonly heads: Heads;
+  readonly trust: Trust;
+  readonly materials: Materials;
+  readonly checklist: Checklist;
+  /** Origins whose keys signed two histories. */
+  readonly equivocated: ReadonlySet<string>;
+}

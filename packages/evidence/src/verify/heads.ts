@@ -1,0 +1,155 @@
+import { type BundleMember, memberTypes, parseHeadsLeaf, parseHeadsLeaves } from "../bundle/index.ts";
+import { compareBytes, equalBytes, utf8 } from "../bytes.ts";
+import { decodeHeadLeaf, type HeadLeaf, type HeadsLeaf } from "../entries/index.ts";
+import { EvidenceError } from "../error.ts";
+import { Frontier, hashLeaf, verifyInclusion } from "../merkle/index.ts";
+import type { Checklist } from "./check.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Materials } from "./materials.ts";
+import type { PlaneLog } from "./plane-log.ts";
+
+/** One ledger's head as a `heads` entry of the plane's log committed to it. */
+export interface ProvenHead {
+  readonly leaf: HeadLeaf;
+  /** Index of the heads entry in the plane's log. */
+  readonly heads: number;
+  /** Milliseconds: the head existed no later than this. */
+  readonly notAfter: number | null;
+}
+
+/** All heads of the fleet as of one entry, and earlier heads of single ledgers, for their times. */
+export interface Heads {
+  readonly index: number;
+  readonly entry: HeadsLeaf;
+  /** Milliseconds: when a cosigned checkpoint first covered the entry, as far as the bundle shows. */
+  readonly notAfter: number | null;
+  /** The newest head of every ledger shown, by origin. */
+  readonly current: ReadonlyMap<string, ProvenHead>;
+  /** Heads of a ledger, smallest first, the newest included. */
+  history(origin: string): readonly ProvenHead[];
+}
+
+const name = { newest: "heads", leaf: "earlier head", complete: "every ledger accounted for" };
+
+/** The newest heads entry of the bundle: what the answer is complete as of. */
+export function newestHeads(
+  log: PlaneLog,
+  materials: Materials,
+  checklist: Checklist,
+): { index: number; entry: HeadsLeaf } | undefined {
+  let found: { index: number; entry: HeadsLeaf; member: BundleMember } | undefined;
+  for (const { index, entry, member } of log.entries.values()) {
+    if (entry.kind === "heads" && (found === undefined || index > found.index)) found = { index, entry, member };
+  }
+  if (found === undefined) {
+    checklist.missing(name.newest, "plane log", "the bundle holds no heads entry, so nothing binds device ledgers");
+    return undefined;
+  }
+  materials.use(found.member);
+  checklist.good(name.newest, "plane log", `entry ${found.index} commits to ${found.entry.n} ledgers`);
+  return found;
+}
+
+/**
+ * Checks the heads trees. For a question about the fleet every leaf is there, one for each ledger ever admitted
+ * (`all`); a receipt carries the one leaf with its path.
+ */
+export function verifyHeads(
+  newest: { index: number; entry: HeadsLeaf },
+  all: boolean,
+  log: PlaneLog,
+  fleet: Fleet,
+  materials: Materials,
+  checklist: Checklist,
+): Heads | undefined {
+  const histories = new Map<string, ProvenHead[]>();
+  const current = new Map<string, ProvenHead>();
+  const notAfter = log.notAfter(newest.index);
+  if (all) {
+    const leaves = checklist.attempt(
+      name.complete,
+      "fleet",
+      () => matchWithFleet(readTree(newest, materials), fleet),
+      (list) => `the heads tree has one leaf for each of the ${list.length} ledgers ever admitted`,
+    );
+    if (leaves === undefined) return undefined;
+    for (const leaf of leaves) current.set(leaf.origin, { leaf, heads: newest.index, notAfter });
+  }
+  for (const member of materials.list(memberTypes.headsLeaf)) {
+    const proven = verifyLeaf(member, log, materials, checklist);
+    if (proven === undefined) continue;
+    if (proven.heads === newest.index) current.set(proven.leaf.origin, proven);
+    else remember(histories, proven);
+  }
+  for (const proven of current.values()) remember(histories, proven);
+  const history = (origin: string) =>
+    (histories.get(origin) ?? []).toSorted((a, b) => a.leaf.pendingSize - b.leaf.pendingSize);
+  return { index: newest.index, entry: newest.entry, notAfter, current, history };
+}
+
+function readTree(newest: { index: number; entry: HeadsLeaf }, materials: Materials): HeadLeaf[] {
+  const frontier = Frontier.empty();
+  const leaves: HeadLeaf[] = [];
+  for (const member of materials.list(memberTypes.headsLeaves)) {
+    const slice = parseHeadsLeaves(member.bytes);
+    if (slice.heads !== newest.index) continue;
+    if (slice.from !== leaves.length) throw broken(`leaves from ${leaves.length} on are missing`);
+    materials.use(member);
+    for (const bytes of slice.leaves) {
+      frontier.append(hashLeaf(bytes));
+      leaves.push(decodeHeadLeaf(bytes));
+    }
+  }
+  if (leaves.length !== newest.entry.n || !equalBytes(frontier.root(), newest.entry.root)) {
+    throw broken(`its ${leaves.length} leaves do not give the root that entry ${newest.index} names`);
+  }
+  return leaves;
+}
+
+function matchWithFleet(leaves: readonly HeadLeaf[], fleet: Fleet): readonly HeadLeaf[] {
+  const admitted = [...fleet.enrolments.keys()].sort((a, b) => compareBytes(utf8(a), utf8(b)));
+  admitted.forEach((origin, i) => {
+    if (leaves[i]?.origin !== origin) throw broken(`${origin} was admitted and has no leaf in its place`);
+  });
+  if (leaves.length !== admitted.length)
+    throw broken(`${leaves[admitted.length]?.origin} has a leaf and was never admitted`);
+  return leaves;
+}
+
+function verifyLeaf(
+  member: BundleMember,
+  log: PlaneLog,
+  materials: Materials,
+  checklist: Checklist,
+): ProvenHead | undefined {
+  const { heads, position, leaf: bytes, proof } = parseHeadsLeaf(member.bytes);
+  const under = log.entries.get(heads);
+  const about = `leaf ${position} of heads entry ${heads}`;
+  if (under === undefined || under.entry.kind !== "heads") {
+    checklist.missing(name.leaf, about, "the bundle does not prove that heads entry");
+    return undefined;
+  }
+  const { n, root } = under.entry;
+  return checklist.attempt(
+    name.leaf,
+    about,
+    () => {
+      verifyInclusion(position, n, hashLeaf(bytes), [...proof], root);
+      materials.use(member);
+      materials.use(under.member);
+      return { leaf: decodeHeadLeaf(bytes), heads, notAfter: log.notAfter(heads) };
+    },
+    ({ leaf, notAfter }) =>
+      `${leaf.origin} had ${leaf.pendingSize} entries by ${notAfter === null ? "an unknown time" : new Date(notAfter).toISOString()}`,
+  );
+}
+
+function remember(histories: Map<string, ProvenHead[]>, proven: ProvenHead): void {
+  const list = histories.get(proven.leaf.origin);
+  if (list === undefined) histories.set(proven.leaf.origin, [proven]);
+  else list.push(proven);
+}
+
+function broken(what: string): EvidenceError {
+  return new EvidenceError("proof-invalid", `the heads tree: ${what}`);
+}

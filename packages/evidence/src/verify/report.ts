@@ -1,0 +1,54 @@
+import type { Question } from "../bundle/index.ts";
+import type { Check } from "./check.ts";
+import type { ModelAnswer } from "./models.ts";
+import type { RecordAnswer, RefusedLoad } from "./records.ts";
+
+/** What a verification came to. `equivocated` is bad too: someone signed two histories. */
+export type Outcome = "good" | "bad" | "not proven";
+
+/** What is proven of one ledger for the question. */
+export interface LedgerAnswer {
+  readonly origin: string;
+  readonly deviceId: string;
+  readonly inside: number;
+  readonly possiblyInside: number;
+  readonly keyRevoked: number;
+  /** Milliseconds: the ledger has been delivered up to here; what happened since is not known. Null: nothing arrived. */
+  readonly coveredUntil: number | null;
+  readonly covered: boolean;
+  readonly gaps: number;
+  readonly standing: "in good standing" | "equivocated" | "keys revoked" | "decommissioned" | "nothing arrived";
+}
+
+export interface Answer {
+  readonly complete: "full" | "incomplete";
+  readonly ledgers: readonly LedgerAnswer[];
+  readonly models: readonly ModelAnswer[];
+  readonly records: readonly RecordAnswer[];
+  readonly refused: readonly RefusedLoad[];
+}
+
+export interface Report {
+  readonly outcome: Outcome;
+  /** Null where the file is too damaged to hold a question. */
+  readonly question: Question | null;
+  /** When the answer was complete: the moment by which a cosigned checkpoint committed to all heads. Milliseconds. */
+  readonly asOf: number | null;
+  readonly timeLabel: "witnessed" | "plane-asserted" | null;
+  readonly checks: readonly Check[];
+  readonly answer: Answer | null;
+  /** Where the file is damaged, if it is. */
+  readonly damage: { readonly where: string; readonly offset: number; readonly what: string } | null;
+}
+
+export function outcomeOf(checks: readonly Check[]): Outcome {
+  if (checks.some(({ result, required }) => result === "bad" && required)) return "bad";
+  if (checks.some(({ result, required }) => result === "not made" && required)) return "not proven";
+  return "good";
+}
+
+/** Exit codes of `tally verify`: 0 good, 3 bad, 6 not proven. */
+export function exitCodeOf(report: Report): 0 | 3 | 6 {
+  if (report.outcome === "good") return 0;
+  return report.outcome === "bad" ? 3 : 6;
+}
