@@ -1,0 +1,53 @@
+import { pipeline } from "node:stream/promises";
+import type { ContentDigest } from "../storage/content-digest.ts";
+import { requestedRange } from "./byte-range.ts";
+import { type Exchange, sendEmpty } from "./exchange.ts";
+import { Refusal } from "./refusal.ts";
+
+/** GET and HEAD of a blob (end-2), whole or one byte range. */
+export async function sendBlob(
+  { req, res, blobs, contents }: Exchange,
+  repository: string,
+  digest: ContentDigest,
+): Promise<void> {
+  const size = await contents.blobSize(repository, digest);
+  if (size === undefined) throw unknownBlob(repository, digest);
+  const etag = `"${digest}"`;
+  const unchanged = req.headers["if-range"] === undefined || req.headers["if-range"] === etag;
+  const range = unchanged ? requestedRange(req.headers.range, size) : undefined;
+  const headers = {
+    "Content-Type": "application/octet-stream",
+    "Docker-Content-Digest": digest,
+    "Accept-Ranges": "bytes",
+    ETag: etag,
+    "Content-Length": range === undefined ? size : range.end - range.start,
+    ...(range === undefined ? {} : { "Content-Range": `bytes ${range.start}-${range.end - 1}/${size}` }),
+  };
+  const status = range === undefined ? 200 : 206;
+  if (req.method === "HEAD") return sendEmpty(res, status, headers);
+  const { stream } = await blobs.get(digest, range ?? {});
+  res.writeHead(status, headers);
+  await pipeline(stream, res);
+}
+
+/** DELETE of a blob from a repository (end-10). The bytes stay for other repositories that hold them. */
+export async function deleteBlob(
+  { res, contents }: Exchange,
+  repository: string,
+  digest: ContentDigest,
+): Promise<void> {
+  const result = await contents.unlinkBlob(repository, digest);
+  if (result === "absent") throw unknownBlob(repository, digest);
+  if (result === "needed") {
+    throw new Refusal(
+      405,
+      "UNSUPPORTED",
+      `${digest} is part of a manifest in ${repository}; delete that manifest first`,
+    );
+  }
+  sendEmpty(res, 202);
+}
+
+export function unknownBlob(repository: string, digest: ContentDigest): Refusal {
+  return new Refusal(404, "BLOB_UNKNOWN", `${repository} holds no blob ${digest}`, { detail: { digest } });
+}

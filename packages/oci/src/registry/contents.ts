@@ -1,0 +1,218 @@
+import type { Descriptor } from "../artifact/descriptor.ts";
+import { type Manifest, partsOf, referrerDescriptor } from "../artifact/manifest.ts";
+import type { ContentDigest } from "../storage/content-digest.ts";
+import { type Database, migrate, type SqlValue } from "../storage/database.ts";
+
+/** What a repository knows about one of its manifests; the bytes are a blob. */
+export interface StoredManifest {
+  readonly digest: ContentDigest;
+  readonly mediaType: string;
+  readonly size: number;
+}
+
+const tables = [
+  // Which blobs a repository holds: the bytes are shared, the right to read them is not.
+  `CREATE TABLE registry_blob (
+    repository TEXT NOT NULL, digest TEXT NOT NULL, size BIGINT NOT NULL,
+    PRIMARY KEY (repository, digest))`,
+  `CREATE TABLE registry_manifest (
+    repository TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, size BIGINT NOT NULL,
+    subject TEXT, artifact_type TEXT, descriptor TEXT NOT NULL,
+    PRIMARY KEY (repository, digest))`,
+  "CREATE INDEX registry_referrer ON registry_manifest (repository, subject, digest)",
+  "CREATE INDEX registry_referrer_type ON registry_manifest (repository, subject, artifact_type, digest)",
+  // What a manifest needs in order to be whole.
+  `CREATE TABLE registry_part (
+    repository TEXT NOT NULL, part TEXT NOT NULL, manifest TEXT NOT NULL,
+    PRIMARY KEY (repository, part, manifest))`,
+  "CREATE INDEX registry_part_manifest ON registry_part (repository, manifest)",
+  `CREATE TABLE registry_tag (
+    repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (repository, tag))`,
+  "CREATE INDEX registry_tag_digest ON registry_tag (repository, digest)",
+  `CREATE TABLE registry_upload (
+    id TEXT NOT NULL PRIMARY KEY, repository TEXT NOT NULL, touched BIGINT NOT NULL)`,
+];
+
+export function migrateRegistry(db: Database): Promise<void> {
+  return migrate(db, "registry", [tables]);
+}
+
+/** The registry's tables as questions and answers about repositories. */
+export class Contents {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async blobSize(repository: string, digest: ContentDigest): Promise<number | undefined> {
+    const sql = "SELECT size FROM registry_blob WHERE repository = ? AND digest = ?";
+    return (await this.#db.query<{ size: number }>(sql, [repository, digest]))[0]?.size;
+  }
+
+  async linkBlob(repository: string, digest: ContentDigest, size: number): Promise<void> {
+    const sql = "INSERT INTO registry_blob (repository, digest, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+    await this.#db.run(sql, [repository, digest, size]);
+  }
+
+  async unlinkBlob(repository: string, digest: ContentDigest): Promise<"gone" | "absent" | "needed"> {
+    return this.#db.transaction(async (tx) => {
+      if (await isPart(tx, repository, digest)) return "needed";
+      const { changes } = await tx.run("DELETE FROM registry_blob WHERE repository = ? AND digest = ?", [
+        repository,
+        digest,
+      ]);
+      return changes > 0 ? "gone" : "absent";
+    });
+  }
+
+  async tagTarget(repository: string, tag: string): Promise<ContentDigest | undefined> {
+    const sql = "SELECT digest FROM registry_tag WHERE repository = ? AND tag = ?";
+    return (await this.#db.query<{ digest: ContentDigest }>(sql, [repository, tag]))[0]?.digest;
+  }
+
+  async manifest(repository: string, digest: ContentDigest): Promise<StoredManifest | undefined> {
+    const sql =
+      'SELECT digest, media_type AS "mediaType", size FROM registry_manifest WHERE repository = ? AND digest = ?';
+    return (await this.#db.query<StoredManifest>(sql, [repository, digest]))[0];
+  }
+
+  /** The parts of a manifest that the repository lacks, or holds with another size. */
+  async wrongParts(repository: string, manifest: Manifest): Promise<WrongPart[]> {
+    return wrongParts(this.#db, repository, manifest);
+  }
+
+  /** Adds a manifest with its tags in one step, provided that its parts are (still) there. */
+  async addManifest(
+    repository: string,
+    manifest: Manifest,
+    digest: ContentDigest,
+    size: number,
+    tags: readonly string[],
+  ): Promise<WrongPart[]> {
+    const descriptor = referrerDescriptor(manifest, digest, size);
+    return this.#db.transaction(async (tx) => {
+      const wrong = await wrongParts(tx, repository, manifest);
+      if (wrong.length > 0) return wrong;
+      await tx.run(
+        `INSERT INTO registry_manifest (repository, digest, media_type, size, subject, artifact_type, descriptor)
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+        [
+          repository,
+          digest,
+          manifest.mediaType,
+          size,
+          manifest.subject?.digest ?? null,
+          descriptor.artifactType ?? null,
+          JSON.stringify(descriptor),
+        ],
+      );
+      for (const part of new Set(partsOf(manifest).map(({ digest }) => digest))) {
+        const sql = "INSERT INTO registry_part (repository, part, manifest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+        await tx.run(sql, [repository, part, digest]);
+      }
+      for (const tag of tags) {
+        const sql =
+          "INSERT INTO registry_tag (repository, tag, digest) VALUES (?, ?, ?) ON CONFLICT (repository, tag) DO UPDATE SET digest = excluded.digest";
+        await tx.run(sql, [repository, tag, digest]);
+      }
+      return [];
+    });
+  }
+
+  /** Removes a manifest and the tags that point to it, unless an index in the repository lists it. */
+  async removeManifest(repository: string, digest: ContentDigest): Promise<"gone" | "absent" | "needed"> {
+    return this.#db.transaction(async (tx) => {
+      if (await isPart(tx, repository, digest)) return "needed";
+      const where = "WHERE repository = ? AND digest = ?";
+      const { changes } = await tx.run(`DELETE FROM registry_manifest ${where}`, [repository, digest]);
+      if (changes === 0) return "absent";
+      await tx.run(`DELETE FROM registry_tag ${where}`, [repository, digest]);
+      await tx.run("DELETE FROM registry_part WHERE repository = ? AND manifest = ?", [repository, digest]);
+      return "gone";
+    });
+  }
+
+  async removeTag(repository: string, tag: string): Promise<boolean> {
+    return (
+      (await this.#db.run("DELETE FROM registry_tag WHERE repository = ? AND tag = ?", [repository, tag])).changes > 0
+    );
+  }
+
+  async repositoryExists(repository: string): Promise<boolean> {
+    const sql = `SELECT 1 AS found FROM registry_manifest WHERE repository = ?
+      UNION ALL SELECT 1 FROM registry_blob WHERE repository = ? LIMIT 1`;
+    return (await this.#db.query(sql, [repository, repository])).length > 0;
+  }
+
+  /** Up to `limit` tags in ASCII order, after `last`. */
+  async tags(repository: string, last: string, limit: number): Promise<string[]> {
+    const sql = "SELECT tag FROM registry_tag WHERE repository = ? AND tag > ? ORDER BY tag LIMIT ?";
+    return (await this.#db.query<{ tag: string }>(sql, [repository, last, limit])).map(({ tag }) => tag);
+  }
+
+  /**
+   * A page of the manifests whose subject this is, in the order of their digests, after `last`: at most `limit`, and
+   * about `maxCharacters` of descriptors, but at least one if there is one. `more` tells whether others follow.
+   */
+  async referrers(
+    repository: string,
+    subject: ContentDigest,
+    page: { artifactType?: string; last: string; limit: number; maxCharacters: number },
+  ): Promise<{ descriptors: Descriptor[]; more: boolean }> {
+    const typed = page.artifactType === undefined ? "" : "AND artifact_type = ?";
+    const where = `FROM registry_manifest WHERE repository = ? AND subject = ? ${typed} AND digest > ?`;
+    const params: SqlValue[] = [
+      repository,
+      subject,
+      ...(page.artifactType === undefined ? [] : [page.artifactType]),
+      page.last,
+    ];
+    // Sizes first: annotations may make each descriptor as large as a manifest, and a page must fit into memory.
+    const sizes = await this.#db.query<{ characters: number }>(
+      `SELECT LENGTH(descriptor) AS characters ${where} ORDER BY digest LIMIT ?`,
+      [...params, page.limit + 1],
+    );
+    let characters = 0;
+    let count = 0;
+    for (const row of sizes.slice(0, page.limit)) {
+      characters += row.characters;
+      if (count > 0 && characters > page.maxCharacters) break;
+      count += 1;
+    }
+    const rows = await this.#db.query<{ descriptor: string }>(`SELECT descriptor ${where} ORDER BY digest LIMIT ?`, [
+      ...params,
+      count,
+    ]);
+    return {
+      descriptors: rows.map(({ descriptor }) => JSON.parse(descriptor) as Descriptor),
+      more: sizes.length > count,
+    };
+  }
+}
+
+export interface WrongPart {
+  readonly part: Descriptor;
+  /** The size it has here; undefined when it is not here. */
+  readonly size: number | undefined;
+}
+
+async function wrongParts(db: Database, repository: string, manifest: Manifest): Promise<WrongPart[]> {
+  // An image is made of blobs; an index lists manifests, and by its specification may list other content too.
+  const blobs = "SELECT size FROM registry_blob WHERE repository = ? AND digest = ?";
+  const manifests = "SELECT size FROM registry_manifest WHERE repository = ? AND digest = ?";
+  const sql = manifest.kind === "image" ? blobs : `${manifests} UNION ALL ${blobs}`;
+  const wrong: WrongPart[] = [];
+  for (const part of partsOf(manifest)) {
+    const key = [repository, part.digest];
+    const [row] = await db.query<{ size: number }>(sql, manifest.kind === "image" ? key : [...key, ...key]);
+    if (row?.size !== part.size) wrong.push({ part, size: row?.size });
+  }
+  return wrong;
+}
+
+async function isPart(db: Database, repository: string, digest: ContentDigest): Promise<boolean> {
+  const sql = "SELECT 1 AS found FROM registry_part WHERE repository = ? AND part = ? LIMIT 1";
+  return (await db.query(sql, [repository, digest])).length > 0;
+}

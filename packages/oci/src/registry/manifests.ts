@@ -1,0 +1,128 @@
+import { largestManifest, parseManifest } from "../artifact/manifest.ts";
+import { mediaTypeOfHeader } from "../artifact/media-types.ts";
+import { type ManifestReference, parseTag } from "../artifact/reference.ts";
+import { algorithmOf, contentDigestOf, requireDigest } from "../storage/content-digest.ts";
+import type { WrongPart } from "./contents.ts";
+import { type Exchange, sendEmpty } from "./exchange.ts";
+import { defaultLimits } from "./options.ts";
+import { Refusal } from "./refusal.ts";
+import { smallBody } from "./request-body.ts";
+
+/** GET and HEAD of a manifest (end-3): the exact bytes that were pushed. */
+export async function sendManifest(
+  exchange: Exchange,
+  repository: string,
+  reference: ManifestReference,
+): Promise<void> {
+  const { req, res, contents, blobs } = exchange;
+  const digest = reference.kind === "digest" ? reference.digest : await contents.tagTarget(repository, reference.tag);
+  const stored = digest === undefined ? undefined : await contents.manifest(repository, digest);
+  if (stored === undefined) throw await unknownManifest(exchange, repository, reference);
+  if (!accepts(req.headers.accept, stored.mediaType)) {
+    throw new Refusal(
+      406,
+      "MANIFEST_UNKNOWN",
+      `the manifest is ${stored.mediaType}, which the Accept header does not name`,
+    );
+  }
+  const headers = {
+    "Content-Type": stored.mediaType,
+    "Content-Length": stored.size,
+    "Docker-Content-Digest": stored.digest,
+    ETag: `"${stored.digest}"`,
+  };
+  if (req.method === "HEAD") return sendEmpty(res, 200, headers);
+  const bytes = await blobs.bytes(stored.digest, largestManifest);
+  res.writeHead(200, headers);
+  res.end(bytes);
+}
+
+/** PUT of a manifest (end-7) by tag or digest, with further tags in the query. */
+export async function putManifest(exchange: Exchange, repository: string, reference: ManifestReference): Promise<void> {
+  const { req, res, blobs, contents, options } = exchange;
+  const tags = wantedTags(exchange, reference);
+  const bytes = await smallBody(req, largestManifest);
+  const digest = contentDigestOf(bytes, reference.kind === "digest" ? algorithmOf(reference.digest) : "sha256");
+  if (reference.kind === "digest") requireDigest("the manifest", reference.digest, digest);
+  const manifest = parseManifest(bytes, mediaTypeOfHeader(req.headers["content-type"]));
+
+  refuseWrongParts(await contents.wrongParts(repository, manifest));
+  await blobs.put(digest, bytes);
+  // Asked again together with storing: a part may have been deleted meanwhile.
+  refuseWrongParts(await contents.addManifest(repository, manifest, digest, bytes.length, tags));
+  await options.onPush?.({ repository, digest, manifest, bytes, tags, req });
+
+  sendEmpty(res, 201, {
+    Location: `/v2/${repository}/manifests/${digest}`,
+    "Docker-Content-Digest": digest,
+    ...(manifest.subject === undefined ? {} : { "OCI-Subject": manifest.subject.digest }),
+    ...(exchange.query.has("tag") ? { "OCI-Tag": tags.join(", ") } : {}),
+  });
+}
+
+/** DELETE of a tag, or of a manifest with its tags (end-9). */
+export async function deleteManifest(
+  exchange: Exchange,
+  repository: string,
+  reference: ManifestReference,
+): Promise<void> {
+  const { res, contents } = exchange;
+  if (reference.kind === "tag") {
+    if (!(await contents.removeTag(repository, reference.tag)))
+      throw await unknownManifest(exchange, repository, reference);
+    return sendEmpty(res, 202);
+  }
+  const result = await contents.removeManifest(repository, reference.digest);
+  if (result === "absent") throw await unknownManifest(exchange, repository, reference);
+  if (result === "needed") {
+    throw new Refusal(
+      405,
+      "UNSUPPORTED",
+      `an index in ${repository} lists ${reference.digest}; delete that index first`,
+    );
+  }
+  sendEmpty(res, 202);
+}
+
+function wantedTags({ query, options }: Exchange, reference: ManifestReference): string[] {
+  const tags = new Set(query.getAll("tag").map(parseTag));
+  if (reference.kind === "tag") tags.add(reference.tag);
+  const most = options.limits?.tagsPerPush ?? defaultLimits.tagsPerPush;
+  if (tags.size > most) throw new Refusal(414, "UNSUPPORTED", `at most ${most} tags are set by one push`);
+  return [...tags];
+}
+
+function refuseWrongParts(wrong: readonly WrongPart[]): void {
+  const first = wrong[0];
+  if (first === undefined) return;
+  const detail = wrong.slice(0, 100).map(({ part }) => ({ digest: part.digest }));
+  const missing = wrong.find(({ size }) => size === undefined);
+  if (missing !== undefined) {
+    throw new Refusal(404, "MANIFEST_BLOB_UNKNOWN", `push ${missing.part.digest} before the manifest that names it`, {
+      detail,
+    });
+  }
+  const { part, size } = first;
+  throw new Refusal(400, "SIZE_INVALID", `the manifest says ${part.size} bytes of ${part.digest}, which has ${size}`, {
+    detail,
+  });
+}
+
+async function unknownManifest(
+  { contents }: Exchange,
+  repository: string,
+  reference: ManifestReference,
+): Promise<Refusal> {
+  if (!(await contents.repositoryExists(repository))) {
+    return new Refusal(404, "NAME_UNKNOWN", `there is no repository ${repository}`);
+  }
+  const what = reference.kind === "digest" ? reference.digest : `tag ${reference.tag}`;
+  return new Refusal(404, "MANIFEST_UNKNOWN", `${repository} holds no manifest ${what}`);
+}
+
+/** Whether an Accept header, if there is one, leaves room for the type (RFC 9110 section 12.5.1, without weights). */
+function accepts(header: string | undefined, mediaType: string): boolean {
+  if (header === undefined || header.trim() === "") return true;
+  const ranges = header.split(",").map((range) => mediaTypeOfHeader(range));
+  return ranges.some((range) => range === mediaType || range === "*/*" || range === "application/*");
+}

@@ -1,0 +1,62 @@
+import type { IncomingMessage } from "node:http";
+import type { Manifest } from "../artifact/manifest.ts";
+import type { BlobStore } from "../storage/blob-store.ts";
+import type { ContentDigest } from "../storage/content-digest.ts";
+import type { Database } from "../storage/database.ts";
+
+export type RegistryAction = "pull" | "push" | "delete";
+
+/** Why a request may not go on: 401 with the challenge to answer (`Bearer realm="tally"`, `Basic realm="tally"`), or 403. */
+export interface AccessRefused {
+  readonly status: 401 | 403;
+  /** One WWW-Authenticate header, or several. */
+  readonly challenge?: string | readonly string[];
+}
+
+/** A manifest that was stored, durable by the time one hears of it. */
+export interface PushEvent {
+  readonly repository: string;
+  readonly digest: ContentDigest;
+  readonly manifest: Manifest;
+  readonly bytes: Uint8Array;
+  readonly tags: readonly string[];
+  readonly req: IncomingMessage;
+}
+
+export interface RegistryOptions {
+  readonly blobs: BlobStore;
+  readonly db: Database;
+  /**
+   * Decides whether a request may go on; resolves to undefined when it may. For a mount it is asked twice: push here, pull
+   * there. For the version check at /v2/, where clients try their credentials, the repository is "".
+   */
+  authorize(
+    req: IncomingMessage,
+    wanted: { repository: string; action: RegistryAction },
+    // biome-ignore lint/suspicious/noConfusingVoidType: a hook that resolves to nothing lets the request go on
+  ): Promise<AccessRefused | void>;
+  /** Called after each stored manifest and before the answer. When it throws, the answer is 500 and the client pushes again. */
+  onPush?(event: PushEvent): Promise<void> | void;
+  readonly clock?: { now(): number };
+  readonly limits?: Partial<RegistryLimits>;
+  /** Hears of failures that are answered with 500. */
+  onError?(error: unknown, req: IncomingMessage): void;
+}
+
+export interface RegistryLimits {
+  /** Uploads begun and not finished, over all repositories. */
+  readonly uploads: number;
+  /** Milliseconds since its last byte after which an upload is dropped. */
+  readonly uploadAge: number;
+  /** Entries of one page of tags or referrers. */
+  readonly page: number;
+  /** Tags set by one push. */
+  readonly tagsPerPush: number;
+}
+
+export const defaultLimits: RegistryLimits = Object.freeze({
+  uploads: 1_000,
+  uploadAge: 24 * 60 * 60 * 1000,
+  page: 1_000,
+  tagsPerPush: 50,
+});

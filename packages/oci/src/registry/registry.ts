@@ -1,0 +1,123 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { deleteBlob, sendBlob } from "./blobs.ts";
+import { Contents, migrateRegistry } from "./contents.ts";
+import { type Exchange, sendEmpty } from "./exchange.ts";
+import { listReferrers, listTags } from "./listings.ts";
+import { deleteManifest, putManifest, sendManifest } from "./manifests.ts";
+import { defaultLimits, type RegistryAction, type RegistryOptions } from "./options.ts";
+import { Refusal, refusalOf, sendError } from "./refusal.ts";
+import { parseRoute, type Route } from "./route.ts";
+import { UploadSessions } from "./upload-sessions.ts";
+import { appendChunk, beginUpload, cancelUpload, finishUpload, uploadStatus } from "./uploads.ts";
+
+export interface Registry {
+  /**
+   * Answers any request under /v2/, errors included; it never rejects. The body must not have been read. The server's own
+   * time limit for a whole request has to be off or long enough for the largest upload: silence is watched for here.
+   */
+  handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
+}
+
+/**
+ * A registry by the OCI distribution specification 1.1: pull, push, content discovery and content management, in terms of
+ * plain requests and responses. Which blob belongs to which repository, tags and referrers are in the database, bytes in the
+ * blob store; several registries may share both.
+ */
+export function createRegistry(options: RegistryOptions): Registry {
+  const contents = new Contents(options.db);
+  const limits = { ...defaultLimits, ...options.limits };
+  const uploads = new UploadSessions(options.db, options.blobs, options.clock ?? Date, limits);
+  let ready: Promise<void> | undefined;
+
+  async function open(): Promise<void> {
+    await migrateRegistry(options.db);
+    await uploads.sweep();
+  }
+
+  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    res.setHeader("Docker-Distribution-API-Version", "registry/2.0");
+    res.setHeader("X-Content-Type-Options", "nosniff");
+    const url = new URL(req.url ?? "", "http://registry.invalid");
+    const route = parseRoute(url.pathname);
+    const handler = handlerOf(req.method ?? "", route);
+    await requireAccess(options, req, "repository" in route ? route.repository : "", handler.action);
+    ready ??= open().catch((error) => {
+      ready = undefined;
+      throw error;
+    });
+    await ready;
+    await handler.run({ req, res, query: url.searchParams, blobs: options.blobs, contents, uploads, options });
+  }
+
+  return {
+    async handle(req, res) {
+      try {
+        await answer(req, res);
+      } catch (error) {
+        if (refusalOf(error) === undefined && !res.destroyed) options.onError?.(error, req);
+        sendError(res, error);
+      }
+    },
+  };
+}
+
+async function requireAccess(
+  options: RegistryOptions,
+  req: IncomingMessage,
+  repository: string,
+  action: RegistryAction,
+): Promise<void> {
+  const refused = await options.authorize(req, { repository, action });
+  if (!refused) return;
+  if (refused.status === 403)
+    throw new Refusal(403, "DENIED", `these credentials may not ${action} ${repository || "here"}`);
+  throw new Refusal(401, "UNAUTHORIZED", "credentials are required, as the WWW-Authenticate header says", {
+    ...(refused.challenge === undefined ? {} : { headers: { "WWW-Authenticate": refused.challenge } }),
+  });
+}
+
+interface Handler {
+  readonly action: RegistryAction;
+  run(exchange: Exchange): Promise<void> | void;
+}
+
+/** Which function answers which method of which path, and what the caller must be allowed to do for it. */
+function handlerOf(method: string, route: Route): Handler {
+  const handlers = handlersOf(route);
+  const handler = handlers[method === "HEAD" ? "GET" : method];
+  if (handler !== undefined && Object.hasOwn(handlers, method === "HEAD" ? "GET" : method)) return handler;
+  throw new Refusal(405, "UNSUPPORTED", `${method} is not a method of this endpoint`, {
+    headers: { Allow: Object.keys(handlers).join(", ") },
+  });
+}
+
+function handlersOf(route: Route): Record<string, Handler> {
+  switch (route.kind) {
+    case "ping":
+      return { GET: { action: "pull", run: ({ res }) => sendEmpty(res, 200) } };
+    case "blob":
+      return {
+        GET: { action: "pull", run: (exchange) => sendBlob(exchange, route.repository, route.digest) },
+        DELETE: { action: "delete", run: (exchange) => deleteBlob(exchange, route.repository, route.digest) },
+      };
+    case "uploads":
+      return { POST: { action: "push", run: (exchange) => beginUpload(exchange, route.repository) } };
+    case "upload":
+      return {
+        GET: { action: "push", run: (exchange) => uploadStatus(exchange, route.repository, route.id) },
+        PATCH: { action: "push", run: (exchange) => appendChunk(exchange, route.repository, route.id) },
+        PUT: { action: "push", run: (exchange) => finishUpload(exchange, route.repository, route.id) },
+        DELETE: { action: "push", run: (exchange) => cancelUpload(exchange, route.repository, route.id) },
+      };
+    case "manifest":
+      return {
+        GET: { action: "pull", run: (exchange) => sendManifest(exchange, route.repository, route.reference) },
+        PUT: { action: "push", run: (exchange) => putManifest(exchange, route.repository, route.reference) },
+        DELETE: { action: "delete", run: (exchange) => deleteManifest(exchange, route.repository, route.reference) },
+      };
+    case "tags":
+      return { GET: { action: "pull", run: (exchange) => listTags(exchange, route.repository) } };
+    case "referrers":
+      return { GET: { action: "pull", run: (exchange) => listReferrers(exchange, route.repository, route.digest) } };
+  }
+}

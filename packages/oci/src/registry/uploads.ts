@@ -1,0 +1,116 @@
+import { parseRepository } from "../artifact/reference.ts";
+import { OciError, type OciErrorCode } from "../error.ts";
+import type { StagedBlob } from "../storage/blob-store.ts";
+import { type ContentDigest, isContentDigest, parseContentDigest } from "../storage/content-digest.ts";
+import { chunkRange } from "./byte-range.ts";
+import { type Exchange, sendEmpty } from "./exchange.ts";
+import { Refusal } from "./refusal.ts";
+import { announcedLength, exactly, requestBody } from "./request-body.ts";
+
+/** POST of uploads (end-4, end-11): mounts a blob, takes one whole, or begins an upload. */
+export async function beginUpload(exchange: Exchange, repository: string): Promise<void> {
+  const { req, res, query, blobs, contents, uploads } = exchange;
+  const mount = query.get("mount");
+  if (mount !== null && (await mountBlob(exchange, repository, mount, query.get("from")))) return;
+  const digest = query.get("digest");
+  if (mount === null && digest !== null) {
+    const stored = await blobs.put(parseContentDigest(digest), requestBody(req));
+    await contents.linkBlob(repository, stored.digest, stored.size);
+    return sendCreated(exchange, repository, stored.digest);
+  }
+  const algorithm = query.get("digest-algorithm") ?? "sha256";
+  if (algorithm !== "sha256" && algorithm !== "sha512") {
+    throw new Refusal(400, "DIGEST_INVALID", `${algorithm} is not supported; sha256 and sha512 are`);
+  }
+  const id = await uploads.begin(repository);
+  sendEmpty(res, 202, progress(repository, id, 0));
+}
+
+/** GET of an upload (end-13): how far it came. */
+export async function uploadStatus({ res, uploads }: Exchange, repository: string, id: string): Promise<void> {
+  const staged = await uploads.resume(repository, id);
+  sendEmpty(res, 204, progress(repository, id, staged.size));
+}
+
+/** PATCH of an upload (end-5): a chunk with its range, or a stream that goes on where the upload stands. */
+export async function appendChunk(exchange: Exchange, repository: string, id: string): Promise<void> {
+  const staged = await exchange.uploads.resume(repository, id);
+  await appendBody(exchange, staged);
+  sendEmpty(exchange.res, 202, progress(repository, id, staged.size));
+}
+
+/** PUT of an upload (end-6): the last chunk if there is one, and the digest of the whole. */
+export async function finishUpload(exchange: Exchange, repository: string, id: string): Promise<void> {
+  const { query, contents, uploads } = exchange;
+  const digest = parseContentDigest(query.get("digest") ?? "");
+  const staged = await uploads.resume(repository, id);
+  const before = staged.size;
+  if (announcedLength(exchange.req) !== 0) await appendBody(exchange, staged);
+  const { size } = await staged.commit(digest).catch(async (error) => {
+    // The last chunk may be what was wrong; without it the upload can still be finished by another.
+    if (hasCode(error, "digest-mismatch")) await staged.truncate(before);
+    throw error;
+  });
+  await contents.linkBlob(repository, digest, size);
+  await uploads.end(id);
+  sendCreated(exchange, repository, digest);
+}
+
+/** DELETE of an upload (end-14). */
+export async function cancelUpload({ res, uploads }: Exchange, repository: string, id: string): Promise<void> {
+  await uploads.resume(repository, id);
+  await uploads.cancel(id);
+  sendEmpty(res, 204);
+}
+
+async function appendBody({ req }: Exchange, staged: StagedBlob): Promise<void> {
+  const range = chunkRange(req.headers["content-range"]);
+  const before = staged.size;
+  if (range === undefined) {
+    await staged.append(before, requestBody(req));
+    return;
+  }
+  const length = range.end - range.start;
+  const announced = announcedLength(req);
+  if (announced !== undefined && announced !== length) {
+    throw new Refusal(400, "SIZE_INVALID", `Content-Range names ${length} bytes, Content-Length ${announced}`);
+  }
+  try {
+    await staged.append(range.start, exactly(length, requestBody(req)));
+  } catch (error) {
+    // A chunk that is not what its range says is not kept; what a broken connection left is, for resuming.
+    if (hasCode(error, "size-mismatch")) await staged.truncate(before);
+    throw error;
+  }
+}
+
+/** Whether the blob was mounted; where it cannot be, the specification wants an ordinary upload to begin. */
+async function mountBlob(exchange: Exchange, repository: string, mount: string, from: string | null): Promise<boolean> {
+  const { req, contents, options } = exchange;
+  if (from === null || !isContentDigest(mount)) return false;
+  const source = parseRepository(from);
+  // Nobody learns through a mount what a repository holds that they may not read.
+  if (await options.authorize(req, { repository: source, action: "pull" })) return false;
+  const size = await contents.blobSize(source, mount);
+  if (size === undefined) return false;
+  await contents.linkBlob(repository, mount, size);
+  sendCreated(exchange, repository, mount);
+  return true;
+}
+
+function hasCode(error: unknown, code: OciErrorCode): boolean {
+  return error instanceof OciError && error.code === code;
+}
+
+function sendCreated({ res }: Exchange, repository: string, digest: ContentDigest): void {
+  sendEmpty(res, 201, { Location: `/v2/${repository}/blobs/${digest}`, "Docker-Content-Digest": digest });
+}
+
+function progress(repository: string, id: string, size: number): Record<string, string> {
+  return {
+    Location: `/v2/${repository}/blobs/uploads/${id}`,
+    // The last byte's position; the specification has no way of saying "none yet", and clients expect 0-0.
+    Range: `0-${Math.max(0, size - 1)}`,
+    "Docker-Upload-UUID": id,
+  };
+}
