@@ -31,5 +31,5 @@ export {
   type SaltedCommitment,
 } from "./shapes.ts";
 export type { StatementLeaf } from "./statement-leaf.ts";
-export { maxEntriesBetweenSummaries, type Summary } from "./summary.ts";
+export type { Summary } from "./summary.ts";
 export { type Unload, unloadReasons } from "./unload.ts";

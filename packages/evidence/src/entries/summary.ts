@@ -1,9 +1,6 @@
 import type { EntryBase, EntryKind } from "./entry-kind.ts";
 import { type LoadCount, readLoadCounts, writeLoadCounts } from "./shapes.ts";
 
-/** The longest stretch of entries without a summary. */
-export const maxEntriesBetweenSummaries = 4096;
-
 /** What the run has counted so far, so that an answer can be bounded without reading everything. */
 export interface Summary extends EntryBase<"summary"> {
   /** Index of the genesis or restart that began the run. */

@@ -1,1 +1,12 @@
-export {};
+export { formatTrust } from "./format.ts";
+export { type IdentityQuestion, identitiesFor } from "./identities-for.ts";
+export { type TrustedAction, type TrustedIdentity, trustedActions } from "./identity.ts";
+export { defaultSkewSeconds, parseTrust } from "./parse.ts";
+export { matchesRepository } from "./repository-pattern.ts";
+export {
+  type CheckpointAlgorithm,
+  checkpointAlgorithms,
+  type Trust,
+  type TrustedPlane,
+  trustFormat,
+} from "./trust.ts";

@@ -1,0 +1,34 @@
+import type { NoteKey, WitnessPolicy } from "../note/index.ts";
+import type { TrustedIdentity } from "./identity.ts";
+
+export const trustFormat = "tally-trust/v1";
+
+/** Signature algorithms that a trust file may require of every checkpoint of the plane. */
+export const checkpointAlgorithms = ["ed25519", "ml-dsa-44", "p-256"] as const;
+export type CheckpointAlgorithm = (typeof checkpointAlgorithms)[number];
+
+/** Everything a verifier believes without proof. Trust comes from here and from nowhere else. */
+export interface Trust {
+  readonly plane: TrustedPlane;
+  /** Which witnesses must have cosigned the plane's checkpoints. */
+  readonly policy: WitnessPolicy;
+  /** The policy as it was written. */
+  readonly policyText: string;
+  /** Each must be among the keys of both logs. */
+  readonly requiredAlgorithms: readonly CheckpointAlgorithm[];
+  readonly identities: readonly TrustedIdentity[];
+  /** No plane checkpoint below this size is taken. */
+  readonly minimumPlaneSize?: number;
+  /** How old the newest plane checkpoint may be. */
+  readonly maximumAgeSeconds?: number;
+  /** How far clocks of cosigners may lie apart. */
+  readonly skewSeconds: number;
+}
+
+export interface TrustedPlane {
+  readonly name: string;
+  /** The keys of `<name>/log`; every one must have signed. */
+  readonly log: readonly NoteKey[];
+  /** The keys of `<name>/fleet`; every one must have signed. */
+  readonly fleet: readonly NoteKey[];
+}
