@@ -1,5 +1,6 @@
 export { type CheckReport, checkLedger } from "./check-ledger.ts";
 export { CHECKPOINT_FILE, type SignedCheckpoint } from "./checkpoint-file.ts";
+export * from "./client/index.ts";
 export * from "./clock.ts";
 export * from "./error.ts";
 export * from "./files/index.ts";

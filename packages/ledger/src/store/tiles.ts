@@ -1,18 +1,18 @@
-import { encodeEntryBundle, parseTilePath } from "@tally/evidence";
+import { encodeEntryBundle, parseTilePath, widthInTree } from "@tally/evidence";
 import type { LogReader } from "../log-reader.ts";
 import { HASH_BYTES, TILE_WIDTH } from "./layout.ts";
 
 /**
  * A resource of C2SP tlog-tiles for the tree of `size`: a hash tile (32 bytes a hash) or an entry bundle, whole or partial. A
- * partial tile exists only with exactly the width that this tree leaves; undefined for everything else.
+ * partial one is given up to the width that this tree has, since readers may hold an older checkpoint; undefined for
+ * everything else.
  */
 export async function readTile(log: LogReader, path: string, size: number): Promise<Uint8Array | undefined> {
   const tile = parsePath(path);
   if (tile === undefined) return undefined;
+  const { width } = tile;
   const level = tile.level === "entries" ? 0 : tile.level;
-  const there = Math.floor(size / TILE_WIDTH ** level) - tile.index * TILE_WIDTH;
-  const width = tile.width ?? TILE_WIDTH;
-  if (width < TILE_WIDTH ? width > there : there < TILE_WIDTH) return undefined;
+  if (width > widthInTree(level, tile.index, size)) return undefined;
   const first = tile.index * TILE_WIDTH;
   if (tile.level === "entries") {
     const entries: Uint8Array[] = [];
