@@ -1,13 +1,9 @@
 import { type Checkpoint, consistencyRoots, equalBytes, type Hash, type RootHash, seededProof } from "@tally/evidence";
+import type { SignedCheckpoint } from "../checkpoint-file.ts";
 import type { LogReader } from "../log-reader.ts";
 import type { CheckpointOffer } from "../witness/add-checkpoint-body.ts";
 
 type OfferedCheckpoint = Pick<CheckpointOffer, "old" | "proof" | "checkpoint">;
-
-export interface SignedCheckpoint {
-  readonly checkpoint: Checkpoint;
-  readonly note: string;
-}
 
 /** What a mirror knows of a log: its pending and mirrored checkpoints, and the entries it has stored. */
 export interface HeldLog {
@@ -24,8 +20,12 @@ export interface HeldLog {
  */
 export type RefusalFinding =
   | { readonly kind: "consistent" | "undecided" }
-  | { readonly kind: "diverged"; readonly reason: string; readonly signed: string; readonly proof: readonly Hash[] }
-  | { readonly kind: "equivocated"; readonly reason: string; readonly signed: string; readonly proof: readonly Hash[] };
+  | {
+      readonly kind: "diverged" | "equivocated";
+      readonly reason: string;
+      readonly signed: string;
+      readonly proof: readonly Hash[];
+    };
 
 /** Compares an offer that was refused with what is held (evidence.md 2). */
 export async function examineRefusal(held: HeldLog, offer: OfferedCheckpoint): Promise<RefusalFinding> {

@@ -1,1 +1,15 @@
-export {};
+export type { Admission, KeySetSource } from "./admission.ts";
+export type { Inspect } from "./commit-packages.ts";
+export { type Conflict, type ConflictKind, type ConvictingEntries, ConvictionError } from "./conflict.ts";
+export { Mirror, type MirrorOptions } from "./mirror.ts";
+export { formatMirrorInfo, MIRROR_INFO_TYPE, type MirrorInfo, parseMirrorInfo } from "./mirror-info.ts";
+export type { MirroredLog } from "./mirrored-log.ts";
+export { requestBody } from "./request-body.ts";
+export {
+  formatPackage,
+  formatUploadHeader,
+  MAX_REQUEST_PACKAGES,
+  PACKAGE_ENTRIES,
+  packageRanges,
+  type UploadHeader,
+} from "./upload-body.ts";

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { EvidenceError, type NoteSigner } from "@tally/evidence";
+import type { SignedCheckpoint } from "../checkpoint-file.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { LedgerError } from "../error.ts";
 import { type Files, type FolderLock, nodeFiles } from "../files/index.ts";
@@ -12,7 +13,6 @@ import { admit, type KeySetSource, verifyOffer } from "./admission.ts";
 import { ByteReader } from "./byte-reader.ts";
 import type { Inspect } from "./commit-packages.ts";
 import type { Conflict } from "./conflict.ts";
-import type { SignedCheckpoint } from "./examine-refusal.ts";
 import { MirrorFolders } from "./mirror-folders.ts";
 import type { MirroredFolder, MirroredLog } from "./mirrored-log.ts";
 import { readMirrored, readPending } from "./monitor-reads.ts";

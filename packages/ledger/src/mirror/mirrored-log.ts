@@ -36,7 +36,8 @@ export class MirroredFolder implements MirroredLog {
   readonly conflicts: ConflictStore;
   readonly #dir: string;
   readonly #files: Files;
-  readonly #store: LogStore;
+  #store: LogStore;
+  #storeFailed = false;
   #pending: Head | undefined;
   #mirrored: Head | undefined;
 
@@ -58,8 +59,7 @@ export class MirroredFolder implements MirroredLog {
       if (head === undefined || head.checkpoint.origin === origin) continue;
       throw new LedgerError("wrong-origin", `${dir} holds ${head.checkpoint.origin}, not ${origin}`);
     }
-    const sealed = mirrored === undefined ? {} : { sealed: mirrored.checkpoint };
-    const store = await LogStore.open({ dir: join(dir, "log"), origin, files, ...sealed });
+    const store = await openStore(files, dir, origin, mirrored);
     return new MirroredFolder(origin, dir, files, store, [pending, mirrored]);
   }
 
@@ -112,8 +112,23 @@ export class MirroredFolder implements MirroredLog {
     this.#mirrored = head;
   }
 
-  append(entries: readonly Uint8Array[], leaves: readonly LeafHash[]): Promise<void> {
-    return this.#store.append(entries, leaves);
+  /** Durable when it resolves. After a failure the store is opened anew first, which finds out what was written. */
+  async append(entries: readonly Uint8Array[], leaves: readonly LeafHash[]): Promise<void> {
+    await this.reopenAfterFailure();
+    try {
+      await this.#store.append(entries, leaves);
+    } catch (error) {
+      this.#storeFailed = true;
+      throw error;
+    }
+  }
+
+  async reopenAfterFailure(): Promise<void> {
+    if (!this.#storeFailed) return;
+    const failed = this.#store;
+    this.#store = await openStore(this.#files, this.#dir, this.origin, this.#mirrored);
+    this.#storeFailed = false;
+    await failed.close();
   }
 
   async close(): Promise<void> {
@@ -164,4 +179,9 @@ export class MirroredFolder implements MirroredLog {
   tile(path: string, size: number): Promise<Uint8Array | undefined> {
     return this.#store.tile(path, size);
   }
+}
+
+function openStore(files: Files, dir: string, origin: string, mirrored: Head | undefined): Promise<LogStore> {
+  const sealed = mirrored === undefined ? {} : { sealed: mirrored.checkpoint };
+  return LogStore.open({ dir: join(dir, "log"), origin, files, ...sealed });
 }

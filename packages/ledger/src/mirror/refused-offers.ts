@@ -49,7 +49,7 @@ async function examine(folder: MirroredFolder, offer: SignedOffer): Promise<Kept
   const finding = await examineRefusal({ pending, mirrored, log: folder }, offer);
   if (finding.kind === "consistent") return undefined;
   const base = { origin, offered: offer.note, old: offer.old };
-  if (finding.kind !== "undecided") return { ...base, ...finding };
+  if ("proof" in finding) return { ...base, ...finding };
   return {
     ...base,
     kind: "undecided",

@@ -1,12 +1,16 @@
 import { formatNote, type NoteKey, type SignedNote } from "@tally/evidence";
 
 /**
- * The note with the signatures of these keys and no others, in the order given.
+ * The note with one signature of each of these keys and no others, in the order given.
  *
- * What others signed is dropped before a note is kept: anyone can add lines to a note that they pass on, and a kept note
- * has to prove what it says by its log's keys alone.
+ * The rest is dropped before a note is kept: anyone can add or repeat lines in a note that they pass on, and a kept note has
+ * to prove what it says by its log's keys alone, and to keep its hash.
  */
 export function ownNote(note: SignedNote, keys: readonly NoteKey[]): string {
-  const own = note.signatures.filter(({ name, id }) => keys.some((key) => key.name === name && key.id === id));
-  return formatNote(note.text, own);
+  const own = keys.map((key) => note.signatures.findIndex(({ name, id }) => key.name === name && key.id === id));
+  const lines = new Set(own.filter((line) => line >= 0).sort((a, b) => a - b));
+  return formatNote(
+    note.text,
+    [...lines].map((line) => note.signatures[line]!),
+  );
 }

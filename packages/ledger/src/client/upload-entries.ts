@@ -1,0 +1,68 @@
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import type { NoteSignature } from "@tally/evidence";
+import type { LogReader } from "../log-reader.ts";
+import { MIRROR_INFO_TYPE, type MirrorInfo, parseMirrorInfo } from "../mirror/mirror-info.ts";
+import { formatPackage, formatUploadHeader, MAX_REQUEST_PACKAGES, packageRanges } from "../mirror/upload-body.ts";
+import { type PeerOptions, post } from "./peer.ts";
+import { type Refused, readCosignatures, refused } from "./submit-checkpoint.ts";
+
+export interface UploadOptions extends PeerOptions {
+  readonly log: Pick<LogReader, "origin" | "entries" | "subtreeConsistencyProof">;
+  /** Entries [start, end); `end` is the size of a checkpoint that the mirror took. */
+  readonly start: number;
+  readonly end: number;
+  /** From the mirror's last answer. */
+  readonly ticket?: Uint8Array;
+}
+
+export type UploadResult =
+  | { readonly status: "complete"; readonly signatures: readonly NoteSignature[] }
+  /** Some packages are stored; go on as `info` says. */
+  | { readonly status: "partial"; readonly info: MirrorInfo }
+  /** Nothing was stored; begin as `info` says. */
+  | { readonly status: "conflict"; readonly info: MirrorInfo }
+  | Refused;
+
+/** A request ends after the package that reaches this size, so that memory does not depend on how large entries are. */
+const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
+
+/**
+ * One `add-entries` request (C2SP tlog-mirror): the first packages of [start, end), at most 32 and about 4 MiB, gzip-encoded.
+ *
+ * @throws LedgerError `unreachable`; `protocol` when the answer is none of the protocol's.
+ */
+export async function uploadEntries(url: string, options: UploadOptions): Promise<UploadResult> {
+  // Fast compression: what makes up most of an entry is hashes, which no level shortens.
+  const chunks: Uint8Array[] = [];
+  await pipeline(
+    Readable.from(uploadBody(options)),
+    createGzip({ level: 1 }),
+    async (compressed: AsyncIterable<Uint8Array>) => {
+      for await (const chunk of compressed) chunks.push(chunk);
+    },
+  );
+  const body = Buffer.concat(chunks);
+  const answer = await post(url, "add-entries", { body, type: "application/octet-stream", encoding: "gzip" }, options);
+  if (answer.status === 200) return { status: "complete", signatures: readCosignatures(url, answer) };
+  if (answer.type === MIRROR_INFO_TYPE && answer.status === 202)
+    return { status: "partial", info: parseMirrorInfo(answer.text) };
+  if (answer.type === MIRROR_INFO_TYPE && answer.status === 409)
+    return { status: "conflict", info: parseMirrorInfo(answer.text) };
+  return refused(answer);
+}
+
+async function* uploadBody({ log, start, end, ticket }: UploadOptions): AsyncGenerator<Uint8Array, void, undefined> {
+  yield formatUploadHeader({ origin: log.origin, start, end, ticket: ticket ?? new Uint8Array(0) });
+  let packages = 0;
+  let bytes = 0;
+  for (const range of packageRanges(start, end)) {
+    const entries = await Array.fromAsync(log.entries(range.start, range.end));
+    const part = formatPackage(entries, await log.subtreeConsistencyProof(range.aligned, range.end, end));
+    yield part;
+    packages += 1;
+    bytes += part.length;
+    if (packages === MAX_REQUEST_PACKAGES || bytes >= MAX_REQUEST_BYTES) return;
+  }
+}
