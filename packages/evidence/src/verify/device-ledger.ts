@@ -8,7 +8,7 @@ import {
 } from "../bundle/index.ts";
 import { equalBytes } from "../bytes.ts";
 import { digestFromHash, type Hash, type LeafHash, type RootHash } from "../digest.ts";
-import { decodeEntry, type Entry } from "../entries/index.ts";
+import { decodeEntry, type Entry, type HeadLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { hashLeaf, verifyConsistency, verifyInclusion, verifyRange } from "../merkle/index.ts";
 import { parseCheckpoint, verifyAllOf } from "../note/index.ts";
@@ -68,12 +68,25 @@ export function verifyHead(
       if (checkpoint.size !== leaf.pendingSize || !equalBytes(checkpoint.root, leaf.pendingRoot)) {
         throw broken("the checkpoint is not of the head that the plane's log committed to");
       }
-      if (leaf.mirroredSize > 0) requireConsistent(leaf.origin, mirrored(leaf), pending(leaf), materials);
+      if (leaf.mirroredSize > 0 && leaf.mirroredSize < leaf.pendingSize) verifyMirrored(leaf, enrolment, materials);
       return keySetAt(enrolment, checkpoint.size).length;
     },
     (keys) => `size ${leaf.pendingSize}, signed with all ${keys} keys of the device`,
   );
   return held !== undefined;
+}
+
+/** Where entries are still on their way, the mirrored head is an older checkpoint, which the device has signed as well. */
+function verifyMirrored(leaf: HeadLeaf, enrolment: Enrolment, materials: Materials): void {
+  for (const member of materials.list(memberTypes.deviceCheckpoint)) {
+    const { note, checkpoint } = parseCheckpoint(member.bytes);
+    if (checkpoint.origin !== leaf.origin || checkpoint.size !== leaf.mirroredSize) continue;
+    materials.use(member);
+    verifyAllOf(note, leaf.origin, keySetAt(enrolment, checkpoint.size));
+    if (equalBytes(checkpoint.root, leaf.mirroredRoot)) return;
+    throw broken("the device has signed another root for the mirrored size");
+  }
+  throw broken(`the bundle holds no checkpoint of the mirrored size ${leaf.mirroredSize}`);
 }
 
 /** Checks the slice and the single entries of one ledger against its mirrored root. */

@@ -35,11 +35,12 @@ const name = { training: "training", data: "training data" };
 export function verifyOrigin(model: Model, statements: readonly ProvenStatement[], context: Context): Origin {
   const { checklist, materials } = context;
   const outputs = new Set([model.manifest, ...model.files.map(({ digest }) => digest)]);
-  const trainings = statements
-    .filter(
-      ({ envelope, subjects }) =>
-        envelope.statement.predicateType === trainingType && subjects.some((s) => outputs.has(s)),
-    )
+  const candidates = statements.filter(
+    ({ envelope, subjects }) =>
+      envelope.statement.predicateType === trainingType && subjects.some((subject) => outputs.has(subject)),
+  );
+  for (const candidate of candidates) use(candidate, materials);
+  const trainings = candidates
     .map((from) => ({ from, by: signersOf(from, { action: "train", repository: model.repository }, context) }))
     .filter(({ by }) => by.length > 0);
   if (trainings.length === 0) {
@@ -49,7 +50,6 @@ export function verifyOrigin(model: Model, statements: readonly ProvenStatement[
   const data: DataOrigin[] = [];
   const parents: Digest[] = [];
   for (const { from } of trainings) {
-    use(from, materials);
     for (const dependency of parseTraining(from.envelope.statement).dependencies) {
       if (dependency.digest === undefined) continue;
       if (dependency.role === "model") parents.push(dependency.digest);
@@ -77,14 +77,14 @@ function verifyData(
   context: Context,
 ): DataOrigin {
   const { checklist, materials } = context;
-  for (const from of statements) {
-    if (!from.subjects.includes(digest)) continue;
+  const about = statements.filter(({ subjects }) => subjects.includes(digest));
+  for (const statement of about) use(statement, materials);
+  for (const from of about) {
     const type = from.envelope.statement.predicateType;
     if (
       type === ingestionType &&
       signersOf(from, { action: "ingest", repository: model.repository }, context).length > 0
     ) {
-      use(from, materials);
       const { source, license } = parseIngestion(from.envelope.statement);
       checklist.good(name.data, digest, `${dataName}: ingested from ${source}`);
       return { name: dataName, digest, source, license, segments: [] };
@@ -93,7 +93,6 @@ function verifyData(
       type === selectionType &&
       signersOf(from, { action: "select", repository: model.repository }, context).length > 0
     ) {
-      use(from, materials);
       const { segments, model: collectedBy } = parseSelection(from.envelope.statement);
       checklist.good(name.data, digest, `${dataName}: ${segments.length} segments from the field`);
       return { name: dataName, digest, source: `records made by ${collectedBy}`, license: null, segments };

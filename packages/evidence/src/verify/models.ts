@@ -53,16 +53,17 @@ export function verifyModels(
   context: Context,
 ): readonly ModelAnswer[] {
   const statements = provenStatements(context);
-  const manifests = new Set(records.map(({ model }) => model).filter((model) => model !== null));
-  if (question.kind === "records" && question.model !== null) manifests.add(question.model);
-  return [...manifests].sort().map((manifest) => {
+  const all = ledgers.flatMap(({ entries }) =>
+    [...entries.values()].flatMap(({ entry }) =>
+      entry.kind === "load" && entry.outcome === "accepted" ? [entry] : [],
+    ),
+  );
+  const asked = question.kind === "records" ? question.model : null;
+  const manifests = new Set(all.map(({ manifest }) => manifest).filter((manifest) => manifest !== null));
+  const wanted = asked === null ? manifests : new Set([asked]);
+  return [...wanted].sort().map((manifest) => {
     const own = records.filter((record) => record.model === manifest);
-    const used = new Set(own.map(({ origin, loadIndex }) => `${origin}#${loadIndex}`));
-    const loads = ledgers.flatMap(({ enrolment, entries }) =>
-      [...entries.values()].flatMap(({ index, entry }) =>
-        entry.kind === "load" && used.has(`${enrolment.origin}#${index}`) ? [entry] : [],
-      ),
-    );
+    const loads = all.filter((load) => load.manifest === manifest);
     const count = (standing: string) => own.filter((record) => record.standing === standing).length;
     return {
       ...verifyModel(manifest, loads, statements, context),
@@ -83,6 +84,7 @@ function verifyModel(
 ): Proven {
   const { materials, checklist } = context;
   const about = statements.filter(({ subjects }) => subjects.includes(manifest));
+  for (const statement of about) use(statement, materials);
   const model = findModel(manifest, about, context);
   if (model === undefined) {
     checklist.missing(
@@ -92,7 +94,6 @@ function verifyModel(
     );
     return nothingProven(manifest);
   }
-  use(model.from, materials);
   checklist.good(
     name.model,
     manifest,
@@ -205,7 +206,7 @@ function verifyApproval(
   about: readonly ProvenStatement[],
   context: Context,
 ): { by: readonly string[]; index: number } | undefined {
-  const { checklist, materials } = context;
+  const { checklist } = context;
   const made = new Set(makers.flatMap(({ keyId, name: person }) => [keyId, person]));
   const decisions = about
     .filter(({ envelope }) => envelope.statement.predicateType === approvalType)
@@ -218,7 +219,6 @@ function verifyApproval(
     }))
     .filter(({ by }) => by.length > 0)
     .sort((a, b) => a.from.index - b.from.index);
-  for (const { from } of decisions) use(from, materials);
   const last = decisions.at(-1);
   if (last === undefined) {
     checklist.missing(
@@ -246,14 +246,13 @@ function verifyRelease(
   about: readonly ProvenStatement[],
   context: Context,
 ): ModelAnswer["releases"] {
-  const { checklist, materials } = context;
+  const { checklist } = context;
   const releases: { channel: string; sequence: number; by: readonly string[] }[] = [];
   for (const from of about) {
     if (from.envelope.statement.predicateType !== releaseType) continue;
     const release = parseRelease(from.envelope.statement);
     const by = signersOf(from, { action: "release", repository: model.repository }, context);
     if (by.length === 0) continue;
-    use(from, materials);
     if (approvedAt !== undefined && from.index < approvedAt) {
       checklist.bad(
         name.release,

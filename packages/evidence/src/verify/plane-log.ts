@@ -8,6 +8,7 @@ import {
   type NoteKey,
   parseCheckpoint,
   quorumTimes,
+  sameKey,
   type VerifiedSignature,
   verifyNote,
 } from "../note/index.ts";
@@ -217,10 +218,6 @@ function verifyEntries(
 
 function isWitness(key: NoteKey, trust: Trust): boolean {
   return [...trust.policy.witnesses.values()].some((witness) => sameKey(witness.key, key));
-}
-
-function sameKey(a: NoteKey, b: NoteKey): boolean {
-  return a.name === b.name && a.id === b.id;
 }
 
 function ownTime(signatures: readonly VerifiedSignature[], trust: Trust): number | null {

@@ -1,0 +1,108 @@
+import {
+  type Digest,
+  decodeEntry,
+  digestFromHash,
+  type Load,
+  memberTypes,
+  type Question,
+  type RecordQuestion,
+  type RecordsQuestion,
+  writeBundle,
+} from "@tally/evidence";
+import { PlaneError } from "../error.ts";
+import { gatherAllHeads, gatherFleet, gatherHead } from "./gather-fleet.ts";
+import {
+  gatherContradictions,
+  gatherEntry,
+  gatherHeadNotes,
+  gatherRecords,
+  gatherStep,
+  permitsOf,
+} from "./gather-ledger.ts";
+import { gatherModel } from "./gather-models.ts";
+import { beginAnswer, type Gathered } from "./gathered.ts";
+import type { AuditSource } from "./source.ts";
+
+/**
+ * Answers a question with an evidence bundle: everything that a verifier needs to recompute the answer, and nothing else.
+ *
+ * @throws PlaneError `not-ready` before the first cosigned checkpoint, `not-found` for a device or record that is not there.
+ */
+export async function answer(source: AuditSource, question: Question): Promise<Uint8Array> {
+  const { gathered, newest, heads } = await beginAnswer(source);
+  await gatherFleet(source, heads, gathered);
+  const loads =
+    question.kind === "records"
+      ? await gatherInterval(source, question, heads, gathered)
+      : await gatherReceipt(source, question, heads, newest.size, gathered);
+  const manifests = new Set<Digest>();
+  for (const { manifest } of loads) if (manifest !== null) manifests.add(manifest);
+  if (question.kind === "records" && question.model !== null) manifests.add(question.model);
+  for (const manifest of manifests) await gatherModel(source, manifest, gathered);
+  for (const permit of permitsOf(loads)) await gathered.addStored(memberTypes.blob, permit);
+  return writeBundle(question, await gathered.finish());
+}
+
+async function gatherInterval(
+  source: AuditSource,
+  question: RecordsQuestion,
+  heads: number,
+  gathered: Gathered,
+): Promise<readonly Load[]> {
+  const leaves = await source.headsLeaves(heads);
+  gatherAllHeads(heads, leaves, gathered);
+  const loads: Load[] = [];
+  for (const leaf of leaves) {
+    if (question.devices !== null && !question.devices.some((id) => leaf.origin.includes(`/d/${id}/`))) {
+      await gatherContradictions(source, leaf.origin, gathered);
+      continue;
+    }
+    const found = await gatherRecords(source, question, leaf, heads, gathered);
+    loads.push(...found.filter(({ manifest }) => question.model === null || manifest === question.model));
+  }
+  return loads;
+}
+
+async function gatherReceipt(
+  source: AuditSource,
+  question: RecordQuestion,
+  heads: number,
+  planeSize: number,
+  gathered: Gathered,
+): Promise<readonly Load[]> {
+  const { origin, index } = question;
+  const leaf = (await source.headsLeaves(heads)).find((candidate) => candidate.origin === origin);
+  const log = source.mirror(origin);
+  if (leaf === undefined || log === undefined || index >= leaf.mirroredSize) {
+    throw new PlaneError("not-found", `no cosigned head covers entry ${index} of ${origin} yet`, {
+      hint: "sync the device, wait for the next checkpoint of the plane, and ask again",
+    });
+  }
+  const record = decodeEntry(await log.entry(index));
+  if (record.kind !== "inference") {
+    throw new PlaneError("not-found", `entry ${index} of ${origin} is ${record.kind}, not a record`);
+  }
+  const size = leaf.mirroredSize;
+  await gatherHead(source, heads, origin, gathered);
+  await gatherHeadNotes(source, leaf, gathered);
+  await gatherContradictions(source, origin, gathered);
+  const step = (await source.headHistory(origin)).find(
+    ({ pendingSize, headsIndex }) => pendingSize > index && pendingSize <= size && headsIndex < planeSize,
+  );
+  if (step !== undefined && step.headsIndex !== heads) await gatherStep(source, step, log, size, gathered);
+  const anchor = (await source.anchors(origin)).filter((row) => row.index < index).at(-1);
+  if (anchor !== undefined) await gathered.addPlaneNote(anchor.note);
+  const genesis = decodeEntry(await log.entry(0));
+  if (genesis.kind === "genesis") await gathered.addPlaneNote(digestFromHash(genesis.anchor.noteHash));
+  const stating = await source.statingEntryAfter(origin, index);
+  const entries = new Set([
+    0,
+    record.loadIndex,
+    index,
+    ...(anchor ? [anchor.index] : []),
+    ...(stating ? [stating] : []),
+  ]);
+  for (const at of entries) await gatherEntry(log, at, size, gathered);
+  const load = decodeEntry(await log.entry(record.loadIndex));
+  return load.kind === "load" ? [load] : [];
+}

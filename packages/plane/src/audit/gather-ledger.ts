@@ -1,0 +1,155 @@
+import {
+  consistencyMember,
+  contradictionMember,
+  type Digest,
+  decodeEntry,
+  deviceEntryMember,
+  digestFromHash,
+  entriesMember,
+  type HeadLeaf,
+  type Load,
+  memberTypes,
+  type RecordsQuestion,
+  rangeProofMember,
+  sliceLength,
+} from "@tally/evidence";
+import type { MirroredLog } from "@tally/ledger";
+import { gatherHead } from "./gather-fleet.ts";
+import type { Gathered } from "./gathered.ts";
+import type { AnchorRow, AuditSource, HeadStep } from "./source.ts";
+import { thin } from "./thin.ts";
+
+/** How many times of one ledger an answer proves at the most: more only narrow brackets further. */
+const maxTimes = 64;
+
+/** Adds what proves one ledger's records of an interval, and returns the loads under which they were made. */
+export async function gatherRecords(
+  source: AuditSource,
+  question: RecordsQuestion,
+  leaf: HeadLeaf,
+  heads: number,
+  gathered: Gathered,
+): Promise<readonly Load[]> {
+  const { origin, mirroredSize: size } = leaf;
+  await gatherHeadNotes(source, leaf, gathered);
+  await gatherContradictions(source, origin, gathered);
+  const log = source.mirror(origin);
+  if (size === 0 || log === undefined) return [];
+
+  const steps = (await source.headHistory(origin)).filter((step) => step.headsIndex < heads);
+  const older = steps.filter((step) => step.notAfter <= question.from).at(-1);
+  const start = Math.min(older?.pendingSize ?? 0, size);
+  const from = start === 0 ? 0 : await source.statingEntryAt(origin, Math.min(start, size - 1));
+  const anchors = (await source.anchors(origin)).filter((anchor) => anchor.index < size);
+  const closing = anchors.find((anchor) => anchor.notBefore !== null && anchor.notBefore >= question.to);
+  const to = closing === undefined ? size : Math.max(closing.index + 1, from + 1);
+
+  await gatherSteps(source, question, leaf, log, older, steps, gathered);
+  await gatherAnchors(question, anchors, from, to, log, size, gathered);
+  const loads = await gatherSlice(log, from, to, size, gathered);
+  for (const index of loads.before) await gatherEntry(log, index, size, gathered);
+  if (from > 0) await gatherEntry(log, 0, size, gathered);
+  const before = await Promise.all(loads.before.map(async (index) => decodeEntry(await log.entry(index))));
+  return [...before, ...loads.within].filter((entry) => entry.kind === "load");
+}
+
+/** Adds the checkpoints that a heads leaf names, and the proof that the longer one continues the shorter. */
+export async function gatherHeadNotes(source: AuditSource, leaf: HeadLeaf, gathered: Gathered): Promise<void> {
+  if (leaf.pendingNoteHash === null) return;
+  await gathered.addStored(memberTypes.deviceCheckpoint, digestFromHash(leaf.pendingNoteHash));
+  if (leaf.mirroredSize === 0 || leaf.mirroredSize === leaf.pendingSize) return;
+  const note = await source.mirroredNote(leaf.origin, leaf.mirroredSize);
+  if (note !== undefined) gathered.add({ type: memberTypes.deviceCheckpoint, bytes: note });
+}
+
+/** Adds one entry with its inclusion proof under the mirrored head. */
+export async function gatherEntry(log: MirroredLog, index: number, size: number, gathered: Gathered): Promise<void> {
+  const [bytes, proof] = await Promise.all([log.entry(index), log.inclusionProof(index, size)]);
+  gathered.add(deviceEntryMember(log.origin, { index, bytes, size, proof }));
+}
+
+/** Adds an earlier head of a ledger, its time, and the proof that the mirrored ledger begins with it. */
+export async function gatherStep(
+  source: AuditSource,
+  step: HeadStep,
+  log: MirroredLog,
+  size: number,
+  gathered: Gathered,
+): Promise<void> {
+  await gatherHead(source, step.headsIndex, log.origin, gathered);
+  await gathered.addPlaneNote(step.note);
+  const [smaller, larger] = step.pendingSize < size ? [step.pendingSize, size] : [size, step.pendingSize];
+  if (smaller === 0 || smaller === larger) return;
+  const proof = await log.consistencyProof(smaller, larger);
+  gathered.add(consistencyMember({ origin: log.origin, smaller, larger, proof }));
+}
+
+async function gatherSteps(
+  source: AuditSource,
+  question: RecordsQuestion,
+  leaf: HeadLeaf,
+  log: MirroredLog,
+  older: HeadStep | undefined,
+  steps: readonly HeadStep[],
+  gathered: Gathered,
+): Promise<void> {
+  const size = leaf.mirroredSize;
+  const after = steps.findIndex((step) => step.notAfter >= question.to);
+  const within = steps.slice(older === undefined ? 0 : steps.indexOf(older) + 1, after < 0 ? steps.length : after + 1);
+  const chosen = [...(older === undefined ? [] : [older]), ...thin(within, maxTimes)];
+  // A head above what is mirrored proves the time of nothing that the answer can show.
+  for (const step of chosen) if (step.pendingSize <= size) await gatherStep(source, step, log, size, gathered);
+}
+
+async function gatherAnchors(
+  question: RecordsQuestion,
+  anchors: readonly AnchorRow[],
+  from: number,
+  to: number,
+  log: MirroredLog,
+  size: number,
+  gathered: Gathered,
+): Promise<void> {
+  const before = anchors.filter(({ index }) => index < from).at(-1);
+  const within = anchors.filter(({ index }) => index >= from && index < to);
+  const first = within.find(({ notBefore }) => notBefore !== null && notBefore >= question.from);
+  const chosen = new Set([before, first, within.at(-1), ...thin(within, maxTimes)]);
+  for (const anchor of chosen) if (anchor !== undefined) await gathered.addPlaneNote(anchor.note);
+  if (before !== undefined && before.index > 0) await gatherEntry(log, before.index, size, gathered);
+  const genesis = anchors.find(({ index }) => index === 0);
+  if (genesis !== undefined) await gathered.addPlaneNote(genesis.note);
+}
+
+async function gatherSlice(log: MirroredLog, from: number, to: number, size: number, gathered: Gathered) {
+  const { left, right } = await log.rangeProof(from, to, size);
+  gathered.add(rangeProofMember({ origin: log.origin, from, to, size, left, right }));
+  const before: number[] = [];
+  const within: Load[] = [];
+  let items: Uint8Array[] = [];
+  let at = from;
+  for await (const bytes of log.entries(from, to)) {
+    const entry = decodeEntry(bytes);
+    if (at === from && entry.kind === "summary") {
+      for (const { loadIndex, unloadIndex } of entry.loads) if (unloadIndex === null) before.push(loadIndex);
+    }
+    if (entry.kind === "load" && entry.outcome === "accepted") within.push(entry);
+    items.push(bytes);
+    at += 1;
+    if (items.length === sliceLength || at === to) {
+      gathered.add(entriesMember({ origin: log.origin, from: at - items.length, items }));
+      items = [];
+    }
+  }
+  return { before, within };
+}
+
+export async function gatherContradictions(source: AuditSource, origin: string, gathered: Gathered): Promise<void> {
+  for (const { held, refused, proof } of await source.contradictions(origin)) {
+    gathered.add(contradictionMember({ origin, held, refused, proof }));
+  }
+}
+
+/** Verdicts that loads name, by digest. */
+export function permitsOf(loads: readonly Load[]): readonly Digest[] {
+  return [...new Set(loads.map(({ permit }) => permit))].filter((permit) => permit !== null);
+}

@@ -1,0 +1,92 @@
+import {
+  consistencyMember,
+  type Digest,
+  digestOf,
+  type Member,
+  type MemberType,
+  memberTypes,
+  parseCheckpoint,
+  planeEntryMember,
+} from "@tally/evidence";
+import { PlaneError } from "../error.ts";
+import type { AuditSource, CosignedCheckpoint } from "./source.ts";
+
+/** Members of a bundle in the making. What two parts of an answer both need is in it once. */
+export class Gathered {
+  readonly #source: AuditSource;
+  readonly #newest: CosignedCheckpoint;
+  readonly #members = new Map<string, Member>();
+  readonly #planeNotes = new Map<number, Uint8Array[]>();
+  readonly #planeEntries = new Set<number>();
+
+  constructor(source: AuditSource, newest: CosignedCheckpoint) {
+    this.#source = source;
+    this.#newest = newest;
+    this.#addPlaneNote(newest.note);
+  }
+
+  add(member: Member): void {
+    this.#members.set(`${member.type} ${digestOf(member.bytes)}`, member);
+  }
+
+  /** Adds stored bytes by digest; false where they are not there. */
+  async addStored(type: MemberType, digest: Digest): Promise<boolean> {
+    const bytes = await this.#source.blob(digest);
+    if (bytes === undefined) return false;
+    this.add({ type, bytes });
+    return true;
+  }
+
+  /** Adds a cosigned checkpoint of the plane's log, unless it is younger than the answer. */
+  async addPlaneNote(digest: Digest): Promise<void> {
+    const bytes = await this.#source.blob(digest);
+    if (bytes !== undefined && parseCheckpoint(bytes).checkpoint.size <= this.#newest.size) this.#addPlaneNote(bytes);
+  }
+
+  /** An entry of the plane's log, to be proven under the answer's checkpoint. */
+  addPlaneEntry(index: number): void {
+    this.#planeEntries.add(index);
+  }
+
+  /** All members, with the proofs that tie the plane's checkpoints and entries together. */
+  async finish(): Promise<readonly Member[]> {
+    const { log } = this.#source;
+    const sizes = [...this.#planeNotes.keys()].sort((a, b) => a - b);
+    for (const [i, size] of sizes.entries()) {
+      for (const bytes of this.#planeNotes.get(size)!) this.add({ type: memberTypes.planeCheckpoint, bytes });
+      const before = sizes[i - 1];
+      if (before === undefined || before === 0) continue;
+      const proof = await log.consistencyProof(before, size);
+      this.add(consistencyMember({ origin: log.origin, smaller: before, larger: size, proof }));
+    }
+    for (const index of this.#planeEntries) {
+      const bytes = await log.entry(index);
+      const proof = await log.inclusionProof(index, this.#newest.size);
+      this.add(planeEntryMember({ index, bytes, size: this.#newest.size, proof }));
+    }
+    return [...this.#members.values()];
+  }
+
+  #addPlaneNote(bytes: Uint8Array): void {
+    const { size } = parseCheckpoint(bytes).checkpoint;
+    const same = this.#planeNotes.get(size) ?? [];
+    const digest = digestOf(bytes);
+    if (!same.some((note) => digestOf(note) === digest)) this.#planeNotes.set(size, [...same, bytes]);
+  }
+}
+
+/** Begins an answer at the newest checkpoint that witnesses have cosigned. */
+export async function beginAnswer(
+  source: AuditSource,
+): Promise<{ gathered: Gathered; newest: CosignedCheckpoint; heads: number }> {
+  const newest = await source.newest();
+  const heads = newest && (await source.lastHeadsBelow(newest.size));
+  if (newest === undefined || heads === undefined) {
+    throw new PlaneError("not-ready", "no checkpoint of the plane has been cosigned yet: try again in a moment", {
+      hint: "GET /readyz says which witnesses are missing",
+    });
+  }
+  const gathered = new Gathered(source, newest);
+  gathered.addPlaneEntry(heads);
+  return { gathered, newest, heads };
+}

@@ -1,0 +1,68 @@
+import type { Digest, Hash, HeadLeaf } from "@tally/evidence";
+import type { LogReader, MirroredLog } from "@tally/ledger";
+
+/** What answers are made of: the plane's logs and mirrors, and the index that finds the way in them. */
+export interface AuditSource {
+  readonly log: LogReader;
+  readonly fleet: LogReader;
+  /** The newest checkpoint of the plane's log that met its witness quorum. */
+  newest(): Promise<CosignedCheckpoint | undefined>;
+  /** The fleet checkpoint of exactly that size: the complete note. */
+  fleetNote(size: number): Promise<Uint8Array | undefined>;
+  /** Index of the last heads entry below `size` in the plane's log. */
+  lastHeadsBelow(size: number): Promise<number | undefined>;
+  /** All leaves of a heads entry, in their order. */
+  headsLeaves(headsIndex: number): Promise<readonly HeadLeaf[]>;
+  /** How a ledger's head moved, smallest first: one row for each heads entry in which it did. */
+  headHistory(origin: string): Promise<readonly HeadStep[]>;
+  /** Anchors of a mirrored ledger, genesis included, by index. */
+  anchors(origin: string): Promise<readonly AnchorRow[]>;
+  /** The last genesis, restart or summary at or below `index`. */
+  statingEntryAt(origin: string, index: number): Promise<number>;
+  /** The first summary or restart above `index`, for receipts. */
+  statingEntryAfter(origin: string, index: number): Promise<number | undefined>;
+  mirror(origin: string): MirroredLog | undefined;
+  /** A note, verdict or envelope by its digest. */
+  blob(digest: Digest): Promise<Uint8Array | undefined>;
+  /** Statements of the plane's log that have this subject, by index. */
+  statementsAbout(subject: Digest): Promise<readonly StatementRow[]>;
+  statement(envelope: Digest): Promise<StatementRow | undefined>;
+  /** Contradictions that anyone can check, for one ledger. */
+  contradictions(origin: string): Promise<readonly ContradictionRow[]>;
+  /** The ledger's checkpoint that its mirrored entries are under: the complete note. */
+  mirroredNote(origin: string, size: number): Promise<Uint8Array | undefined>;
+}
+
+export interface CosignedCheckpoint {
+  readonly size: number;
+  readonly note: Uint8Array;
+}
+
+export interface HeadStep {
+  readonly headsIndex: number;
+  readonly pendingSize: number;
+  /** The first cosigned checkpoint that covers the heads entry: the complete note's digest. */
+  readonly note: Digest;
+  /** Milliseconds; what the quorum of that checkpoint proves. */
+  readonly notAfter: number;
+}
+
+export interface AnchorRow {
+  readonly index: number;
+  readonly note: Digest;
+  /** Milliseconds; null where the note proves no time. */
+  readonly notBefore: number | null;
+}
+
+export interface StatementRow {
+  readonly envelope: Digest;
+  readonly predicateType: string;
+  /** Index in the plane's log. */
+  readonly index: number;
+}
+
+export interface ContradictionRow {
+  readonly held: Uint8Array;
+  readonly refused: Uint8Array;
+  readonly proof: readonly Hash[];
+}
