@@ -1,0 +1,69 @@
+import type { Stats } from "node:fs";
+import { createReadStream } from "node:fs";
+import { lstat, opendir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { OciError } from "../error.ts";
+import { checkEntryName, compareNames } from "./entry-name.ts";
+
+/** A file to be packed, signed or compared: a name with forward slashes, its size in bytes, and what is in it. */
+export interface FileEntry {
+  readonly name: string;
+  readonly size: number;
+  /** The content from its beginning; each call reads anew. */
+  content(): AsyncIterable<Uint8Array>;
+}
+
+/** A file in memory. */
+export function memoryFile(name: string, bytes: Uint8Array): FileEntry {
+  return {
+    name: checkEntryName(name),
+    size: bytes.length,
+    async *content() {
+      yield bytes;
+    },
+  };
+}
+
+/**
+ * All files of a folder, or the one file that `path` names, sorted by the bytes of their names. Only regular files and
+ * folders may be there: a link or a device is refused with `archive-invalid` and not followed. Names listed in `except`
+ * (exact paths, with all below them) are left out.
+ */
+export async function listFiles(path: string, except: readonly string[] = []): Promise<readonly FileEntry[]> {
+  const found = await statOf(path, path);
+  if (found.isFile()) return [diskFile(basename(path), path, found.size)];
+  if (!found.isDirectory()) throw notRegular(path);
+  const files: FileEntry[] = [];
+  await collect(path, "", new Set(except), files);
+  return files.sort((a, b) => compareNames(a.name, b.name));
+}
+
+async function collect(root: string, prefix: string, except: ReadonlySet<string>, into: FileEntry[]): Promise<void> {
+  for await (const item of await opendir(join(root, prefix))) {
+    const name = prefix === "" ? item.name : `${prefix}/${item.name}`;
+    if (except.has(name)) continue;
+    const path = join(root, name);
+    const found = await statOf(path, name);
+    if (found.isDirectory()) await collect(root, name, except, into);
+    else if (found.isFile()) into.push(diskFile(name, path, found.size));
+    else throw notRegular(name);
+  }
+}
+
+function diskFile(name: string, path: string, size: number): FileEntry {
+  return { name: checkEntryName(name), size, content: () => createReadStream(path, { highWaterMark: 256 * 1024 }) };
+}
+
+async function statOf(path: string, name: string): Promise<Stats> {
+  try {
+    return await lstat(path);
+  } catch (cause) {
+    throw new OciError("not-found", `${name} cannot be read: ${(cause as NodeJS.ErrnoException).code}`, { cause });
+  }
+}
+
+function notRegular(name: string): OciError {
+  return new OciError("archive-invalid", `${name} is neither a regular file nor a folder`, {
+    hint: "replace links by the files they lead to; what a link means depends on the machine",
+  });
+}

@@ -1,0 +1,65 @@
+import { createHash } from "node:crypto";
+import { mkdir, open } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Digest, parseDigest } from "@tally/evidence";
+import { OciError } from "../error.ts";
+import { storing } from "../storage/durable-file.ts";
+import { EntryNames } from "./entry-name.ts";
+import { type ArchiveLimits, readTar } from "./read.ts";
+
+/** A file as it was written. */
+export interface ExtractedFile {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly digest: Digest;
+}
+
+/**
+ * Extracts a tar into a folder that only the caller writes to, each file hashed on the way and fsynced. Nothing that is
+ * there already is replaced. What `readTar` refuses is refused; then some files may be there, so extract into a new folder
+ * and discard it.
+ */
+export async function extractTar(
+  source: AsyncIterable<Uint8Array>,
+  into: string,
+  limits?: ArchiveLimits,
+  names: EntryNames = new EntryNames(),
+): Promise<readonly ExtractedFile[]> {
+  const files: ExtractedFile[] = [];
+  for await (const { name, size, content } of readTar(source, limits, names)) {
+    files.push(await writeFile(into, name, size, content));
+  }
+  return files;
+}
+
+/** Writes one file below `into`, with the folders that lead to it. `name` must have been checked. */
+export async function writeFile(
+  into: string,
+  name: string,
+  size: number,
+  content: AsyncIterable<Uint8Array>,
+): Promise<ExtractedFile> {
+  const path = join(into, ...name.split("/"));
+  await storing(`making the folder of ${name}`, () => mkdir(dirname(path), { recursive: true }));
+  const file = await storing(`creating ${name}`, () => open(path, "wx", 0o644));
+  const hash = createHash("sha256");
+  let written = 0;
+  try {
+    for await (const chunk of content) {
+      written += chunk.length;
+      if (written > size) throw wrongSize(name, size);
+      hash.update(chunk);
+      await storing(`writing ${name}`, () => file.writeFile(chunk));
+    }
+    if (written !== size) throw wrongSize(name, size);
+    await storing(`writing ${name}`, () => file.sync());
+  } finally {
+    await file.close();
+  }
+  return Object.freeze({ name, size, digest: parseDigest(`sha256:${hash.digest("hex")}`) });
+}
+
+function wrongSize(name: string, size: number): OciError {
+  return new OciError("archive-invalid", `${name} does not have the ${size} bytes that were announced`);
+}
