@@ -76,7 +76,9 @@ export async function readConfig(
 /** Writes the settings that differ from the defaults. */
 export function writeConfig(path: string, config: { readonly url: string } & ConfigOverrides): Promise<void> {
   const parsed = parseConfig({ ...defaults, ...present(config) });
-  const chosen = Object.entries(parsed).filter(([name, value]) => (defaults as Record<string, unknown>)[name] !== value);
+  const chosen = Object.entries(parsed).filter(
+    ([name, value]) => (defaults as Record<string, unknown>)[name] !== value,
+  );
   return writeDurably(path, `${JSON.stringify(Object.fromEntries(chosen), null, 2)}\n`);
 }
 

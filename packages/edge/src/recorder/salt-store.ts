@@ -1,6 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { randomBytes } from "node:crypto";
 
 /** A salt and where it lies: entries name the slot, never the salt. */
 export interface Salt {

@@ -1,0 +1,48 @@
+import {
+  type CommitmentRole,
+  commit,
+  EvidenceError,
+  encodeJson,
+  encodeTensors,
+  encodeText,
+  type JsonValue,
+  mediaTypes,
+  type NamedTensor,
+  type SaltedCommitment,
+  sha256,
+} from "@tally/evidence";
+import { EdgeError } from "./error.ts";
+import type { Salt } from "./recorder/salt-store.ts";
+
+/** What a record or a label commits to: text, JSON, tensors, or bytes of any other media type. */
+export type Content =
+  | string
+  | { readonly text: string }
+  | { readonly json: JsonValue }
+  | { readonly tensors: readonly NamedTensor[] }
+  | { readonly mediaType: string; readonly bytes: Uint8Array };
+
+/** Content in its one form: these bytes are hashed, and these are kept where capture policy says so. */
+export interface CanonicalContent {
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** @throws EdgeError `content-invalid` for content that has no canonical form, such as text with half a surrogate pair. */
+export function canonicalContent(content: Content): CanonicalContent {
+  try {
+    if (typeof content === "string") return { mediaType: mediaTypes.text, bytes: encodeText(content) };
+    if ("text" in content) return { mediaType: mediaTypes.text, bytes: encodeText(content.text) };
+    if ("json" in content) return { mediaType: mediaTypes.json, bytes: encodeJson(content.json) };
+    if ("tensors" in content) return { mediaType: mediaTypes.tensors, bytes: encodeTensors(content.tensors) };
+    return { mediaType: content.mediaType, bytes: content.bytes.slice() };
+  } catch (cause) {
+    if (!(cause instanceof EvidenceError)) throw cause;
+    throw new EdgeError("content-invalid", cause.message, { cause });
+  }
+}
+
+/** The commitment that stands for the content in the ledger, and the slot of its salt. */
+export function commitTo(role: CommitmentRole, content: CanonicalContent, { slot, salt }: Salt): SaltedCommitment {
+  return { commitment: commit({ role, mediaType: content.mediaType, salt, content: sha256(content.bytes) }), slot };
+}

@@ -1,0 +1,133 @@
+import { join } from "node:path";
+import { gapReasons, type Trust } from "@tally/evidence";
+import { type Clock, Ledger, LedgerError } from "@tally/ledger";
+import { type ConfigOverrides, type DeviceConfig, readConfig } from "./config.ts";
+import { EdgeError } from "./error.ts";
+import { type DeviceFolder, deviceFolder } from "./folder/device-folder.ts";
+import { type DeviceIdentity, readIdentity, readSigners } from "./identity.ts";
+import { BlobOutbox } from "./recorder/blob-outbox.ts";
+import { PayloadStore } from "./recorder/payload-store.ts";
+import { Recorder } from "./recorder/recorder.ts";
+import { ReleaseGate } from "./recorder/release-gate.ts";
+import { replayRun } from "./recorder/replay.ts";
+import { SaltStore } from "./recorder/salt-store.ts";
+import { takeStopMark, writeStopMark } from "./recorder/stop-mark.ts";
+import { readTrust } from "./trust-file.ts";
+
+/** The parts of an open device, as everything that works on one needs them. */
+export interface DeviceCore {
+  readonly folder: DeviceFolder;
+  readonly config: DeviceConfig;
+  readonly identity: DeviceIdentity;
+  readonly trust: Trust;
+  readonly clock: Clock;
+  readonly ledger: Ledger;
+  readonly recorder: Recorder;
+  readonly salts: SaltStore;
+  readonly payloads: PayloadStore;
+  readonly outbox: BlobOutbox;
+  readonly gate: ReleaseGate;
+}
+
+export interface CoreOptions {
+  readonly dir: string;
+  readonly config?: ConfigOverrides;
+  readonly clock: Clock;
+}
+
+/**
+ * Opens a device's folder: takes the ledger for this process, replays its last run and writes the `restart` entry; after
+ * an unclean stop in `immediate` mode a `gap` entry says how many records may be missing.
+ *
+ * @throws EdgeError `not-enrolled`, `device-locked`, `damaged`, `config-invalid`, `trust-invalid`.
+ */
+export async function openCore({ dir, config: overrides, clock }: CoreOptions): Promise<DeviceCore> {
+  const folder = deviceFolder(dir);
+  const identity = await readIdentity(folder);
+  if (identity === undefined) {
+    throw new EdgeError("not-enrolled", `${dir} holds no enrolled device`, { hint: "enrol it: tally device enroll" });
+  }
+  const config = await readConfig(folder.config, overrides);
+  const trust = await readTrust(folder.trust);
+  const ledger = await openLedger(folder, identity, clock);
+  try {
+    return await startRun({
+      folder,
+      config,
+      identity,
+      trust,
+      clock,
+      ledger,
+      outbox: new BlobOutbox(join(folder.state, "blobs")),
+    });
+  } catch (error) {
+    await ledger.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** Commits and seals everything, marks the stop as clean and lets go of the folder. */
+export async function closeCore(core: DeviceCore): Promise<void> {
+  const { ledger, salts, payloads, gate, folder } = core;
+  try {
+    await ledger.flush();
+    await ledger.seal();
+    await gate.close();
+    await writeStopMark(folder.state, { size: ledger.size, nextSlot: salts.next });
+  } finally {
+    await Promise.allSettled([payloads.close(), salts.close()]);
+    await ledger.close();
+  }
+}
+
+/** Makes a write once the disk has room for it: waits while too much is queued, and passes on every other error. */
+export async function whenRoom<T>({ ledger }: Pick<DeviceCore, "ledger">, write: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return write();
+    } catch (error) {
+      if (!(error instanceof EdgeError) || error.code !== "busy") throw error;
+      await ledger.flush();
+    }
+  }
+}
+
+type Unstarted = Omit<DeviceCore, "recorder" | "salts" | "payloads" | "gate">;
+
+async function startRun(core: Unstarted): Promise<DeviceCore> {
+  const { folder, config, clock, ledger } = core;
+  const lost = await ReleaseGate.leftOver(folder.state);
+  const mark = await takeStopMark(folder.state);
+  const isClean = mark?.size === ledger.size;
+  const recorder = new Recorder(ledger, await replayRun(ledger), clock);
+  const salts = await SaltStore.open(join(folder.salts, "slots"), isClean ? mark.nextSlot : undefined);
+  const payloads = await PayloadStore.open(folder.payloads, config.captureLimitBytes, ledger.size);
+  const { index } = recorder.restart(isClean);
+  if (lost > 0) {
+    recorder.note({ kind: "gap", atMost: lost, from: index - 1, to: index, reason: gapReasons["unclean-stop"] });
+  }
+  await ledger.flush();
+  const gate = await ReleaseGate.open(config.release, ledger, folder.state);
+  return { ...core, recorder, salts, payloads, gate };
+}
+
+async function openLedger(folder: DeviceFolder, { origin }: DeviceIdentity, clock: Clock): Promise<Ledger> {
+  const signers = await readSigners(folder, origin);
+  let ledger: Ledger;
+  try {
+    ledger = await Ledger.open({ dir: folder.journal, origin, signers, clock });
+  } catch (cause) {
+    if (!(cause instanceof LedgerError)) throw cause;
+    const isLocked = cause.code === "locked";
+    throw new EdgeError(isLocked ? "device-locked" : "damaged", cause.message, {
+      cause,
+      hint: isLocked ? "stop the other process, or talk to its agent" : (cause.hint ?? "keep the folder as it is"),
+    });
+  }
+  const { damage } = ledger;
+  if (damage === undefined) return ledger;
+  await ledger.close();
+  throw new EdgeError("damaged", `the ledger ${origin} is damaged at entry ${damage.index}: ${damage.what}`, {
+    hint: "keep the folder as it is; the device goes on in a new epoch, after it is enrolled again",
+  });
+}

@@ -1,0 +1,175 @@
+import {
+  type Anchor,
+  advanceRun,
+  type Event,
+  EvidenceError,
+  encodeEntry,
+  type Gap,
+  type Inference,
+  type Label,
+  type Load,
+  loadCounts,
+  maxLoadsOfRun,
+  type RunState,
+  type Segment,
+  summaryInterval,
+  type UnderstoodEntry,
+} from "@tally/evidence";
+import { type Appended, type Clock, type Ledger, LedgerError } from "@tally/ledger";
+import { EdgeError, messageOf } from "../error.ts";
+import { runtimeName, tallyVersion } from "../version.ts";
+
+type Written<E> = E extends UnderstoodEntry ? Omit<E, "time"> : never;
+
+/** What a load entry says, without when. */
+export type LoadFields = Omit<Load, "kind" | "time">;
+
+/** What a record says of itself; its load, ordinal and time are given by the recorder. */
+export type RecordFields = Omit<Inference, "kind" | "time" | "loadIndex" | "ordinal">;
+
+/** A model in use. In each run it has a load entry of its own, written when the run first needs it. */
+export interface LiveLoad {
+  readonly fields: LoadFields;
+  /** Index of its load entry in the run that began at `run`. */
+  index: number;
+  run: number;
+  unloaded: boolean;
+}
+
+/** A record's place in its ledger and under its load. */
+export interface RecordPlace extends Appended {
+  readonly loadIndex: number;
+  readonly ordinal: number;
+}
+
+/**
+ * The one writer of a device's ledger. It assigns index and ordinal in one synchronous step, keeps the run's counts, and
+ * puts summaries and new runs where evidence.md 5 wants them. What is refused consumes neither index nor ordinal.
+ *
+ * Every method throws EdgeError: `entry-too-large`, `busy` when too much waits for the disk (wait for `idle`, then try
+ * again), `record-failed` when the disk failed.
+ */
+export class Recorder {
+  readonly #ledger: Ledger;
+  readonly #clock: Clock;
+  #state: RunState;
+
+  /** Goes on after `state`, the replayed last run. The caller writes `restart` first. */
+  constructor(ledger: Ledger, state: RunState, clock: Clock) {
+    this.#ledger = ledger;
+    this.#state = state;
+    this.#clock = clock;
+  }
+
+  /** The run as written so far. */
+  get run(): RunState {
+    return this.#state;
+  }
+
+  /** Begins a run: states what the last one held and ends its loads. */
+  restart(clean: boolean): Appended {
+    return this.#write({
+      kind: "restart",
+      tallyVersion,
+      runtime: runtimeName,
+      clean,
+      previousRun: this.#state.runStart,
+      closing: loadCounts(this.#state),
+    });
+  }
+
+  /** Records that a model was accepted. */
+  load(fields: LoadFields): LiveLoad & { readonly appended: Appended } {
+    this.#makeRoomForLoad();
+    const appended = this.#insert({ kind: "load", ...fields });
+    return { fields, index: appended.index, run: this.#state.runStart, unloaded: false, appended };
+  }
+
+  /** Records that a model was refused. */
+  refuse(fields: LoadFields): Appended {
+    return this.#insert({ kind: "load", ...fields });
+  }
+
+  unload(load: LiveLoad, reason: number): Appended | undefined {
+    if (load.unloaded) return undefined;
+    const isOver = load.run !== this.#state.runStart;
+    const appended = isOver ? undefined : this.#insert({ kind: "unload", loadIndex: load.index, reason });
+    load.unloaded = true;
+    return appended;
+  }
+
+  /** Records an output. Index and ordinal are given together, now. */
+  inference(load: LiveLoad, fields: RecordFields): RecordPlace {
+    if (load.unloaded) throw new EdgeError("model-released", "the model was released", { hint: "load it again" });
+    this.#renew(load);
+    this.#makeRoom();
+    const ordinal = this.#state.loads.get(load.index)?.count ?? 0;
+    const appended = this.#write({ kind: "inference", loadIndex: load.index, ordinal, ...fields });
+    return { ...appended, loadIndex: load.index, ordinal };
+  }
+
+  /** Records anything that is neither load nor output. */
+  note(entry: Written<Anchor | Event | Gap | Label | Segment>): Appended {
+    return this.#insert(entry);
+  }
+
+  /** States the run's counts, so that all before can be bounded by it. */
+  summary(): Appended {
+    const { runStart } = this.#state;
+    return this.#write({ kind: "summary", runStart, loads: loadCounts(this.#state) });
+  }
+
+  #insert(entry: Written<UnderstoodEntry>): Appended {
+    this.#makeRoom();
+    return this.#write(entry);
+  }
+
+  #makeRoom(): void {
+    if (this.#state.next - this.#state.statedAt >= summaryInterval) this.summary();
+  }
+
+  #makeRoomForLoad(): void {
+    if (this.#state.loads.size >= maxLoadsOfRun) this.restart(true);
+  }
+
+  /** Writes the load again if a new run ended it. Its bytes are the ones that were measured: they never left memory. */
+  #renew(load: LiveLoad): void {
+    if (load.run === this.#state.runStart) return;
+    const { index, run } = this.load(load.fields);
+    load.index = index;
+    load.run = run;
+  }
+
+  #write(fields: Written<UnderstoodEntry>): Appended {
+    const entry = { ...fields, time: this.#clock.now() } as UnderstoodEntry;
+    try {
+      const bytes = encodeEntry(entry);
+      const next = advanceRun(this.#state, entry);
+      const appended = this.#ledger.append(bytes);
+      if (appended.index !== this.#state.next) throw new Error(`index ${appended.index} is not ${this.#state.next}`);
+      this.#state = next;
+      return appended;
+    } catch (cause) {
+      throw asEdgeError(cause, entry.kind);
+    }
+  }
+}
+
+function asEdgeError(cause: unknown, kind: string): EdgeError {
+  if (cause instanceof EdgeError) return cause;
+  if (cause instanceof LedgerError && cause.code === "queue-full") {
+    return new EdgeError("busy", cause.message, { cause, hint: "wait for earlier records to be committed" });
+  }
+  const tooLarge = (cause instanceof EvidenceError || cause instanceof LedgerError) && cause.code === "entry-too-large";
+  if (tooLarge) {
+    return new EdgeError("entry-too-large", `the ${kind} entry does not fit: ${cause.message}`, {
+      cause,
+      hint: "nothing was recorded; record fewer parents, parameters or files",
+    });
+  }
+  const hint = cause instanceof LedgerError ? cause.hint : undefined;
+  return new EdgeError("record-failed", `the ${kind} entry was not written: ${messageOf(cause)}`, {
+    cause,
+    hint: hint ?? "open the device again",
+  });
+}

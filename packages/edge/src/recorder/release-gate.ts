@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import type { Appended, Ledger } from "@tally/ledger";
+import type { ReleaseMode } from "../config.ts";
+import { EdgeError, messageOf } from "../error.ts";
+import { readIfPresent, removeDurably, writeDurably } from "../folder/durable-file.ts";
+import { asCount, parseObject } from "../folder/json.ts";
+
+/** Outputs that may have left the device in `immediate` mode before their records are durable. */
+const block = 1024;
+
+/**
+ * Lets an output go when its record is as safe as the release mode demands.
+ *
+ * In `immediate` mode a count is reserved durably before the first output: never more than that many are out at once
+ * without a durable record, so after an unclean stop "at most n are missing" is true.
+ */
+export class ReleaseGate {
+  readonly mode: ReleaseMode;
+  readonly #ledger: Ledger;
+  readonly #path: string;
+  #out = 0;
+
+  private constructor(mode: ReleaseMode, ledger: Ledger, path: string) {
+    this.mode = mode;
+    this.#ledger = ledger;
+    this.#path = path;
+  }
+
+  /** Reserves, where the mode needs it. Call after what the last run left was told (`leftOver`). */
+  static async open(mode: ReleaseMode, ledger: Ledger, stateFolder: string): Promise<ReleaseGate> {
+    const gate = new ReleaseGate(mode, ledger, reservationPath(stateFolder));
+    if (mode === "immediate") await writeDurably(gate.#path, `${JSON.stringify({ atMost: block })}\n`);
+    else await removeDurably(gate.#path);
+    return gate;
+  }
+
+  /** How many records an unclean stop may have lost. */
+  static async leftOver(stateFolder: string): Promise<number> {
+    const path = reservationPath(stateFolder);
+    const bytes = await readIfPresent(path);
+    if (bytes === undefined) return 0;
+    const { atMost } = parseObject(new TextDecoder().decode(bytes), path, "damaged");
+    return asCount(atMost, `${path}: atMost`, "damaged");
+  }
+
+  /**
+   * Resolves when the output may be released.
+   *
+   * @throws EdgeError `record-failed`: the record is not safe, and the output must not be used.
+   */
+  async pass(record: Appended): Promise<void> {
+    try {
+      if (this.mode === "immediate") await this.#reserve(record);
+      else await record.committed;
+      if (this.mode === "sealed") await this.#ledger.seal();
+    } catch (cause) {
+      throw new EdgeError("record-failed", `record ${record.index} is not safe: ${messageOf(cause)}`, {
+        cause,
+        hint: "the output was not released; open the device again when the disk is well",
+      });
+    }
+  }
+
+  /** Gives the reservation back. Call when everything is durable. */
+  async close(): Promise<void> {
+    if (this.mode === "immediate") await removeDurably(this.#path);
+  }
+
+  async #reserve(record: Appended): Promise<void> {
+    this.#out += 1;
+    const settled = record.committed.then(() => {
+      this.#out -= 1;
+    });
+    if (this.#out >= block) await settled;
+    // A failed commit stays counted and the ledger refuses the next record; nobody waits for this one.
+    else settled.catch(() => {});
+  }
+}
+
+function reservationPath(stateFolder: string): string {
+  return join(stateFolder, "outstanding.json");
+}
