@@ -13,6 +13,7 @@ import {
 import { EvidenceError } from "../error.ts";
 import { type EcdsaHash, type KeyAlgorithm, mlDsa44PublicKeyLength, type PublicKeyOfPem } from "./algorithms.ts";
 import { KeyCache } from "./key-cache.ts";
+import { parseSpki, spkiOfPem } from "./spki.ts";
 
 /** SHA-256 over the parts, one after another: 32 bytes. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
@@ -65,22 +66,17 @@ export function generatePrivateKeyPem(algorithm: KeyAlgorithm): string {
 }
 
 /**
- * The public half of a PEM key, private or public. `raw` is 32 bytes for Ed25519, 1,312 for ML-DSA-44, and the SPKI DER
- * for the curves; `spki` is the SPKI DER of any.
+ * The public half of a PEM key, `PUBLIC KEY` or a private one. `raw` is 32 bytes for Ed25519, 1,312 for ML-DSA-44, and
+ * the SPKI DER for the curves; `spki` is the SPKI DER of any.
  *
- * @throws EvidenceError `key-invalid` for text that is no key, and for other algorithms
+ * @throws EvidenceError `key-invalid` for text that is no key, for a certificate, and for other algorithms
  */
 export function publicKeyOfPem(text: string): PublicKeyOfPem {
-  let key: KeyObject;
-  try {
-    key = createPublicKey(text);
-  } catch (cause) {
-    throw new EvidenceError("key-invalid", "the text is not a PEM key that this Node can read", { cause });
-  }
+  const key = text.includes("-----BEGIN PUBLIC KEY-----") ? publicKey(spkiOfPem(text)) : publicOf(text);
   const algorithm = algorithmOf(key);
   const spki = plain(key.export({ format: "der", type: "spki" }));
   const isCurve = algorithm === "p-256" || algorithm === "p-384";
-  return { algorithm, spki, raw: isCurve ? spki : plain(key.export({ format: "raw-public" }) as Buffer) };
+  return { algorithm, raw: isCurve ? spki : parseSpki(spki).key, spki };
 }
 
 /**
@@ -114,13 +110,21 @@ function rawKey(type: "ed25519" | "ml-dsa-44", publicKey: Uint8Array): KeyObject
 
 function spkiKey(spki: Uint8Array): KeyObject {
   return spkiKeys.get(spki, () => {
-    const key = readKey("ECDSA", () => createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" }));
-    const curve = key.asymmetricKeyDetails?.namedCurve;
-    if (key.asymmetricKeyType !== "ec" || !["prime256v1", "secp384r1", "secp521r1"].includes(curve ?? "")) {
+    const { algorithm } = parseSpki(spki);
+    if (algorithm === "ed25519" || algorithm === "ml-dsa-44") {
       throw new EvidenceError("key-invalid", "the key is not on P-256, P-384 or P-521");
     }
-    return key;
+    return publicKey(spki);
   });
+}
+
+function publicKey(spki: Uint8Array): KeyObject {
+  parseSpki(spki);
+  return readKey("public", () => createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" }));
+}
+
+function publicOf(privatePem: string): KeyObject {
+  return readKey("private", () => createPublicKey(createPrivateKey(privatePem)));
 }
 
 function privateKey(text: string): KeyObject {
