@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hashLeaf, rootOf } from "@tally/evidence";
+import { hashLeaf, rootOf, utf8 } from "@tally/evidence";
 import { checkLedger } from "./check-ledger.ts";
 import { LedgerError } from "./error.ts";
 import { Ledger } from "./ledger.ts";
+import { isDiskFull } from "./reserve.ts";
 import { type FaultyOperation, faultyFiles } from "./testing/faulty-files.ts";
 import { sampleEntries } from "./testing/sample-entries.ts";
+import { SimulatedDisk } from "./testing/simulated-disk.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 import { keySetOf, ORIGIN, testSigners } from "./testing/test-signers.ts";
 
@@ -100,4 +102,29 @@ test("a failing disk is reported to the callers that wait and to those that come
   await assert.rejects(ledger.flush(), failed);
   await assert.rejects(ledger.flush(), failed);
   await assert.rejects(ledger.close(), failed);
+});
+
+test("a full disk still takes an entry that says so, in the room that was kept for it", async () => {
+  const disk = new SimulatedDisk();
+  const options = { dir: "/ledger", origin: ORIGIN, signers, files: disk };
+  const ledger = await Ledger.open(options);
+  for (const entry of sampleEntries(0, 100)) ledger.append(entry);
+  await ledger.seal();
+  disk.capacity = disk.used + 100;
+  await assert.rejects(ledger.append(new Uint8Array(200)).committed, (error) => failed(error) && isDiskFull(error));
+  await assert.rejects(ledger.close(), failed);
+
+  const full = await Ledger.open(options);
+  await assert.rejects(full.append(new Uint8Array(200)).committed, failed);
+  await assert.rejects(full.close(), failed);
+
+  const told = await Ledger.open({ ...options, reserve: "use" });
+  await told.append(utf8("the disk is full")).committed;
+  assert.equal((await told.seal()).checkpoint.size, 101);
+  await told.close();
+
+  disk.capacity = Number.POSITIVE_INFINITY;
+  const before = disk.used;
+  await (await Ledger.open(options)).close();
+  assert.ok(disk.used - before >= 65_536);
 });

@@ -7,5 +7,7 @@ export * from "./files/index.ts";
 export { type Appended, Ledger, type LedgerOptions } from "./ledger.ts";
 export type { LogReader } from "./log-reader.ts";
 export * from "./mirror/index.ts";
+export { openForReading, type ReadOnlyLedger } from "./open-for-reading.ts";
+export { isDiskFull } from "./reserve.ts";
 export * from "./store/index.ts";
 export * from "./witness/index.ts";

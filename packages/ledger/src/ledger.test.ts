@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { hashLeaf, parseCheckpoint, rootOf, utf8, verifyAllOf, verifyInclusion, verifyNote } from "@tally/evidence";
 import { LedgerError } from "./error.ts";
 import { Ledger } from "./ledger.ts";
+import { openForReading } from "./open-for-reading.ts";
 import { faultyFiles } from "./testing/faulty-files.ts";
 import { sampleEntries, sampleEntry } from "./testing/sample-entries.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
@@ -92,10 +93,10 @@ test("seal commits what is queued and gives a note that every signer signed, sto
   await again.close();
 });
 
-test("a device's ML-DSA signature carries time zero, a plane's the clock's", async (t) => {
+test("a device's ML-DSA signature states no time, a plane's the clock's", async (t) => {
   const both = testSigners(ORIGIN, [1, 6]);
   for (const [checkpointTime, expected] of [
-    ["zero", 0],
+    ["zero", null],
     ["clock", 1_750_000_000],
   ] as const) {
     const clock = { now: () => 1_750_000_000_999 };
@@ -164,6 +165,22 @@ test("a second opening of the folder is refused, in this process and from anothe
   assert.equal(run(), "taken");
   // That process ended without releasing: its lock is a dead one's.
   await (await Ledger.open({ dir, origin: ORIGIN, signers })).close();
+});
+
+test("a ledger can be read and proven from while another holds it", async (t) => {
+  const dir = await temporaryFolder(t);
+  const ledger = await Ledger.open({ dir, origin: ORIGIN, signers });
+  for (const entry of sampleEntries(0, 300)) ledger.append(entry);
+  const { checkpoint, note } = await ledger.seal();
+  ledger.append(sampleEntry(300));
+  await ledger.flush();
+  const { log, latest } = await openForReading(dir);
+  assert.equal(log.size, 301);
+  assert.equal(latest?.note, note);
+  verifyInclusion(299, 300, hashLeaf(sampleEntry(299)), await log.inclusionProof(299, 300), checkpoint.root);
+  await log.close();
+  await ledger.close();
+  await assert.rejects(openForReading(await temporaryFolder(t)), code("format-unknown"));
 });
 
 test("a lock of an earlier boot is taken over, even if its process id lives", async (t) => {

@@ -18,6 +18,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { LedgerError } from "./error.ts";
 import { type Files, type FolderLock, nodeFiles } from "./files/index.ts";
+import { keepReserve, releaseReserve } from "./reserve.ts";
 import { checkEntry } from "./store/frames.ts";
 import { LogStore } from "./store/log-store.ts";
 import { ProvingLog } from "./store/proving-log.ts";
@@ -38,7 +39,15 @@ export interface LedgerOptions {
   readonly checkpointTime?: "zero" | "clock";
   /** Entries that may wait for the disk. Default 8192. */
   readonly maxQueued?: number;
+  /**
+   * `keep` (default) sets 64 KiB of the disk aside. `use` gives them back: to open after LedgerError `write-failed` for want of
+   * room, and append what says so.
+   */
+  readonly reserve?: "keep" | "use";
 }
+
+/** Room for some hundred gap and event entries. */
+const RESERVE_BYTES = 64 * 1024;
 
 /** An entry's place, assigned when it was appended. */
 export interface Appended {
@@ -57,7 +66,7 @@ export interface Appended {
 export class Ledger extends ProvingLog {
   readonly origin: string;
   readonly damage: Damage | undefined;
-  readonly #options: Required<Omit<LedgerOptions, "origin" | "maxQueued">>;
+  readonly #options: Required<Omit<LedgerOptions, "origin" | "maxQueued" | "reserve">>;
   readonly #lock: FolderLock;
   readonly #store: LogStore;
   readonly #queue: CommitQueue;
@@ -69,7 +78,7 @@ export class Ledger extends ProvingLog {
   #closed = false;
 
   private constructor(
-    options: Required<Omit<LedgerOptions, "origin">>,
+    options: Required<Omit<LedgerOptions, "origin" | "reserve">>,
     lock: FolderLock,
     store: LogStore,
     latest: SignedCheckpoint | undefined,
@@ -95,16 +104,24 @@ export class Ledger extends ProvingLog {
    */
   static async open(options: LedgerOptions): Promise<Ledger> {
     const { dir, origin, signers } = options;
-    const { files = nodeFiles, clock = systemClock, checkpointTime = "zero", maxQueued = 8192 } = options;
+    const {
+      files = nodeFiles,
+      clock = systemClock,
+      checkpointTime = "zero",
+      maxQueued = 8192,
+      reserve = "keep",
+    } = options;
     await files.makeDirectory(dir);
     const lock = await files.lock(dir);
     try {
+      if (reserve === "use") await releaseReserve(files, dir);
       const latest = await readLatest(files, dir, origin, signers);
       const sealed = latest.signed?.checkpoint;
       // A checkpoint that does not hold is damage of its own: nothing is cut on its word.
       const mode = latest.fault === undefined ? "write" : "read";
       const store = await LogStore.open({ dir, origin, files, mode, ...(sealed && { sealed }) });
       const damage = latest.fault === undefined ? store.damage : { index: 0, what: latest.fault };
+      if (reserve === "keep" && damage === undefined) await keepReserve(files, dir, RESERVE_BYTES);
       const all = { dir, signers, files, clock, checkpointTime, maxQueued };
       return new Ledger(all, lock, store, latest.signed, damage);
     } catch (error) {

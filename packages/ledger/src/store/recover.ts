@@ -8,7 +8,7 @@
 import { emptyRoot, equalBytes, type RootHash } from "@tally/evidence";
 import { markAtOrBefore, type ScanEnd, type ScannedCommit, scanCommits } from "./commit-scan.ts";
 import { DerivedOutput, encodeTiles, loadTip } from "./derived.ts";
-import { COMMIT_BYTES, HASH_BYTES, type Mark, startMark, TILE_RECORD_BYTES, TILE_WIDTH } from "./layout.ts";
+import { COMMIT_BYTES, encodeMark, HASH_BYTES, type Mark, startMark, TILE_RECORD_BYTES, TILE_WIDTH } from "./layout.ts";
 import type { StoreFiles } from "./store-files.ts";
 import { TreeTip } from "./tree-tip.ts";
 
@@ -46,7 +46,10 @@ export async function recover(open: StoreFiles, origin: string, sealed: Sealed, 
     replayed = await replay(open, new TreeTip(), start, sealed, repair);
 
   const damage = await findDamage(open, replayed, sealed);
-  if (damage === undefined && repair) await cutTail(open, replayed);
+  if (damage === undefined && repair) {
+    await rewriteLastCommit(open, replayed);
+    await cutTail(open, replayed);
+  }
   return { tip: replayed.tip, mark: replayed.end.mark, records: replayed.end.good, damage };
 }
 
@@ -55,6 +58,8 @@ interface Replayed {
   readonly end: ScanEnd;
   /** Undefined when the log does not reach the sealed size. */
   readonly rootAtSeal: RootHash | undefined;
+  /** The last commit that held, unless it lies far below the sealed size. */
+  readonly last: ScannedCommit | undefined;
 }
 
 async function replay(
@@ -67,6 +72,7 @@ async function replay(
   const hashes = new DerivedOutput(open.hashes, tip.size * HASH_BYTES, repair);
   const tiles = new DerivedOutput(open.tiles, tip.fullTiles * TILE_RECORD_BYTES, repair);
   let rootAtSeal = tip.size === sealed.size ? tip.root() : undefined;
+  let last: ScannedCommit | undefined;
   const take = async ({ leaves, ends }: Pick<ScannedCommit, "leaves" | "ends">) => {
     const extension = tip.extend(leaves, ends);
     tip.apply(extension);
@@ -74,14 +80,16 @@ async function replay(
     await tiles.put(encodeTiles(extension.full));
     for (const leaf of leaves) await hashes.put(leaf);
   };
-  const end = await scanCommits(open.entries, open.commits, from, async ({ leaves, ends }) => {
+  const end = await scanCommits(open.entries, open.commits, from, async (commit) => {
+    const { leaves, ends } = commit;
+    last = commit;
     const below = Math.min(Math.max(0, sealed.size - tip.size), leaves.length);
     await take({ leaves: leaves.slice(0, below), ends: ends.slice(0, below) });
     await take({ leaves: leaves.slice(below), ends: ends.slice(below) });
   });
   await hashes.flush();
   await tiles.flush();
-  return { tip, end, rootAtSeal };
+  return { tip, end, rootAtSeal, last };
 }
 
 function rootHolds({ rootAtSeal }: Replayed, sealed: Sealed): boolean {
@@ -116,6 +124,18 @@ async function lastReadable(open: StoreFiles, { tip, end }: Replayed): Promise<n
   let tile = tip.fullTiles;
   while (tile > 0 && tip.tileStart(tile) > length) tile -= 1;
   return tile * TILE_WIDTH;
+}
+
+/**
+ * After a failed fsync the system may hold pages that it believes written and that the disk never got: they read well, and the
+ * next fsync says nothing. Only the last commit can be such; written again, it is synced in earnest.
+ */
+async function rewriteLastCommit(open: StoreFiles, { end, last }: Replayed): Promise<void> {
+  if (last === undefined) return;
+  const bytes = new Uint8Array(last.after.offset - last.before.offset);
+  await open.entries.read(bytes, last.before.offset);
+  await open.entries.write(bytes, last.before.offset);
+  await open.commits.write(encodeMark(last.after), (end.good - 1) * COMMIT_BYTES);
 }
 
 async function cutTail(open: StoreFiles, { tip, end }: Replayed): Promise<void> {

@@ -45,6 +45,8 @@ export class SimulatedDisk implements Files {
   operations = 0;
   /** The operation at which the power goes; never by default. */
   cutAt = Number.POSITIVE_INFINITY;
+  /** Bytes that fit; no bound by default. */
+  capacity = Number.POSITIVE_INFINITY;
 
   constructor(names: Map<string, Inode> = new Map()) {
     this.#names = new Map(names);
@@ -62,7 +64,7 @@ export class SimulatedDisk implements Files {
       for (const change of inode.unsynced) {
         const fate = random();
         if (fate < 0.4) continue;
-        contents = applyChange(contents, fate < 0.7 ? torn(change, random) : change);
+        contents = applyChange(contents, fate < 0.7 ? torn(change, contents, random) : change);
       }
       const survivor = new Inode();
       survivor.contents = contents;
@@ -125,6 +127,11 @@ export class SimulatedDisk implements Files {
     return { release: async () => void this.#locks.delete(directory) };
   }
 
+  /** Bytes in all files. */
+  get used(): number {
+    return [...this.#names.values()].reduce((sum, inode) => sum + inode.contents.length, 0);
+  }
+
   #handle(inode: Inode): OpenFile {
     return {
       read: async (into, position) => {
@@ -133,6 +140,8 @@ export class SimulatedDisk implements Files {
         return there.length;
       },
       write: async (bytes, position) => {
+        const more = Math.max(0, position + bytes.length - inode.contents.length);
+        if (this.used + more > this.capacity) throw Object.assign(new Error("ENOSPC: disk full"), { code: "ENOSPC" });
         // A write that is under way when the power goes may still reach the disk.
         inode.change({ at: position, bytes: bytes.slice() });
         this.#step();
@@ -175,15 +184,16 @@ function applyChange(contents: Uint8Array, change: Change): Uint8Array {
   return grown;
 }
 
-/** Some part of a write, or the file made longer with zeros where the bytes should be. */
-function torn(change: Change, random: () => number): Change {
+/** Some part of a write; where the file became longer, zeros may stand for the rest. */
+function torn(change: Change, before: Uint8Array, random: () => number): Change {
   if ("length" in change) return change;
   const cut = Math.floor(random() * change.bytes.length);
   const kind = random();
   if (kind < 0.4) return { at: change.at, bytes: change.bytes.slice(0, cut) };
-  const bytes = change.bytes.slice();
-  if (kind < 0.7) bytes.fill(0, cut);
-  else bytes.fill(0, 0, cut);
+  const bytes = new Uint8Array(change.bytes.length);
+  bytes.set(before.subarray(change.at, change.at + bytes.length));
+  if (kind < 0.7) bytes.set(change.bytes.subarray(0, cut));
+  else bytes.set(change.bytes.subarray(cut), cut);
   return { at: change.at, bytes };
 }
 

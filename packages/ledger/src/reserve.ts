@@ -1,0 +1,39 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { Files } from "./files/index.ts";
+
+export const RESERVE_FILE = "reserve";
+
+/**
+ * Keeps some bytes of the disk taken, so that a full disk can still be told about: the file is let go of and its room used.
+ * Random bytes, since a file system may store zeros as nothing. No error when there is no room for it now.
+ */
+export async function keepReserve(files: Files, dir: string, bytes: number): Promise<void> {
+  const file = await files.open(join(dir, RESERVE_FILE), "write");
+  try {
+    if ((await file.size()) >= bytes) return;
+    await file.write(randomBytes(bytes), 0);
+    await file.sync();
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+export async function releaseReserve(files: Files, dir: string): Promise<void> {
+  const file = await files.open(join(dir, RESERVE_FILE), "write");
+  try {
+    await file.truncate(0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether the system said that there is no room, itself or as the cause. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT" || isDiskFull(error.cause);
+}
