@@ -17,7 +17,7 @@ export const decommission: EntryKind<Decommission> = {
     [3, writeDigest(e.statement)],
   ],
   read: (field) => ({
-    origin: field(2, "origin").text(),
+    origin: field(2, "origin").origin(),
     statement: readDigestOrNull(field(3, "statement")),
   }),
 };

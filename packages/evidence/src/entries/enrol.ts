@@ -37,7 +37,7 @@ function admission<Kind extends "enrol" | "epoch">(name: Kind, code: number): En
     read: (field) => ({
       deviceId: field(2, "device id").hex(16),
       epoch: field(3, "epoch").uint(),
-      origin: field(4, "origin").text(),
+      origin: field(4, "origin").origin(),
       genesisHash: field(5, "genesis hash").leafHash(),
       keySet: readKeySet(field(6, "key set")),
     }),

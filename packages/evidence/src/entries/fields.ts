@@ -42,6 +42,13 @@ export class Field {
     return value;
   }
 
+  /** The name of a log or of the plane: at most 255 bytes, no white space, no control character, no plus sign. */
+  origin(): string {
+    const value = this.text(255);
+    if (/[\p{White_Space}\p{Cc}+]/u.test(value)) throw this.wrong("a name without white space and plus signs");
+    return value;
+  }
+
   bytes(min: number, max = min): Uint8Array {
     const value = this.#value;
     if (!(value instanceof Uint8Array) || value.length < min || value.length > max) {

@@ -63,7 +63,7 @@ export const genesis: EntryKind<Genesis> = {
       deviceId: field(3, "device id").hex(16),
       epoch: field(4, "epoch").uint(),
       keySet: readKeySet(field(5, "key set")),
-      plane: field(6, "plane").text(),
+      plane: field(6, "plane").origin(),
       anchor: readCheckpoint(field(7, "anchor")),
       nonce: field(8, "nonce").hash(),
       ...present("predecessor", field(9, "predecessor").optional(readPredecessor)),

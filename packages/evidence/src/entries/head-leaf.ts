@@ -65,7 +65,7 @@ function readHeadLeaf(field: Field): HeadLeaf {
     Field,
   ];
   const leaf = {
-    origin: origin.text(),
+    origin: origin.origin(),
     pendingSize: pendingSize.uint(),
     pendingRoot: pendingRoot.rootHash(),
     pendingNoteHash: note.nullable((f) => f.hash()),

@@ -18,7 +18,7 @@ export const keys: EntryKind<Keys> = {
     [4, writeKeySet(e.keySet)],
   ],
   read: (field) => ({
-    origin: field(2, "origin").text(),
+    origin: field(2, "origin").origin(),
     fromSize: field(3, "from size").uint(),
     keySet: readKeySet(field(4, "key set")),
   }),

@@ -24,7 +24,7 @@ export const label: EntryKind<Label> = {
     [6, writeKeyId(e.who)],
   ],
   read: (field) => ({
-    origin: field(2, "origin").text(),
+    origin: field(2, "origin").origin(),
     index: field(3, "index").uint(),
     leafHash: field(4, "leaf hash").leafHash(),
     label: readCommitment(field(5, "label")),

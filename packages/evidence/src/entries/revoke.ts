@@ -24,7 +24,7 @@ export const revoke: EntryKind<Revoke> = {
     [5, hashFromDigest(e.statement)],
   ],
   read: (field) => ({
-    origin: field(2, "origin").nullable((f) => f.text()),
+    origin: field(2, "origin").nullable((f) => f.origin()),
     keyId: readKeyId(field(3, "key id")),
     compromiseTime: field(4, "compromise time").nullable((f) => f.uint()),
     statement: field(5, "statement").digest(),

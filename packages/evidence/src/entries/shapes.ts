@@ -55,7 +55,7 @@ export const writeRecordReference = (r: RecordReference): CborValue => [r.origin
 
 export function readRecordReference(field: Field): RecordReference {
   const [origin, index, leaf] = field.tuple("origin", "index", "leaf hash") as [Field, Field, Field];
-  return Object.freeze({ origin: origin.text(), index: index.uint(), leaf: leaf.leafHash() });
+  return Object.freeze({ origin: origin.origin(), index: index.uint(), leaf: leaf.leafHash() });
 }
 
 export const writeLoadCounts = (counts: readonly LoadCount[]): CborValue =>
