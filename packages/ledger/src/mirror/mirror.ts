@@ -185,7 +185,7 @@ export class Mirror {
     const cosignatures = await this.#parts.mirror.cosign(checkpoint);
     const note = mirrored?.checkpoint.size === checkpoint.size ? mirrored.note : tree.note;
     await folder.setMirrored(checkpoint, note, cosignatures);
-    for (const conflict of await reexamineKept(folder)) await this.#options.onConflict(conflict);
+    await reexamineKept(folder, this.#options.onConflict);
     await this.#options.onMirrored?.(folder.origin, checkpoint.size);
     return cosigned(cosignatures.lines);
   }

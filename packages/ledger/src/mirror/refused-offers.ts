@@ -23,23 +23,26 @@ export async function keepRefused(folder: MirroredFolder, offer: SignedOffer): P
  * Looks again at what could not be decided, or not be proven, now that more entries are stored: with the entries up to a
  * kept checkpoint's size it is either part of our tree or proven not to be.
  *
- * @returns the equivocations that have come to light.
+ * An offer is let go only after the equivocation that it turned out to be was kept and reported.
  */
-export async function reexamineKept(folder: MirroredFolder): Promise<Conflict[]> {
-  const found: Conflict[] = [];
+export async function reexamineKept(
+  folder: MirroredFolder,
+  report: (conflict: Conflict) => Promise<void>,
+): Promise<void> {
+  const reported = new Set<string>();
   for (const kept of await folder.conflicts.read("undecided", "diverged")) {
     if (kept.entries !== undefined) continue;
     const { checkpoint } = parseCheckpoint(kept.offered);
     if (checkpoint.size > folder.nextEntry) continue;
     const now = await examine(folder, { old: kept.old, proof: kept.proof, checkpoint, note: kept.offered });
     if (now !== undefined && now.kind !== "equivocated") continue;
-    if (now !== undefined) {
+    if (now !== undefined && isConflict(now) && !reported.has(now.offered)) {
       await folder.conflicts.keep(now);
-      found.push(now as Conflict);
+      await report(now);
+      reported.add(now.offered);
     }
     await folder.conflicts.release(kept);
   }
-  return found;
 }
 
 /** What to keep of an offer; undefined when it is consistent with what we hold. */

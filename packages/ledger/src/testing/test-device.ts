@@ -25,7 +25,10 @@ export class TestDevice {
 
   /** Appends until there are `size` entries and signs them; `entry` decides what they are. */
   async growTo(size: number, entry: (index: number) => Uint8Array = sampleEntry): Promise<SignedCheckpoint> {
-    for (let index = this.ledger.size; index < size; index += 1) this.ledger.append(entry(index));
+    for (let index = this.ledger.size; index < size; index += 1) {
+      const { committed } = this.ledger.append(entry(index));
+      if (index % 4_000 === 3_999) await committed;
+    }
     return this.ledger.seal();
   }
 
