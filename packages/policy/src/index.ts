@@ -1,0 +1,11 @@
+export { decide, permitBytes, permitDigest, requireAllowed } from "./decide.ts";
+export { PolicyError, type PolicyErrorCode } from "./error.ts";
+export {
+  type Gate,
+  gates,
+  type MeasuredFile,
+  type PolicyRequest,
+  type SignedStatement,
+  signedStatement,
+} from "./request.ts";
+export type { Reason, Verdict } from "./verdict.ts";
