@@ -1,3 +1,4 @@
+export { generatePrivateKeyPem, publicKeyOfPem, randomBytes, signWithPem } from "#crypto";
 export * from "./api/index.ts";
 export * from "./bundle/index.ts";
 export * from "./bytes.ts";

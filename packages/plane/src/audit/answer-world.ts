@@ -1,0 +1,446 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  approvalStatement,
+  asHash,
+  type Digest,
+  decodeEntry,
+  digestFromHash,
+  digestOf,
+  type Entry,
+  encodeEntry,
+  encodeJson,
+  formatNote,
+  formatVkey,
+  generatePrivateKeyPem,
+  type HeadLeaf,
+  headsRoot,
+  ingestionStatement,
+  type KeySet,
+  type LoadCount,
+  modelSignatureStatement,
+  modelStatement,
+  type NoteSigner,
+  noteSignerFromPem,
+  parseCheckpoint,
+  parseTrust,
+  publicKeyOfPem,
+  publicKeyPem,
+  randomBytes,
+  releaseStatement,
+  type Statement,
+  sha256,
+  signStatement,
+  sortHeadLeaves,
+  statementSignerFromPem,
+  subjectDigests,
+  type Trust,
+  toHex,
+  trainingStatement,
+  utf8,
+} from "@tally/evidence";
+import { Ledger, type MirroredLog } from "@tally/ledger";
+import type { AnchorRow, AuditSource, ContradictionRow, HeadStep, StatementRow } from "./source.ts";
+
+// A small fleet on real ledgers, for tests of answers: a plane, one witness, a publisher, a reviewer, devices. Time is
+// set by hand, so that a month takes no longer than a call.
+
+const planeName = "plane.test";
+const people = {
+  publisher: ["ingest", "train", "sign-model", "release", "select"],
+  reviewer: ["approve", "evaluate"],
+} as const;
+type Person = keyof typeof people;
+
+/** What a device holds in a test: its ledger, its keys, and the counting that its records need. */
+export interface TestDevice {
+  readonly id: string;
+  readonly origin: string;
+  readonly ledger: Ledger;
+  readonly pems: readonly [string, string];
+  readonly keySet: KeySet;
+  load: { index: number; count: number } | undefined;
+  runStart: number;
+  mirroredSize: number;
+}
+
+export interface TestModel {
+  readonly manifest: Digest;
+  readonly file: Digest;
+  readonly permit: Digest;
+}
+
+export class AnswerWorld implements AuditSource {
+  readonly dir: string;
+  readonly log: Ledger;
+  readonly fleet: Ledger;
+  readonly trust: Trust;
+  nowMs: number;
+  readonly devices: TestDevice[] = [];
+  readonly blobs = new Map<Digest, Uint8Array>();
+  readonly accusations = new Map<string, ContradictionRow[]>();
+  readonly #witness: NoteSigner;
+  readonly #people: Readonly<Record<Person, string>>;
+  readonly #fleetNotes = new Map<number, Uint8Array>();
+  readonly #trees = new Map<number, readonly HeadLeaf[]>();
+  readonly #steps = new Map<string, HeadStep[]>();
+  readonly #statements: (StatementRow & { readonly subjects: readonly Digest[] })[] = [];
+  #newest: { size: number; note: Uint8Array } | undefined;
+
+  private constructor(parts: {
+    dir: string;
+    log: Ledger;
+    fleet: Ledger;
+    trust: Trust;
+    witness: NoteSigner;
+    people: Readonly<Record<Person, string>>;
+    nowMs: number;
+  }) {
+    this.dir = parts.dir;
+    this.log = parts.log;
+    this.fleet = parts.fleet;
+    this.trust = parts.trust;
+    this.nowMs = parts.nowMs;
+    this.#witness = parts.witness;
+    this.#people = parts.people;
+  }
+
+  static async create(): Promise<AnswerWorld> {
+    const dir = await mkdtemp(join(tmpdir(), "tally-answer-"));
+    const pems = [generatePrivateKeyPem("ed25519"), generatePrivateKeyPem("ml-dsa-44")] as const;
+    const signers = (origin: string) => [noteSignerFromPem(origin, 1, pems[0]), noteSignerFromPem(origin, 6, pems[1])];
+    const open = (name: string) =>
+      Ledger.open({
+        dir: join(dir, name),
+        origin: `${planeName}/${name}`,
+        signers: signers(`${planeName}/${name}`),
+        checkpointTime: "clock",
+      });
+    const witness = noteSignerFromPem("witness.test/w", 4, generatePrivateKeyPem("ed25519"));
+    const keys = { publisher: generatePrivateKeyPem("p-256"), reviewer: generatePrivateKeyPem("p-256") };
+    const trust = parseTrust(
+      encodeJson({
+        format: "tally-trust/v1",
+        plane: {
+          name: planeName,
+          log: signers(`${planeName}/log`).map(({ key }) => formatVkey(key)),
+          fleet: signers(`${planeName}/fleet`).map(({ key }) => formatVkey(key)),
+        },
+        policy: `witness w ${formatVkey(witness.key)}\nquorum w\n`,
+        requiredAlgorithms: ["ed25519", "ml-dsa-44"],
+        identities: (Object.keys(people) as Person[]).map((name) => ({
+          name,
+          key: publicKeyPem(publicKeyOfPem(keys[name]).spki),
+          may: [...people[name]],
+          repositories: ["*"],
+        })),
+        skewSeconds: 300,
+      }),
+    );
+    const world = new AnswerWorld({
+      dir,
+      log: await open("log"),
+      fleet: await open("fleet"),
+      trust,
+      witness,
+      people: keys,
+      nowMs: Date.UTC(2026, 0, 1),
+    });
+    const keySet = signers(planeName).map(({ key }) => ({ type: key.type, publicKey: key.publicKey }));
+    await world.#append(world.fleet, { kind: "keys", origin: planeName, fromSize: 0, keySet });
+    await world.seal();
+    return world;
+  }
+
+  async destroy(): Promise<void> {
+    await Promise.all([this.log, this.fleet, ...this.devices.map(({ ledger }) => ledger)].map((l) => l.close()));
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** Moves the clock, in milliseconds. */
+  pass(ms: number): void {
+    this.nowMs += ms;
+  }
+
+  async enrol(): Promise<TestDevice> {
+    const id = toHex(randomBytes(16));
+    const origin = `${planeName}/d/${id}/0`;
+    const pems = [generatePrivateKeyPem("ed25519"), generatePrivateKeyPem("ml-dsa-44")] as const;
+    const signers = [noteSignerFromPem(origin, 1, pems[0]), noteSignerFromPem(origin, 6, pems[1])];
+    const ledger = await Ledger.open({ dir: join(this.dir, id), origin, signers });
+    const keySet = signers.map(({ key }) => ({ type: key.type, publicKey: key.publicKey }));
+    const anchor = this.#anchor();
+    const genesis: Entry = {
+      kind: "genesis",
+      time: this.nowMs,
+      version: 1,
+      deviceId: id,
+      epoch: 0,
+      keySet,
+      plane: planeName,
+      anchor,
+      nonce: asHash(randomBytes(32)),
+    };
+    const { leaf, committed } = ledger.append(encodeEntry(genesis));
+    await committed;
+    await this.#append(this.fleet, { kind: "enrol", deviceId: id, epoch: 0, origin, genesisHash: leaf, keySet });
+    const device: TestDevice = {
+      id,
+      origin,
+      ledger,
+      pems,
+      keySet,
+      load: undefined,
+      runStart: 0,
+      mirroredSize: 0,
+    };
+    this.devices.push(device);
+    return device;
+  }
+
+  /** Ingests, trains, signs, approves and releases a model, as far as `steps` says. */
+  async publish(name: string, steps: { approvedBy?: Person | null; release?: boolean } = {}): Promise<TestModel> {
+    const digest = (what: string) => digestOf(utf8(`${name} ${what}`));
+    const [manifest, file, data] = [digest("manifest"), digest("model.onnx"), digest("data")];
+    const files = [{ name: "model.onnx", digest: file, size: 1000 }];
+    await this.state(
+      "publisher",
+      ingestionStatement({
+        source: "https://archive.example/data",
+        license: "CC-BY-4.0",
+        files: [{ name: "data.csv", digest: data, size: 10 }],
+      }),
+    );
+    await this.state(
+      "publisher",
+      trainingStatement([{ name: "model.onnx", digest: file }], {
+        buildType: "urn:test:training",
+        parameters: { seed: 1 },
+        dependencies: [{ name: "data.csv", digest: data, role: "dataset" }],
+        builder: "urn:test:builder",
+      }),
+    );
+    const signature = await this.state(
+      "publisher",
+      modelSignatureStatement({
+        name,
+        resources: [{ path: "model.onnx", digest: file }],
+        method: "files",
+        allowSymlinks: false,
+        ignorePaths: [],
+      }),
+    );
+    await this.state("publisher", modelStatement({ manifest, repository: "tumours", files, signature }));
+    const { approvedBy = "reviewer", release = true } = steps;
+    if (approvedBy !== null) {
+      await this.state(approvedBy, approvalStatement({ manifest, decision: "approved", evaluated: [] }));
+    }
+    if (release) {
+      await this.state(
+        "publisher",
+        releaseStatement({
+          manifest,
+          purl: `pkg:oci/tumours@${manifest}`,
+          releaseId: name,
+          channel: "tumours:stable",
+          sequence: 1,
+        }),
+      );
+    }
+    const verdict = encodeJson({ gate: "load", subject: manifest, allow: true, reasons: [], inputs: [] });
+    this.blobs.set(digestOf(verdict), verdict);
+    return { manifest, file, permit: digestOf(verdict) };
+  }
+
+  async state(person: Person, statement: Statement): Promise<Digest> {
+    const { bytes, digest } = await signStatement(statement, statementSignerFromPem(this.#people[person]));
+    this.blobs.set(digest, bytes);
+    const subjects = subjectDigests(statement);
+    const { predicateType } = statement;
+    const index = await this.#append(this.log, { kind: "statement", envelope: digest, predicateType, subjects });
+    this.#statements.push({ envelope: digest, predicateType, index, subjects });
+    return digest;
+  }
+
+  async load(device: TestDevice, model: TestModel, outcome: "accepted" | "refused" = "accepted"): Promise<number> {
+    const index = await this.#append(device.ledger, {
+      kind: "load",
+      manifest: model.manifest,
+      files: [{ digest: model.file, size: 1000 }],
+      runtime: "onnxruntime 1",
+      provider: "cpu",
+      grade: "measured",
+      permit: outcome === "accepted" ? model.permit : null,
+      outcome,
+      reason: outcome === "accepted" ? 0 : 3,
+    });
+    if (outcome === "accepted") device.load = { index, count: 0 };
+    return index;
+  }
+
+  /** One inference; `ordinal` is given only by tests of liars. */
+  async infer(device: TestDevice, ordinal?: number): Promise<number> {
+    const load = device.load!;
+    const commitment = { commitment: sha256(randomBytes(8)), slot: 0 };
+    const index = await this.#append(device.ledger, {
+      kind: "inference",
+      loadIndex: load.index,
+      ordinal: ordinal ?? load.count,
+      input: commitment,
+      output: commitment,
+      durationMicros: 100,
+      captureLevel: 0,
+    });
+    load.count += 1;
+    return index;
+  }
+
+  /** A sync as evidence.md orders it, and the plane's seal after it. */
+  async sync(device: TestDevice): Promise<void> {
+    await this.#append(device.ledger, { kind: "anchor", ...this.#anchor() });
+    const loads: LoadCount[] = device.load
+      ? [{ loadIndex: device.load.index, count: device.load.count, unloadIndex: null }]
+      : [];
+    await this.#append(device.ledger, { kind: "summary", runStart: device.runStart, loads });
+    const { note, checkpoint } = await device.ledger.seal();
+    this.blobs.set(digestOf(utf8(note)), utf8(note));
+    device.mirroredSize = checkpoint.size;
+    await this.seal();
+  }
+
+  async revoke(device: TestDevice, compromiseTime: number | null): Promise<void> {
+    const keyId = toHex(sha256(utf8(device.origin)));
+    const statement = digestOf(utf8("revoked"));
+    await this.#append(this.fleet, { kind: "revoke", origin: device.origin, keyId, compromiseTime, statement });
+    await this.seal();
+  }
+
+  /** Appends heads, signs the plane's log, has the witness cosign it. */
+  async seal(): Promise<void> {
+    const fleet = await this.fleet.seal();
+    this.#fleetNotes.set(fleet.checkpoint.size, utf8(fleet.note));
+    const leaves = sortHeadLeaves(await Promise.all(this.devices.map((device) => headLeaf(device))));
+    const headsIndex = await this.#append(this.log, {
+      kind: "heads",
+      fleetSize: fleet.checkpoint.size,
+      fleetRoot: fleet.checkpoint.root,
+      n: leaves.length,
+      root: headsRoot(leaves),
+    });
+    this.#trees.set(headsIndex, leaves);
+    const { note, checkpoint } = await this.log.seal();
+    const seconds = Math.floor(this.nowMs / 1000);
+    const cosignature = await this.#witness.sign(checkpoint, seconds);
+    const { note: parsed } = parseCheckpoint(utf8(note));
+    const complete = utf8(formatNote(parsed.text, [...parsed.signatures, cosignature]));
+    this.blobs.set(digestOf(complete), complete);
+    this.#newest = { size: checkpoint.size, note: complete };
+    for (const { origin, pendingSize } of leaves) {
+      const steps = this.#steps.get(origin) ?? [];
+      if (steps.at(-1)?.pendingSize === pendingSize || pendingSize === 0) continue;
+      const step = { headsIndex, pendingSize, note: digestOf(complete), notAfter: seconds * 1000 + 999 };
+      this.#steps.set(origin, [...steps, step]);
+    }
+  }
+
+  #anchor() {
+    const { size, note } = this.#newest!;
+    return { size, root: parseCheckpoint(note).checkpoint.root, noteHash: sha256(note) };
+  }
+
+  async #append(ledger: Ledger, entry: Record<string, unknown> & { kind: Entry["kind"] }): Promise<number> {
+    const { index, committed } = ledger.append(encodeEntry({ time: this.nowMs, ...entry } as Entry));
+    await committed;
+    return index;
+  }
+
+  // What the plane's index answers.
+
+  async newest() {
+    return this.#newest;
+  }
+  async fleetNote(size: number) {
+    return this.#fleetNotes.get(size);
+  }
+  async lastHeadsBelow(size: number) {
+    return [...this.#trees.keys()].filter((index) => index < size).at(-1);
+  }
+  async headsLeaves(headsIndex: number) {
+    return this.#trees.get(headsIndex) ?? [];
+  }
+  async headHistory(origin: string) {
+    return this.#steps.get(origin) ?? [];
+  }
+  async anchors(origin: string): Promise<readonly AnchorRow[]> {
+    const rows: AnchorRow[] = [];
+    await this.#eachEntry(origin, (entry, index) => {
+      const reference = entry.kind === "anchor" ? entry : entry.kind === "genesis" ? entry.anchor : undefined;
+      if (reference === undefined) return;
+      const note = digestFromHash(reference.noteHash);
+      rows.push({ index, note, notBefore: this.#timeOf(note) });
+    });
+    return rows;
+  }
+  async statingEntryAt(origin: string, at: number) {
+    let found = 0;
+    await this.#eachEntry(origin, (entry, index) => {
+      if (index <= at && ["genesis", "restart", "summary"].includes(entry.kind)) found = index;
+    });
+    return found;
+  }
+  async statingEntryAfter(origin: string, after: number) {
+    let found: number | undefined;
+    await this.#eachEntry(origin, (entry, index) => {
+      if (index > after && found === undefined && ["restart", "summary"].includes(entry.kind)) found = index;
+    });
+    return found;
+  }
+  mirror(origin: string) {
+    return this.devices.find((device) => device.origin === origin)?.ledger as MirroredLog | undefined;
+  }
+  async blob(digest: Digest) {
+    return this.blobs.get(digest);
+  }
+  async statementsAbout(subject: Digest) {
+    return this.#statements.filter(({ subjects }) => subjects.includes(subject));
+  }
+  async statement(envelope: Digest) {
+    return this.#statements.find((row) => row.envelope === envelope);
+  }
+  async contradictions(origin: string) {
+    return this.accusations.get(origin) ?? [];
+  }
+  async mirroredNote() {
+    return undefined;
+  }
+
+  async #eachEntry(origin: string, visit: (entry: Entry, index: number) => void): Promise<void> {
+    const device = this.devices.find((candidate) => candidate.origin === origin)!;
+    let index = 0;
+    for await (const bytes of device.ledger.entries(0, device.mirroredSize)) {
+      visit(decodeEntry(bytes), index);
+      index += 1;
+    }
+  }
+
+  #timeOf(note: Digest): number | null {
+    const bytes = this.blobs.get(note);
+    if (bytes === undefined) return null;
+    const line = parseCheckpoint(bytes).note.signatures.find(({ name }) => name === this.#witness.key.name);
+    return line === undefined ? null : Number(new DataView(line.signature.slice().buffer).getBigUint64(0)) * 1000;
+  }
+}
+
+async function headLeaf({ origin, ledger, mirroredSize: size }: TestDevice): Promise<HeadLeaf> {
+  const root = await ledger.root(size);
+  const note = size === 0 ? null : sha256(utf8(ledger.latest!.note));
+  return {
+    origin,
+    pendingSize: size,
+    pendingRoot: root,
+    pendingNoteHash: note,
+    mirroredSize: size,
+    mirroredRoot: root,
+  };
+}
