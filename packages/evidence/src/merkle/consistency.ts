@@ -1,7 +1,7 @@
 import { equalBytes } from "../bytes.ts";
 import type { Hash } from "../digest.ts";
 import { EvidenceError } from "../error.ts";
-import { hashNode } from "./hashing.ts";
+import { emptyRoot, hashNode } from "./hashing.ts";
 import { checkSubtree } from "./subtree.ts";
 
 /**
@@ -17,12 +17,14 @@ export function verifyConsistency(
   root2: Hash,
   proof: readonly Hash[],
 ): void {
+  if (size1 === 0)
+    throw new EvidenceError("proof-invalid", "there is no consistency proof from a tree without entries");
   verifySubtreeConsistency(0, size1, size2, root1, root2, proof);
 }
 
 /**
  * Checks that the subtree [start, end) with this root is part of the tree of `size` leaves with that root
- * (draft-ietf-plants-merkle-tree-certs section 4.4).
+ * (draft-ietf-plants-merkle-tree-certs section 4.4). An empty subtree is part of every tree.
  *
  * @throws EvidenceError `proof-invalid`
  */
@@ -34,6 +36,14 @@ export function verifySubtreeConsistency(
   root: Hash,
   proof: readonly Hash[],
 ): void {
+  checkSubtree(start, end, size, "proof-invalid");
+  if (start === end) {
+    if (proof.length > 0) throw wrongLength(start, end, size);
+    if (!equalBytes(subtreeRoot, emptyRoot)) {
+      throw new EvidenceError("proof-invalid", "the root of an empty subtree is not that of the empty tree");
+    }
+    return;
+  }
   const computed = recompute(start, end, size, subtreeRoot, proof);
   if (!equalBytes(computed.subtree, subtreeRoot)) {
     throw new EvidenceError("proof-invalid", `the proof for ${range(start, end, size)} leads to another smaller root`);
@@ -56,6 +66,9 @@ export function consistencyRoots(
   proof: readonly Hash[],
   root1: Hash,
 ): { root1: Hash; root2: Hash } {
+  checkSubtree(0, size1, size2, "proof-invalid");
+  if (size1 === 0)
+    throw new EvidenceError("proof-invalid", "there is no consistency proof from a tree without entries");
   const computed = recompute(0, size1, size2, root1, proof);
   return { root1: computed.subtree, root2: computed.root };
 }
@@ -67,7 +80,6 @@ function recompute(
   known: Hash,
   proof: readonly Hash[],
 ): { subtree: Hash; root: Hash } {
-  checkSubtree(start, end, size, "proof-invalid");
   // Numbers of the subtree's first node, its last node and the tree's last node on the level reached.
   let first = start;
   let last = end - 1;

@@ -3,6 +3,7 @@
 //   node  SHA-256(0x01 ‖ left ‖ right)
 //   empty SHA-256("")
 import { type Hash, type LeafHash, type RootHash, sha256 } from "../digest.ts";
+import { EvidenceError } from "../error.ts";
 
 // Filled in place and hashed in one call: 0.9 µs a node, where hashing three parts takes 1.4 µs (measured). Nothing here
 // awaits, so that one scratch array serves everyone.
@@ -19,6 +20,8 @@ export function hashLeaf(entry: Uint8Array): LeafHash {
 
 /** Hash of the node above two others. */
 export function hashNode(left: Hash, right: Hash): Hash {
+  // A shorter one would leave bytes of an earlier node in place.
+  if (left.length !== 32 || right.length !== 32) throw new EvidenceError("digest-invalid", "a node is over two hashes");
   node.set(left, 1);
   node.set(right, 33);
   return sha256(node);

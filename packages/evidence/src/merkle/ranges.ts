@@ -25,7 +25,7 @@ export function inclusionRanges(index: number, size: number): HashRange[] {
 }
 
 /**
- * The ranges whose hashes prove that the tree of `n` leaves begins with the tree of `m` leaves, 1 ≤ m ≤ n.
+ * The ranges whose hashes prove that the tree of `n` leaves begins with the tree of `m` leaves. None for m = 0.
  *
  * @throws EvidenceError `range-invalid`
  */
@@ -40,6 +40,7 @@ export function consistencyRanges(m: number, n: number): HashRange[] {
  */
 export function subtreeConsistencyRanges(start: number, end: number, n: number): HashRange[] {
   checkSubtree(start, end, n, "range-invalid");
+  if (start === end) return [];
   const ranges: HashRange[] = [];
   let lo = 0;
   let hi = n;
