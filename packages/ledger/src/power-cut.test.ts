@@ -91,6 +91,34 @@ test("power lost again while recovering loses nothing that was acknowledged", as
   }
 });
 
+test("what opening found after a killed process stays, even if the power goes right after", async () => {
+  const rehearsal = new SimulatedDisk();
+  await work(rehearsal, { entries: 0, signed: 0 });
+  for (let cut = 0; cut < rehearsal.operations; cut += 1) {
+    const disk = new SimulatedDisk();
+    disk.cutAt = cut;
+    await work(disk, { entries: 0, signed: 0 }).catch(() => {});
+    const opened = await Ledger.open({ ...options, files: disk.afterProcessDied() });
+    const promised = { entries: opened.size, signed: opened.latest?.checkpoint.size ?? 0 };
+    await expectRecovered(disk.afterPowerCut(seededRandom(cut)), promised, `killed at ${cut}`);
+  }
+});
+
+test("entries whose fsync failed, found whole when opening, are written again before they count", async () => {
+  for (let seed = 0; seed < 20; seed += 1) {
+    const disk = new SimulatedDisk();
+    const ledger = await Ledger.open({ ...options, files: disk });
+    for (const entry of sampleEntries(0, 5)) ledger.append(entry);
+    await ledger.seal();
+    disk.syncsFail = true;
+    const lost = sampleEntries(5, 9).map((entry) => ledger.append(entry).committed);
+    for (const { status } of await Promise.allSettled(lost)) assert.equal(status, "rejected");
+    const opened = await Ledger.open({ ...options, files: disk.afterProcessDied() });
+    assert.equal(opened.size, 9);
+    await expectRecovered(disk.afterPowerCut(seededRandom(seed)), { entries: 9, signed: 5 }, `seed ${seed}`);
+  }
+});
+
 function isPowerCut(error: unknown): boolean {
   if (error instanceof PowerCut) return true;
   return error instanceof Error && error.cause !== undefined && isPowerCut(error.cause);

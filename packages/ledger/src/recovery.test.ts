@@ -34,6 +34,7 @@ async function expectWhole(dir: string, size: number): Promise<void> {
   const ledger = await Ledger.open({ dir, origin: ORIGIN, signers });
   assert.equal(ledger.damage, undefined);
   assert.equal(ledger.committedSize, size);
+  assert.equal((await checkLedger(dir)).tornBytes, 0);
   assert.deepEqual(await ledger.root(), rootOf(sampleEntries(0, size).map(hashLeaf)));
   for (const entry of sampleEntries(size, size + 300)) ledger.append(entry);
   const { checkpoint } = await ledger.seal();

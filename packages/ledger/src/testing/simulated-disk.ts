@@ -45,6 +45,8 @@ export class SimulatedDisk implements Files {
   operations = 0;
   /** The operation at which the power goes; never by default. */
   cutAt = Number.POSITIVE_INFINITY;
+  /** Syncs fail while set: as on Linux the pages then count as written though the disk never got them. */
+  syncsFail = false;
   /** Bytes that fit; no bound by default. */
   capacity = Number.POSITIVE_INFINITY;
 
@@ -60,7 +62,7 @@ export class SimulatedDisk implements Files {
     for (const change of this.#nameChanges.slice(0, kept)) change.apply(names);
     const fresh = new Map<string, Inode>();
     for (const [path, inode] of names) {
-      let contents = inode.durable;
+      let contents: Uint8Array = inode.durable.slice();
       for (const change of inode.unsynced) {
         const fate = random();
         if (fate < 0.4) continue;
@@ -72,6 +74,14 @@ export class SimulatedDisk implements Files {
       fresh.set(path, survivor);
     }
     return new SimulatedDisk(fresh);
+  }
+
+  /** The process ended, the machine did not: what was written is there for the next one, synced or not. */
+  afterProcessDied(): this {
+    this.cutAt = Number.POSITIVE_INFINITY;
+    this.syncsFail = false;
+    this.#locks.clear();
+    return this;
   }
 
   async open(path: string, mode: "read" | "write"): Promise<OpenFile> {
@@ -152,6 +162,10 @@ export class SimulatedDisk implements Files {
       },
       sync: async () => {
         this.#step();
+        if (this.syncsFail) {
+          inode.unsynced = [];
+          throw Object.assign(new Error("EIO: fsync failed"), { code: "EIO" });
+        }
         inode.durable = inode.contents;
         inode.unsynced = [];
       },
