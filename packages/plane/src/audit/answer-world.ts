@@ -76,6 +76,7 @@ export class AnswerWorld implements AuditSource {
   readonly log: Ledger;
   readonly fleet: Ledger;
   readonly trust: Trust;
+  readonly trustFile: Uint8Array;
   nowMs: number;
   readonly devices: TestDevice[] = [];
   readonly blobs = new Map<Digest, Uint8Array>();
@@ -92,7 +93,7 @@ export class AnswerWorld implements AuditSource {
     dir: string;
     log: Ledger;
     fleet: Ledger;
-    trust: Trust;
+    trustFile: Uint8Array;
     witness: NoteSigner;
     people: Readonly<Record<Person, string>>;
     nowMs: number;
@@ -100,7 +101,8 @@ export class AnswerWorld implements AuditSource {
     this.dir = parts.dir;
     this.log = parts.log;
     this.fleet = parts.fleet;
-    this.trust = parts.trust;
+    this.trust = parseTrust(parts.trustFile);
+    this.trustFile = parts.trustFile;
     this.nowMs = parts.nowMs;
     this.#witness = parts.witness;
     this.#people = parts.people;
@@ -119,30 +121,28 @@ export class AnswerWorld implements AuditSource {
       });
     const witness = noteSignerFromPem("witness.test/w", 4, generatePrivateKeyPem("ed25519"));
     const keys = { publisher: generatePrivateKeyPem("p-256"), reviewer: generatePrivateKeyPem("p-256") };
-    const trust = parseTrust(
-      encodeJson({
-        format: "tally-trust/v1",
-        plane: {
-          name: planeName,
-          log: signers(`${planeName}/log`).map(({ key }) => formatVkey(key)),
-          fleet: signers(`${planeName}/fleet`).map(({ key }) => formatVkey(key)),
-        },
-        policy: `witness w ${formatVkey(witness.key)}\nquorum w\n`,
-        requiredAlgorithms: ["ed25519", "ml-dsa-44"],
-        identities: (Object.keys(people) as Person[]).map((name) => ({
-          name,
-          key: publicKeyPem(publicKeyOfPem(keys[name]).spki),
-          may: [...people[name]],
-          repositories: ["*"],
-        })),
-        skewSeconds: 300,
-      }),
-    );
+    const trustFile = encodeJson({
+      format: "tally-trust/v1",
+      plane: {
+        name: planeName,
+        log: signers(`${planeName}/log`).map(({ key }) => formatVkey(key)),
+        fleet: signers(`${planeName}/fleet`).map(({ key }) => formatVkey(key)),
+      },
+      policy: `witness w ${formatVkey(witness.key)}\nquorum w\n`,
+      requiredAlgorithms: ["ed25519", "ml-dsa-44"],
+      identities: (Object.keys(people) as Person[]).map((name) => ({
+        name,
+        key: publicKeyPem(publicKeyOfPem(keys[name]).spki),
+        may: [...people[name]],
+        repositories: ["*"],
+      })),
+      skewSeconds: 300,
+    });
     const world = new AnswerWorld({
       dir,
       log: await open("log"),
       fleet: await open("fleet"),
-      trust,
+      trustFile,
       witness,
       people: keys,
       nowMs: Date.UTC(2026, 0, 1),
@@ -298,6 +298,7 @@ export class AnswerWorld implements AuditSource {
 
   /** A sync as evidence.md orders it, and the plane's seal after it. */
   async sync(device: TestDevice): Promise<void> {
+    await this.seal();
     await this.#append(device.ledger, { kind: "anchor", ...this.#anchor() });
     const loads: LoadCount[] = device.load
       ? [{ loadIndex: device.load.index, count: device.load.count, unloadIndex: null }]
