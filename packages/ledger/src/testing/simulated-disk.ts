@@ -166,7 +166,8 @@ export class SimulatedDisk implements Files {
           inode.unsynced = [];
           throw Object.assign(new Error("EIO: fsync failed"), { code: "EIO" });
         }
-        inode.durable = inode.contents;
+        // Not simply all contents: what a failed sync let go of never gets there by a later one.
+        inode.durable = inode.unsynced.reduce(applyChange, inode.durable);
         inode.unsynced = [];
       },
       size: async () => inode.contents.length,
