@@ -46,8 +46,7 @@ export interface RecordPlace extends Appended {
  * The one writer of a device's ledger. It assigns index and ordinal in one synchronous step, keeps the run's counts, and
  * puts summaries and new runs where evidence.md 5 wants them. What is refused consumes neither index nor ordinal.
  *
- * Every method throws EdgeError: `entry-too-large`, `busy` when too much waits for the disk (wait for `idle`, then try
- * again), `record-failed` when the disk failed.
+ * Every method throws EdgeError: `entry-too-large`, `content-invalid`, `busy` when too much waits for the disk (see `whenRoom`), `record-failed` when the disk failed.
  */
 export class Recorder {
   readonly #ledger: Ledger;
@@ -166,6 +165,9 @@ function asEdgeError(cause: unknown, kind: string): EdgeError {
       cause,
       hint: "nothing was recorded; record fewer parents, parameters or files",
     });
+  }
+  if (cause instanceof EvidenceError && cause.code === "entry-invalid") {
+    return new EdgeError("content-invalid", `nothing was recorded: ${cause.message}`, { cause });
   }
   const hint = cause instanceof LedgerError ? cause.hint : undefined;
   return new EdgeError("record-failed", `the ${kind} entry was not written: ${messageOf(cause)}`, {
