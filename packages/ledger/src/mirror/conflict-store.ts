@@ -29,6 +29,8 @@ interface KeptFile {
 export class ConflictStore {
   readonly #files: Files;
   readonly #dir: string;
+  // Nobody else writes here, so the folder is read once.
+  #kept: KeptFile[] | undefined;
 
   constructor(files: Files, dir: string) {
     this.#files = files;
@@ -38,16 +40,17 @@ export class ConflictStore {
   async keep(offer: KeptOffer): Promise<void> {
     const kept = await this.#list();
     const id = identify(offer);
-    if (kept.some((file) => file.id === id && file.kind === offer.kind)) return;
     const alike = kept.filter((file) => file.kind === offer.kind);
+    if (alike.some((file) => file.id === id)) return;
     if (alike.length >= LIMITS[offer.kind]) {
       if (offer.kind === "equivocated") return;
-      await this.#files.remove(join(this.#dir, alike[0]!.name));
+      await this.#remove(alike[0]!);
     }
     await this.#files.makeDirectory(this.#dir);
-    const number = String((kept.at(-1)?.number ?? 0) + 1).padStart(8, "0");
-    const path = join(this.#dir, `${number}-${offer.kind}-${id}.json`);
-    await writeDurably(this.#files, path, utf8(`${JSON.stringify(toJson(offer), null, 1)}\n`));
+    const number = (kept.at(-1)?.number ?? 0) + 1;
+    const name = `${String(number).padStart(8, "0")}-${offer.kind}-${id}.json`;
+    await writeDurably(this.#files, join(this.#dir, name), utf8(`${JSON.stringify(toJson(offer), null, 1)}\n`));
+    this.#kept = [...(await this.#list()), { name, number, kind: offer.kind, id }];
   }
 
   /** What is kept of these kinds, oldest first. */
@@ -64,26 +67,43 @@ export class ConflictStore {
   /** Lets go of an offer that turned out to be consistent, or was kept again under another kind. */
   async release(offer: KeptOffer): Promise<void> {
     const id = identify(offer);
-    for (const file of await this.#list()) {
-      if (file.id === id && file.kind === offer.kind) await this.#files.remove(join(this.#dir, file.name));
-    }
+    const file = (await this.#list()).find((kept) => kept.id === id && kept.kind === offer.kind);
+    if (file !== undefined) await this.#remove(file);
   }
 
-  async #list(): Promise<KeptFile[]> {
-    const files: KeptFile[] = [];
-    for (const name of await this.#files.list(this.#dir)) {
-      const [, number, kind, id] = NAME.exec(name) ?? [];
-      if (id !== undefined) files.push({ name, number: Number(number), kind: kind as KeptOffer["kind"], id });
-    }
-    return files.sort((a, b) => a.number - b.number);
+  /** Lets go of an undecided offer of this note: it was accepted after all. */
+  async settle(note: string): Promise<void> {
+    const id = identifyUndecided(note);
+    const file = (await this.#list()).find((kept) => kept.id === id && kept.kind === "undecided");
+    if (file !== undefined) await this.#remove(file);
   }
+
+  async #remove(file: KeptFile): Promise<void> {
+    await this.#files.remove(join(this.#dir, file.name));
+    this.#kept = this.#kept?.filter((kept) => kept !== file);
+  }
+
+  async #list(): Promise<readonly KeptFile[]> {
+    this.#kept ??= (await this.#files.list(this.#dir)).flatMap(parseName).sort((a, b) => a.number - b.number);
+    return this.#kept;
+  }
+}
+
+function parseName(name: string): KeptFile[] {
+  const [, number, kind, id] = NAME.exec(name) ?? [];
+  return id === undefined ? [] : [{ name, number: Number(number), kind: kind as KeptOffer["kind"], id }];
 }
 
 // By text, not by signatures: the same claim can be signed anew as often as one likes.
 function identify(offer: KeptOffer): string {
-  const [signed, offered] = [textOf(offer.signed), textOf(offer.offered)];
+  if (offer.kind === "undecided") return identifyUndecided(offer.offered);
   const range = offer.entries === undefined ? "" : `${offer.entries.start}-${offer.entries.end}`;
-  return toHex(sha256(utf8(JSON.stringify([signed, offered, range]))));
+  return toHex(sha256(utf8(JSON.stringify([textOf(offer.signed), textOf(offer.offered), range]))));
+}
+
+// What it is held against changes until it is decided.
+function identifyUndecided(note: string): string {
+  return toHex(sha256(utf8(textOf(note))));
 }
 
 function textOf(note: string): string {

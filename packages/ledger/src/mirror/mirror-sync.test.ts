@@ -34,7 +34,7 @@ async function rawUpload(
   device: TestDevice,
   start: number,
   end: number,
-  ticket = new Uint8Array(0),
+  ticket: Uint8Array = new Uint8Array(0),
 ): Promise<Uint8Array[]> {
   const parts = [formatUploadHeader({ origin: ORIGIN, start, end, ticket })];
   for (const range of packageRanges(start, end)) {

@@ -136,6 +136,7 @@ export class Mirror {
     // The same tree signed anew is no news: the first note stays, so that what names it by its hash stays true.
     const kept = folder.pending?.checkpoint.size === checkpoint.size ? folder.pending.note : note;
     await folder.setPending(checkpoint, kept, cosignatures);
+    await folder.conflicts.settle(kept);
     return cosigned(cosignatures.lines);
   }
 
