@@ -1,3 +1,4 @@
+export { type Copied, type CopyOptions, copyArtifact } from "./copy.ts";
 export {
   type Annotations,
   type Descriptor,

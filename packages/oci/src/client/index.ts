@@ -1,1 +1,1 @@
-export {};
+export { RegistryClient, type RegistryClientOptions } from "./registry-client.ts";

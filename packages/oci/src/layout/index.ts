@@ -1,1 +1,2 @@
-export {};
+export { ImageLayout } from "./image-layout.ts";
+export { refNameAnnotation } from "./layout-index.ts";

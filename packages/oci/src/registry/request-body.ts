@@ -35,17 +35,6 @@ export function announcedLength(req: IncomingMessage): number | undefined {
   return header === undefined ? undefined : Number(header);
 }
 
-/** Passes bytes on and throws `size-mismatch` as soon as there are more than `expected`, or at the end when there are fewer. */
-export async function* exactly(expected: number, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let count = 0;
-  for await (const chunk of source) {
-    count += chunk.length;
-    if (count > expected) throw new OciError("size-mismatch", `more than the announced ${expected} bytes arrived`);
-    yield chunk;
-  }
-  if (count < expected) throw new OciError("size-mismatch", `${count} bytes arrived of the announced ${expected}`);
-}
-
 /** The whole body in memory; `too-large` beyond `max` bytes, without reading on. */
 export async function smallBody(req: IncomingMessage, max: number): Promise<Uint8Array> {
   const refuse = () => new OciError("too-large", `at most ${max} bytes are taken here`);

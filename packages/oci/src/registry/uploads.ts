@@ -1,11 +1,12 @@
 import { parseRepository } from "../artifact/reference.ts";
 import { OciError, type OciErrorCode } from "../error.ts";
 import type { StagedBlob } from "../storage/blob-store.ts";
+import { exactly } from "../storage/byte-count.ts";
 import { type ContentDigest, isContentDigest, parseContentDigest } from "../storage/content-digest.ts";
 import { chunkRange } from "./byte-range.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
 import { Refusal } from "./refusal.ts";
-import { announcedLength, exactly, requestBody } from "./request-body.ts";
+import { announcedLength, requestBody } from "./request-body.ts";
 
 /** POST of uploads (end-4, end-11): mounts a blob, takes one whole, or begins an upload. */
 export async function beginUpload(exchange: Exchange, repository: string): Promise<void> {

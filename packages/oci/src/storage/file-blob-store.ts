@@ -9,12 +9,11 @@ import {
   algorithmOf,
   type ContentDigest,
   contentDigestOf,
-  DigestStream,
   hexOf,
   isContentDigest,
   requireDigest,
 } from "./content-digest.ts";
-import { makeDirectoryDurably, renameDurably, storing, syncDirectory, writeSource } from "./durable-file.ts";
+import { makeDirectoryDurably, renameDurably, storing, syncDirectory, writeBlobFile } from "./durable-file.ts";
 import { StagedFile, type StagingPlace } from "./staged-file.ts";
 
 /**
@@ -88,21 +87,14 @@ export class FileBlobStore implements BlobStore {
   ): Promise<{ digest: D; size: number }> {
     await this.#ready();
     const temporary = join(this.#dir, "temporary", randomUUID());
-    const file = await storing("beginning a blob", () => open(temporary, "wx", 0o600));
+    const stored = await writeBlobFile(temporary, digest, source);
     try {
-      const hash = new DigestStream(digest === null ? "sha256" : algorithmOf(digest));
-      const size = await writeSource(file, 0, source, (chunk) => hash.update(chunk));
-      const actual = hash.digest();
-      if (digest !== null) requireDigest("the blob", digest, actual);
-      await storing("writing a blob", () => file.sync());
-      await file.close();
-      await this.#place(temporary, actual);
-      return { digest: actual as D, size };
+      await this.#place(temporary, stored.digest);
     } catch (error) {
-      await file.close();
       await rm(temporary, { force: true });
       throw error;
     }
+    return stored;
   }
 
   async stage(id: string): Promise<StagedBlob> {

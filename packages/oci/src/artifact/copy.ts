@@ -1,0 +1,88 @@
+import type { Digest } from "@tally/evidence";
+import { OciError } from "../error.ts";
+import type { ContentDigest } from "../storage/content-digest.ts";
+import { partsOf } from "./manifest.ts";
+import { manifestKind } from "./media-types.ts";
+import type { ArtifactSource, ArtifactTarget, ResolvedManifest } from "./transfer.ts";
+
+export interface CopyOptions {
+  /** The tag to set at the target; none by default. */
+  readonly tag?: string;
+  /** What refers to the artifact comes along: all of it, or what has one of these artifact types; nothing by default. */
+  readonly referrers?: "all" | readonly string[];
+  /** More manifests than this are refused, since anyone may attach anything to a public artifact; 10,000 by default. */
+  readonly mostManifests?: number;
+}
+
+export interface Copied {
+  readonly digest: Digest;
+  /** Manifests at the target now, in the order in which they became available. */
+  readonly manifests: readonly Digest[];
+  readonly sent: number;
+  /** Blobs that were there already. */
+  readonly present: number;
+}
+
+/**
+ * Copies an artifact with its exact bytes between registries and image layouts: layout → registry is a push, registry →
+ * layout a pull. A tag is resolved once, and everything after that goes by digest, so that a tag that moves meanwhile mixes
+ * nothing. Blobs come before the manifests that name them, referrers after their subject.
+ */
+export async function copyArtifact(
+  source: ArtifactSource,
+  target: ArtifactTarget,
+  reference: string,
+  options: CopyOptions = {},
+): Promise<Copied> {
+  const copy = new Copy(source, target, options);
+  const root = await source.resolve(reference);
+  await copy.manifest(root, options.tag);
+  return { digest: root.digest, manifests: copy.manifests, sent: copy.sent, present: copy.present };
+}
+
+class Copy {
+  readonly manifests: Digest[] = [];
+  sent = 0;
+  present = 0;
+  readonly #source: ArtifactSource;
+  readonly #target: ArtifactTarget;
+  readonly #options: CopyOptions;
+  readonly #begun = new Set<ContentDigest>();
+
+  constructor(source: ArtifactSource, target: ArtifactTarget, options: CopyOptions) {
+    this.#source = source;
+    this.#target = target;
+    this.#options = options;
+  }
+
+  async manifest({ descriptor, digest, manifest, bytes, mediaType }: ResolvedManifest, tag?: string): Promise<void> {
+    const { mostManifests = 10_000 } = this.#options;
+    if (this.#begun.has(descriptor.digest)) return;
+    this.#begun.add(descriptor.digest);
+    if (this.#begun.size > mostManifests) {
+      throw new OciError("too-large", `more than ${mostManifests} manifests belong to this artifact`, {
+        hint: "copy only the artifact types that you need, or raise the limit",
+      });
+    }
+    for (const part of partsOf(manifest)) {
+      if (manifest.kind === "index" && manifestKind(part.mediaType) !== undefined) {
+        await this.manifest(await this.#source.manifest(part.digest));
+      } else {
+        const how = await this.#target.pushBlob(part, () => this.#source.blob(part));
+        this[how] += 1;
+      }
+    }
+    await this.#target.pushManifest(bytes, mediaType, tag);
+    this.manifests.push(digest);
+    await this.#referrersOf(descriptor.digest);
+  }
+
+  async #referrersOf(subject: ContentDigest): Promise<void> {
+    const { referrers = [] } = this.#options;
+    for (const artifactType of referrers === "all" ? [undefined] : new Set(referrers)) {
+      for await (const referrer of this.#source.referrers(subject, artifactType)) {
+        if (!this.#begun.has(referrer.digest)) await this.manifest(await this.#source.manifest(referrer.digest));
+      }
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import type { Descriptor } from "../artifact/descriptor.ts";
+import { encodeImageIndex } from "../artifact/manifest.ts";
+import { referrersTag } from "../artifact/reference.ts";
+import type { ArtifactTarget, ResolvedManifest } from "../artifact/transfer.ts";
+import { OciError } from "../error.ts";
+import type { ContentDigest } from "../storage/content-digest.ts";
+
+const mostTries = 5;
+
+/** What is needed of a registry that has no referrers API. */
+export interface TaggedIndexes extends Pick<ArtifactTarget, "pushManifest"> {
+  resolve(tag: string): Promise<ResolvedManifest>;
+}
+
+/** The list kept under the referrers tag; undefined when there is none, or something else has its name. */
+export async function fallbackReferrers(
+  registry: Pick<TaggedIndexes, "resolve">,
+  subject: ContentDigest,
+): Promise<readonly Descriptor[] | undefined> {
+  try {
+    const { manifest } = await registry.resolve(referrersTag(subject));
+    return manifest.kind === "index" ? manifest.manifests : undefined;
+  } catch (error) {
+    if (error instanceof OciError && error.code === "not-found") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Adds a descriptor to the list under the referrers tag (distribution-spec, "Pushing Manifests with Subject"). Clients race
+ * here and the last writer wins, so the list is read again after writing, until the descriptor is in it.
+ */
+export async function addFallbackReferrer(
+  registry: TaggedIndexes,
+  subject: ContentDigest,
+  referrer: Descriptor,
+): Promise<void> {
+  const tag = referrersTag(subject);
+  for (let tries = 0; tries <= mostTries; tries += 1) {
+    const listed = await currentList(registry, tag);
+    if (listed.some(({ digest }) => digest === referrer.digest)) return;
+    const { bytes, descriptor } = encodeImageIndex([...listed, referrer]);
+    await registry.pushManifest(bytes, descriptor.mediaType, tag);
+  }
+  throw new OciError("busy", `others keep overwriting the list of referrers ${tag}`, {
+    hint: "attach again when they are done",
+  });
+}
+
+async function currentList(registry: TaggedIndexes, tag: string): Promise<readonly Descriptor[]> {
+  try {
+    const { manifest } = await registry.resolve(tag);
+    if (manifest.kind === "index") return manifest.manifests;
+  } catch (error) {
+    if (error instanceof OciError && error.code === "not-found") return [];
+    throw error;
+  }
+  throw new OciError("refused", `tag ${tag} should hold a list of referrers and holds an image`);
+}

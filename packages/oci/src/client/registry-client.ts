@@ -1,0 +1,218 @@
+import type { Digest } from "@tally/evidence";
+import { type Descriptor, parseDescriptor } from "../artifact/descriptor.ts";
+import { largestManifest, parseManifest, referrerDescriptor } from "../artifact/manifest.ts";
+import { manifestTypes, mediaTypeOfHeader, mediaTypes } from "../artifact/media-types.ts";
+import { parseManifestReference, parseRepository } from "../artifact/reference.ts";
+import type { ArtifactSource, ArtifactTarget, ResolvedManifest } from "../artifact/transfer.ts";
+import { OciError } from "../error.ts";
+import type { ByteSource } from "../storage/blob-store.ts";
+import { exactly } from "../storage/byte-count.ts";
+import {
+  algorithmOf,
+  type ContentDigest,
+  contentDigestOf,
+  isContentDigest,
+  requireDigest,
+} from "../storage/content-digest.ts";
+import { addFallbackReferrer, fallbackReferrers } from "./fallback-referrers.ts";
+import { pages } from "./pages.ts";
+import { discard, readBounded } from "./reply.ts";
+import { Transport, type TransportOptions } from "./transport.ts";
+import { verifiedBlob } from "./verified-blob.ts";
+
+export interface RegistryClientOptions extends TransportOptions {
+  readonly repository: string;
+}
+
+/**
+ * One repository of a registry, Tally's or anybody's (OCI distribution specification 1.1). Believes no registry: what it
+ * hands out was checked against the digest that it was asked for by. Errors are `OciError`s: `unreachable`, `unauthorized`,
+ * `not-found`, `digest-mismatch`, `size-mismatch`, `refused`, `protocol`, `aborted`.
+ */
+export class RegistryClient implements ArtifactSource, ArtifactTarget {
+  readonly repository: string;
+  readonly #transport: Transport;
+  readonly #base: string;
+
+  constructor(options: RegistryClientOptions) {
+    this.repository = parseRepository(options.repository);
+    this.#transport = new Transport(options);
+    this.#base = `/v2/${this.repository}`;
+  }
+
+  /** Whether a registry answers at this address and takes these credentials; throws why not. */
+  async ping(): Promise<void> {
+    await discard(
+      await this.#transport.call(
+        { method: "GET", url: "/v2/", doing: `reaching ${this.#transport.origin.origin}` },
+        200,
+      ),
+    );
+  }
+
+  manifest(digest: ContentDigest): Promise<ResolvedManifest> {
+    return this.resolve(digest);
+  }
+
+  async resolve(reference: string): Promise<ResolvedManifest> {
+    const wanted = parseManifestReference(reference);
+    const doing = `fetching manifest ${reference} of ${this.repository}`;
+    const headers = { Accept: manifestTypes.join(", ") };
+    const reply = await this.#transport.call(
+      { method: "GET", url: this.#manifestPath(reference), headers, doing },
+      200,
+    );
+    const bytes = await readBounded(reply, largestManifest);
+    const claimed = reply.response.headers.get("docker-content-digest");
+    const named =
+      wanted.kind === "digest" ? wanted.digest : claimed !== null && isContentDigest(claimed) ? claimed : undefined;
+    if (named !== undefined)
+      requireDigest(`manifest ${reference} of ${this.repository}`, named, contentDigestOf(bytes, algorithmOf(named)));
+    const manifest = parseManifest(bytes, mediaTypeOfHeader(reply.response.headers.get("content-type")));
+    const digest = contentDigestOf(bytes) as Digest;
+    const { mediaType } = manifest;
+    const descriptor = Object.freeze({ mediaType, digest: named ?? digest, size: bytes.length });
+    return Object.freeze({ digest, mediaType, bytes, manifest, descriptor });
+  }
+
+  blob(content: ContentDigest | Descriptor): AsyncGenerator<Uint8Array> {
+    const digest = typeof content === "string" ? content : content.digest;
+    return verifiedBlob(this.#transport, `${this.#base}/blobs/${digest}`, content);
+  }
+
+  async hasBlob(digest: ContentDigest): Promise<boolean> {
+    const doing = `looking for blob ${digest} in ${this.repository}`;
+    const reply = await this.#transport.call({ method: "HEAD", url: `${this.#base}/blobs/${digest}`, doing }, 200, 404);
+    await discard(reply);
+    return reply.response.status === 200;
+  }
+
+  async pushBlob(
+    { digest, size }: { digest: ContentDigest; size: number },
+    content: ByteSource | (() => ByteSource),
+  ): Promise<"sent" | "present"> {
+    if (await this.hasBlob(digest)) return "present";
+    const doing = `pushing blob ${digest} to ${this.repository}`;
+    const begun = await this.#transport.call(
+      { method: "POST", url: `${this.#base}/blobs/uploads/`, body: new Uint8Array(), doing },
+      202,
+    );
+    await discard(begun);
+    const upload = uploadPlace(begun.response, begun.url, doing);
+    const finish = new URL(upload);
+    finish.searchParams.set("digest", digest);
+    const source = typeof content === "function" ? content() : content;
+    const body = source instanceof Uint8Array ? source : { stream: exactly(size, source), size };
+    try {
+      const headers = { "Content-Type": mediaTypes.octetStream };
+      const reply = await this.#transport.call({ method: "PUT", url: finish, headers, body, doing }, 201);
+      await discard(reply);
+      requireEcho(reply.response, digest);
+    } catch (error) {
+      await this.#abandon(upload);
+      throw error;
+    }
+    return "sent";
+  }
+
+  async pushManifest(bytes: Uint8Array, mediaType: string, tag?: string): Promise<{ digest: Digest }> {
+    const manifest = parseManifest(bytes, mediaType);
+    const digest = contentDigestOf(bytes) as Digest;
+    const doing = `pushing manifest ${tag ?? digest} to ${this.repository}`;
+    const headers = { "Content-Type": mediaType };
+    const reply = await this.#transport.call(
+      { method: "PUT", url: this.#manifestPath(tag ?? digest), headers, body: bytes, doing },
+      201,
+    );
+    await discard(reply);
+    requireEcho(reply.response, digest);
+    const { subject } = manifest;
+    if (subject !== undefined && reply.response.headers.get("oci-subject") === null) {
+      await addFallbackReferrer(this, subject.digest, referrerDescriptor(manifest, digest, bytes.length));
+    }
+    return { digest };
+  }
+
+  /** Manifests whose subject this is, page by page; from the referrers tag where the registry has no referrers API. */
+  async *referrers(subject: ContentDigest, artifactType?: string): AsyncGenerator<Descriptor> {
+    const doing = `listing what refers to ${subject} in ${this.repository}`;
+    const query = artifactType === undefined ? "" : `?${new URLSearchParams({ artifactType })}`;
+    const headers = { Accept: mediaTypes.imageIndex };
+    const first = await this.#transport.call(
+      { method: "GET", url: `${this.#base}/referrers/${subject}${query}`, headers, doing },
+      200,
+      404,
+    );
+    if (first.response.status === 404) {
+      await discard(first);
+      const listed = (await fallbackReferrers(this, subject)) ?? [];
+      yield* listed.filter((descriptor) => artifactType === undefined || descriptor.artifactType === artifactType);
+      return;
+    }
+    for await (const { json } of pages(this.#transport, first, doing)) {
+      const { manifests } = json;
+      if (!Array.isArray(manifests))
+        throw new OciError("protocol", `${doing}: the registry's answer is not an image index`);
+      for (const [i, item] of manifests.entries()) {
+        const descriptor = parseDescriptor(item, `referrers[${i}]`);
+        // Filtering is optional for a registry.
+        if (artifactType === undefined || descriptor.artifactType === artifactType) yield descriptor;
+      }
+    }
+  }
+
+  /** The tags of the repository, in the registry's order. */
+  async *tags(): AsyncGenerator<string> {
+    const doing = `listing tags of ${this.repository}`;
+    const first = await this.#transport.call({ method: "GET", url: `${this.#base}/tags/list`, doing }, 200);
+    for await (const { json } of pages(this.#transport, first, doing)) {
+      const { tags } = json;
+      // Some registries write null for none.
+      if (tags !== null && !(Array.isArray(tags) && tags.every((tag) => typeof tag === "string"))) {
+        throw new OciError("protocol", `${doing}: the registry's answer is not a list of tags`);
+      }
+      yield* (tags as string[] | null) ?? [];
+    }
+  }
+
+  /** Deletes a tag, or a manifest with all of its tags. Throws `not-found`. */
+  async delete(reference: string): Promise<void> {
+    parseManifestReference(reference);
+    const doing = `deleting ${reference} from ${this.repository}`;
+    await discard(
+      await this.#transport.call({ method: "DELETE", url: this.#manifestPath(reference), doing }, 202, 200, 204),
+    );
+  }
+
+  #manifestPath(reference: string): string {
+    parseManifestReference(reference);
+    return `${this.#base}/manifests/${reference}`;
+  }
+
+  /** Frees what the registry holds of a failed upload; it would expire by itself. */
+  async #abandon(upload: URL): Promise<void> {
+    const cancel = this.#transport.call(
+      { method: "DELETE", url: upload, doing: "cancelling an upload" },
+      204,
+      202,
+      404,
+    );
+    await cancel.then(discard).catch(() => undefined);
+  }
+}
+
+function uploadPlace(response: Response, url: URL, doing: string): URL {
+  const location = response.headers.get("location");
+  if (location === null || !URL.canParse(location, url)) {
+    throw new OciError("protocol", `${doing}: the registry does not say where to upload to`);
+  }
+  return new URL(location, url);
+}
+
+/** Where a registry says what it stored, it must be what was sent. */
+function requireEcho(response: Response, digest: ContentDigest): void {
+  const echoed = response.headers.get("docker-content-digest");
+  if (echoed !== null && isContentDigest(echoed) && algorithmOf(echoed) === algorithmOf(digest)) {
+    requireDigest("what the registry stored", digest, echoed);
+  }
+}

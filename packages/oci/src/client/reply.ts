@@ -1,0 +1,52 @@
+import { OciError } from "../error.ts";
+import type { Deadline } from "./deadline.ts";
+
+/** A response whose body is still to be read, under the deadline of its call. */
+export interface Reply {
+  readonly response: Response;
+  /** Where the response came from, after redirects. */
+  readonly url: URL;
+  readonly deadline: Deadline;
+}
+
+/** The chunks of a body; silence beyond the deadline and broken connections are `unreachable`. */
+export async function* chunksOf({ response, deadline, url }: Reply): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  let ended = false;
+  try {
+    for (;;) {
+      const { done, value } = await deadline.guard(`reading from ${url.origin}`, () => reader.read());
+      ended = done;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    if (!ended) await reader.cancel().catch(() => undefined);
+    deadline.end();
+  }
+}
+
+/** A whole body in memory; `too-large` beyond `max` bytes, without reading on. */
+export async function readBounded(reply: Reply, max: number): Promise<Uint8Array> {
+  const refuse = () =>
+    new OciError("too-large", `${reply.url.origin} sends more than the ${max} bytes that are taken here`);
+  if (Number(reply.response.headers.get("content-length") ?? 0) > max) {
+    await discard(reply);
+    throw refuse();
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunksOf(reply)) {
+    size += chunk.length;
+    if (size > max) throw refuse();
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks, size));
+}
+
+/** Lets go of a body that nobody wants. */
+export async function discard({ response, deadline }: Reply): Promise<void> {
+  await response.body?.cancel().catch(() => undefined);
+  deadline.end();
+}

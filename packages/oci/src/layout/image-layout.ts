@@ -1,0 +1,233 @@
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Digest } from "@tally/evidence";
+import type { Descriptor } from "../artifact/descriptor.ts";
+import { largestManifest, parseManifest, referrerDescriptor } from "../artifact/manifest.ts";
+import { manifestKind } from "../artifact/media-types.ts";
+import { parseManifestReference } from "../artifact/reference.ts";
+import type { ArtifactSource, ArtifactTarget, ResolvedManifest } from "../artifact/transfer.ts";
+import { OciError } from "../error.ts";
+import type { ByteSource } from "../storage/blob-store.ts";
+import { exactly } from "../storage/byte-count.ts";
+import {
+  algorithmOf,
+  type ContentDigest,
+  contentDigestOf,
+  DigestStream,
+  hexOf,
+  requireDigest,
+} from "../storage/content-digest.ts";
+import { makeDirectoryDurably, renameDurably, storing, writeBlobFile } from "../storage/durable-file.ts";
+import { formatLayoutIndex, parseLayoutIndex, tagOf, withManifest } from "./layout-index.ts";
+
+const layoutFile = "oci-layout";
+const layoutVersion = "1.0.0";
+
+/**
+ * Artifacts in a folder, in the form that other tools read and write too (image-spec, image-layout.md):
+ *
+ *     oci-layout              {"imageLayoutVersion":"1.0.0"}
+ *     index.json              the manifests, with their tags as annotations
+ *     blobs/sha256/<hex>      everything by digest
+ *     ingest/<uuid>           being written
+ *
+ * Reading believes nothing in it: bytes are checked against the digest they are asked for by. One process writes at a time.
+ */
+export class ImageLayout implements ArtifactSource, ArtifactTarget {
+  readonly dir: string;
+  #ingestReady: Promise<void> | undefined;
+  #lastChange: Promise<unknown> = Promise.resolve();
+
+  private constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  /** Opens an existing layout. Throws `layout-invalid` for a folder that is none. */
+  static async open(dir: string): Promise<ImageLayout> {
+    const marker = await readFile(join(dir, layoutFile), "utf8").catch((cause) => {
+      throw new OciError("layout-invalid", `${dir} is not an image layout: it has no readable ${layoutFile} file`, {
+        cause,
+      });
+    });
+    let version: unknown;
+    try {
+      version = JSON.parse(marker).imageLayoutVersion;
+    } catch {}
+    if (version !== layoutVersion) {
+      throw new OciError(
+        "layout-invalid",
+        `${dir} is an image layout of version ${JSON.stringify(version)}, not ${layoutVersion}`,
+      );
+    }
+    return new ImageLayout(dir);
+  }
+
+  /** Opens a layout, or makes an empty one of a folder that is missing or none yet. */
+  static async create(dir: string): Promise<ImageLayout> {
+    if (await exists(join(dir, layoutFile))) return ImageLayout.open(dir);
+    const layout = new ImageLayout(dir);
+    await storing("making an image layout", () => makeDirectoryDurably(join(dir, "blobs", "sha256")));
+    if (!(await exists(join(dir, "index.json")))) await layout.#writeFile("index.json", formatLayoutIndex([]));
+    await layout.#writeFile(layoutFile, JSON.stringify({ imageLayoutVersion: layoutVersion }));
+    return layout;
+  }
+
+  /** The listed manifests; `org.opencontainers.image.ref.name` among their annotations is the tag. */
+  async manifests(): Promise<readonly Descriptor[]> {
+    const bytes = await storing("reading index.json", () => readFile(join(this.dir, "index.json")));
+    return parseLayoutIndex(bytes);
+  }
+
+  manifest(digest: ContentDigest): Promise<ResolvedManifest> {
+    return this.resolve(digest);
+  }
+
+  async resolve(reference: string): Promise<ResolvedManifest> {
+    const wanted = parseManifestReference(reference);
+    const listed = (await this.manifests()).find((item) =>
+      wanted.kind === "tag" ? tagOf(item) === wanted.tag : item.digest === wanted.digest,
+    );
+    const asked = wanted.kind === "digest" ? wanted.digest : listed?.digest;
+    if (asked === undefined) throw new OciError("not-found", `${this.dir} lists no manifest with the tag ${reference}`);
+    const bytes = await this.#smallBlob(asked);
+    const manifest = parseManifest(bytes, listed?.mediaType);
+    const { mediaType } = manifest;
+    const digest = contentDigestOf(bytes) as Digest;
+    return Object.freeze({
+      digest,
+      mediaType,
+      bytes,
+      manifest,
+      descriptor: Object.freeze({ mediaType, digest: asked, size: bytes.length }),
+    });
+  }
+
+  async *blob(content: ContentDigest | Descriptor): AsyncGenerator<Uint8Array> {
+    const { digest, size } = typeof content === "string" ? { digest: content, size: undefined } : content;
+    const there = await this.#size(digest);
+    if (there === undefined) throw new OciError("not-found", `${this.dir} holds no blob ${digest}`);
+    if (size !== undefined && there !== size) {
+      throw new OciError("size-mismatch", `${digest} should have ${size} bytes, the file in ${this.dir} has ${there}`);
+    }
+    const hash = new DigestStream(algorithmOf(digest));
+    for await (const chunk of createReadStream(this.#path(digest), { highWaterMark: 256 * 1024 })) {
+      hash.update(chunk);
+      yield chunk;
+    }
+    requireDigest(`the blob in ${this.dir}`, digest, hash.digest());
+  }
+
+  async *referrers(subject: ContentDigest, artifactType?: string): AsyncGenerator<Descriptor> {
+    const seen = new Set<ContentDigest>();
+    for (const { digest, mediaType } of await this.manifests()) {
+      if (seen.has(digest) || manifestKind(mediaType) === undefined) continue;
+      seen.add(digest);
+      const { manifest, bytes } = await this.resolve(digest);
+      if (manifest.subject?.digest !== subject) continue;
+      const descriptor = referrerDescriptor(manifest, digest, bytes.length);
+      if (artifactType === undefined || descriptor.artifactType === artifactType) yield descriptor;
+    }
+  }
+
+  async hasBlob(digest: ContentDigest): Promise<boolean> {
+    return (await this.#size(digest)) !== undefined;
+  }
+
+  async pushBlob(
+    { digest, size }: { digest: ContentDigest; size: number },
+    content: ByteSource | (() => ByteSource),
+  ): Promise<"sent" | "present"> {
+    if ((await this.#size(digest)) === size) return "present";
+    const source = typeof content === "function" ? content() : content;
+    await this.#ingest(digest, source instanceof Uint8Array ? source : exactly(size, source));
+    return "sent";
+  }
+
+  async pushManifest(bytes: Uint8Array, mediaType: string, tag?: string): Promise<{ digest: Digest }> {
+    const manifest = parseManifest(bytes, mediaType);
+    const digest = contentDigestOf(bytes) as Digest;
+    await this.#ingest(digest, bytes);
+    const { artifactType } = manifest;
+    const descriptor = {
+      mediaType,
+      digest,
+      size: bytes.length,
+      ...(artifactType === undefined ? {} : { artifactType }),
+    };
+    await this.#change((manifests) => withManifest(manifests, descriptor, tag));
+    return { digest };
+  }
+
+  /** Gives a listed or stored manifest a tag, taking it from whichever had it. */
+  async tag(digest: ContentDigest, tag: string): Promise<void> {
+    const { mediaType, bytes } = await this.resolve(digest);
+    await this.#change((manifests) => withManifest(manifests, { mediaType, digest, size: bytes.length }, tag));
+  }
+
+  /** One change of index.json after the other, each on what the one before left. */
+  #change(step: (manifests: readonly Descriptor[]) => Descriptor[]): Promise<void> {
+    const done = this.#lastChange.then(async () => {
+      await this.#writeFile("index.json", formatLayoutIndex(step(await this.manifests())));
+    });
+    this.#lastChange = done.catch(() => undefined);
+    return done;
+  }
+
+  async #ingest(digest: ContentDigest, source: ByteSource): Promise<void> {
+    const temporary = await this.#temporary();
+    await storing("making folders of a layout", () => makeDirectoryDurably(join(this.#path(digest), "..")));
+    await writeBlobFile(temporary, digest, source);
+    await this.#placeFile(temporary, this.#path(digest));
+  }
+
+  async #writeFile(name: string, text: string): Promise<void> {
+    const temporary = await this.#temporary();
+    await writeBlobFile(temporary, null, new TextEncoder().encode(text));
+    await this.#placeFile(temporary, join(this.dir, name));
+  }
+
+  /** A new name to write under; at the first one, what an interrupted writer left is removed. */
+  async #temporary(): Promise<string> {
+    const folder = join(this.dir, "ingest");
+    this.#ingestReady ??= storing("preparing a layout for writing", async () => {
+      await rm(folder, { recursive: true, force: true });
+      await makeDirectoryDurably(folder);
+    });
+    await this.#ingestReady;
+    return join(folder, randomUUID());
+  }
+
+  async #placeFile(temporary: string, path: string): Promise<void> {
+    try {
+      await storing("placing a file of a layout", () => renameDurably(temporary, path));
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async #smallBlob(digest: ContentDigest): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    const size = await this.#size(digest);
+    if (size !== undefined && size > largestManifest) {
+      throw new OciError("too-large", `${digest} has ${size} bytes, too many for a manifest`);
+    }
+    for await (const chunk of this.blob(digest)) chunks.push(chunk);
+    return new Uint8Array(Buffer.concat(chunks));
+  }
+
+  async #size(digest: ContentDigest): Promise<number | undefined> {
+    const found = await stat(this.#path(digest)).catch(() => undefined);
+    return found?.isFile() ? found.size : undefined;
+  }
+
+  #path(digest: ContentDigest): string {
+    return join(this.dir, "blobs", algorithmOf(digest), hexOf(digest));
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
