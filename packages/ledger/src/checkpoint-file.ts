@@ -2,6 +2,7 @@ import { join } from "node:path";
 import {
   type Checkpoint,
   EvidenceError,
+  equalBytes,
   fromUtf8,
   type NoteSigner,
   parseCheckpoint,
@@ -30,8 +31,8 @@ export function writeCheckpointFile(files: Files, dir: string, note: string): Pr
   return writeDurably(files, join(dir, CHECKPOINT_FILE), utf8(note));
 }
 
-/** Whether the note verifies under one of `signers` at least; a reason when not. An empty list verifies nothing and holds. */
-export function faultOfNote(note: string, signers: readonly NoteSigner[]): string | undefined {
+/** Why the note does not verify under any of `signers`; undefined when it does. An empty list verifies nothing. */
+function faultOfNote(note: string, signers: readonly NoteSigner[]): string | undefined {
   if (signers.length === 0) return undefined;
   try {
     verifyNote(
@@ -55,8 +56,38 @@ export function checkFreshNote(note: string, wanted: Checkpoint, signers: readon
   const missing = signers.find(
     (signer) => !good.some(({ key }) => key.id === signer.key.id && key.name === signer.key.name),
   );
-  const same = checkpoint.origin === wanted.origin && checkpoint.size === wanted.size;
+  const named = checkpoint.origin === wanted.origin && checkpoint.size === wanted.size;
+  const same = named && equalBytes(checkpoint.root, wanted.root);
   if (missing !== undefined || !same) {
     throw new LedgerError("signing-refused", `the signature of ${missing?.key.name ?? wanted.origin} is not one`);
   }
+}
+
+/**
+ * The stored checkpoint as a writer needs it: with `fault`, it cannot be trusted. LedgerError `wrong-origin` when it is another
+ * ledger's.
+ */
+export async function readOwnCheckpoint(
+  files: Files,
+  dir: string,
+  origin: string,
+  signers: readonly NoteSigner[],
+): Promise<{ signed?: SignedCheckpoint; fault?: string }> {
+  let signed: SignedCheckpoint | undefined;
+  try {
+    signed = await readCheckpointFile(files, dir);
+  } catch (error) {
+    if (error instanceof EvidenceError) {
+      return { fault: `the stored checkpoint cannot be read: ${error.message}` };
+    }
+    throw error;
+  }
+  if (signed === undefined) return {};
+  if (signed.checkpoint.origin !== origin) {
+    throw new LedgerError("wrong-origin", `${dir} holds the ledger ${signed.checkpoint.origin}, not ${origin}`, {
+      hint: "use that origin, or another folder",
+    });
+  }
+  const fault = faultOfNote(signed.note, signers);
+  return fault === undefined ? { signed } : { signed, fault: `the stored checkpoint does not verify: ${fault}` };
 }

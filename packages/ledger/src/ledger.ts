@@ -1,24 +1,12 @@
-import {
-  type Checkpoint,
-  equalBytes,
-  type Hash,
-  hashLeaf,
-  type LeafHash,
-  type NoteSigner,
-  signCheckpoint,
-} from "@tally/evidence";
-import {
-  checkFreshNote,
-  faultOfNote,
-  readCheckpointFile,
-  type SignedCheckpoint,
-  writeCheckpointFile,
-} from "./checkpoint-file.ts";
+import { type Hash, hashLeaf, type LeafHash, type NoteSigner } from "@tally/evidence";
+import { readOwnCheckpoint, type SignedCheckpoint } from "./checkpoint-file.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { LedgerError } from "./error.ts";
 import { type Files, type FolderLock, nodeFiles } from "./files/index.ts";
 import { keepReserve, releaseReserve } from "./reserve.ts";
+import { Sealer } from "./sealer.ts";
+import { SharedTurn } from "./shared-turn.ts";
 import { checkEntry } from "./store/frames.ts";
 import { LogStore } from "./store/log-store.ts";
 import { ProvingLog } from "./store/proving-log.ts";
@@ -66,36 +54,36 @@ export interface Appended {
 export class Ledger extends ProvingLog {
   readonly origin: string;
   readonly damage: Damage | undefined;
-  readonly #options: Required<Omit<LedgerOptions, "origin" | "maxQueued" | "reserve">>;
   readonly #lock: FolderLock;
   readonly #store: LogStore;
+  readonly #sealer: Sealer;
+  readonly #seals: SharedTurn<SignedCheckpoint>;
   readonly #queue: CommitQueue;
-  #latest: SignedCheckpoint | undefined;
   #nextIndex: number;
-  #sealing: Promise<SignedCheckpoint> | undefined;
-  #nextSeal: Promise<SignedCheckpoint> | undefined;
-  #failure: LedgerError | undefined;
   #closed = false;
 
   private constructor(
-    options: Required<Omit<LedgerOptions, "origin" | "reserve">>,
     lock: FolderLock,
     store: LogStore,
-    latest: SignedCheckpoint | undefined,
+    sealer: Sealer,
     damage: Damage | undefined,
+    maxQueued: number,
   ) {
     super();
     this.origin = store.origin;
     this.damage = damage;
-    this.#options = options;
     this.#lock = lock;
     this.#store = store;
-    this.#latest = latest;
+    this.#sealer = sealer;
     this.#nextIndex = store.size;
     this.#queue = new CommitQueue(async ({ entries, leaves }) => {
-      if (this.#failure !== undefined) throw this.#failure;
+      if (sealer.failure !== undefined) throw sealer.failure;
       await store.append(entries, leaves);
-    }, options.maxQueued);
+    }, maxQueued);
+    this.#seals = new SharedTurn(async () => {
+      await this.flush();
+      return sealer.seal();
+    });
   }
 
   /**
@@ -115,15 +103,15 @@ export class Ledger extends ProvingLog {
     const lock = await files.lock(dir);
     try {
       if (reserve === "use") await releaseReserve(files, dir);
-      const latest = await readLatest(files, dir, origin, signers);
+      const latest = await readOwnCheckpoint(files, dir, origin, signers);
       const sealed = latest.signed?.checkpoint;
       // A checkpoint that does not hold is damage of its own: nothing is cut on its word.
       const mode = latest.fault === undefined ? "write" : "read";
       const store = await LogStore.open({ dir, origin, files, mode, ...(sealed && { sealed }) });
       const damage = latest.fault === undefined ? store.damage : { index: 0, what: latest.fault };
       if (reserve === "keep" && damage === undefined) await keepReserve(files, dir, RESERVE_BYTES);
-      const all = { dir, signers, files, clock, checkpointTime, maxQueued };
-      return new Ledger(all, lock, store, latest.signed, damage);
+      const sealer = new Sealer({ dir, files, signers, clock, checkpointTime }, store, latest.signed);
+      return new Ledger(lock, store, sealer, damage, maxQueued);
     } catch (error) {
       await lock.release();
       throw error;
@@ -146,7 +134,7 @@ export class Ledger extends ProvingLog {
 
   /** The newest checkpoint this ledger signed. */
   get latest(): SignedCheckpoint | undefined {
-    return this.#latest;
+    return this.#sealer.latest;
   }
 
   /**
@@ -175,23 +163,7 @@ export class Ledger extends ProvingLog {
    * the same note again. Callers that arrive while one is being signed share the next.
    */
   seal(): Promise<SignedCheckpoint> {
-    if (this.#sealing === undefined) {
-      const sealing = this.#seal();
-      this.#sealing = sealing;
-      const done = () => {
-        this.#sealing = undefined;
-      };
-      sealing.then(done, done);
-      return sealing;
-    }
-    if (this.#nextSeal === undefined) {
-      const again = () => {
-        this.#nextSeal = undefined;
-        return this.seal();
-      };
-      this.#nextSeal = this.#sealing.then(again, again);
-    }
-    return this.#nextSeal;
+    return this.#seals.next();
   }
 
   /** Commits what is queued and lets go of the folder. Rejects when that failed; the folder is released all the same. */
@@ -199,7 +171,7 @@ export class Ledger extends ProvingLog {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      await Promise.allSettled([this.#sealing, this.#nextSeal]);
+      await this.#seals.idle();
       if (this.damage === undefined) await this.#queue.drained();
     } finally {
       await this.#store.close().finally(() => this.#lock.release());
@@ -214,74 +186,12 @@ export class Ledger extends ProvingLog {
     return this.#store.node(level, index);
   }
 
-  async #seal(): Promise<SignedCheckpoint> {
-    this.#checkWritable();
-    const { files, dir, signers, clock, checkpointTime } = this.#options;
-    await this.#queue.drained();
-    const size = this.#store.size;
-    const last = this.#latest;
-    if (last?.checkpoint.size === size) return last;
-    if (signers.length === 0) {
-      throw new LedgerError("signing-refused", `${this.origin} was opened without signers`);
-    }
-    if (last !== undefined && !equalBytes(await this.#store.root(last.checkpoint.size), last.checkpoint.root)) {
-      throw new LedgerError("signing-refused", `${this.origin} no longer has the root that was signed`);
-    }
-    const checkpoint: Checkpoint = Object.freeze({ origin: this.origin, size, root: await this.#store.root(size) });
-    await this.#orFail(() => this.#store.seal(size, checkpoint.root));
-    const time = checkpointTime === "zero" ? 0 : Math.floor(clock.now() / 1000);
-    const note = await signCheckpoint(checkpoint, [...signers], time);
-    checkFreshNote(note, checkpoint, signers);
-    await this.#orFail(() => writeCheckpointFile(files, dir, note));
-    this.#latest = Object.freeze({ checkpoint, note });
-    return this.#latest;
-  }
-
-  /** What fails here leaves the disk's state unknown: nothing is acknowledged any more. */
-  async #orFail(write: () => Promise<void>): Promise<void> {
-    try {
-      await write();
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      this.#failure = new LedgerError("write-failed", `sealing ${this.origin} failed: ${reason}`, {
-        cause,
-        hint: "make room or repair the disk, then open the ledger again",
-      });
-      throw this.#failure;
-    }
-  }
-
   #checkWritable(): void {
     if (this.#closed) throw new LedgerError("closed", `the ledger ${this.origin} is closed`);
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#sealer.failure !== undefined) throw this.#sealer.failure;
     if (this.damage === undefined) return;
     throw new LedgerError("damaged", `the ledger ${this.origin} is damaged: ${this.damage.what}`, {
       hint: "keep the folder as it is; a device goes on in a new epoch",
     });
   }
-}
-
-async function readLatest(
-  files: Files,
-  dir: string,
-  origin: string,
-  signers: readonly NoteSigner[],
-): Promise<{ signed?: SignedCheckpoint; fault?: string }> {
-  let signed: SignedCheckpoint | undefined;
-  try {
-    signed = await readCheckpointFile(files, dir);
-  } catch (error) {
-    if (error instanceof Error && error.name === "EvidenceError") {
-      return { fault: `the stored checkpoint cannot be read: ${error.message}` };
-    }
-    throw error;
-  }
-  if (signed === undefined) return {};
-  if (signed.checkpoint.origin !== origin) {
-    throw new LedgerError("wrong-origin", `${dir} holds the ledger ${signed.checkpoint.origin}, not ${origin}`, {
-      hint: "use that origin, or another folder",
-    });
-  }
-  const fault = faultOfNote(signed.note, signers);
-  return fault === undefined ? { signed } : { signed, fault: `the stored checkpoint does not verify: ${fault}` };
 }

@@ -1,16 +1,15 @@
 import { equalBytes, type Hash, hashLeaf, type LeafHash, type RootHash } from "@tally/evidence";
 import { LedgerError } from "../error.ts";
 import { type Files, nodeFiles } from "../files/index.ts";
+import { commitRanges } from "./commit-ranges.ts";
 import { markAtOrBefore } from "./commit-scan.ts";
 import { encodeTiles } from "./derived.ts";
-import { frame, unframe } from "./frames.ts";
+import { checkEntry, frame } from "./frames.ts";
 import {
   COMMIT_BYTES,
   concatHashes,
   encodeMark,
   HASH_BYTES,
-  MAX_COMMIT_ENTRIES,
-  MAX_COMMIT_LENGTH,
   type Mark,
   nextMark,
   startMark,
@@ -20,7 +19,7 @@ import {
 import { ProvingLog } from "./proving-log.ts";
 import { type Damage, NOTHING_SEALED, recover, type Sealed } from "./recover.ts";
 import { claimFolder, closeStoreFiles, openStoreFiles, readOrigin, type StoreFiles } from "./store-files.ts";
-import { TileCache } from "./tile-cache.ts";
+import { StoredTree } from "./stored-tree.ts";
 import type { TreeTip } from "./tree-tip.ts";
 
 export interface LogStoreOptions {
@@ -49,7 +48,7 @@ export class LogStore extends ProvingLog {
   readonly #open: StoreFiles;
   readonly #writable: boolean;
   readonly #tip: TreeTip;
-  readonly #cache: TileCache;
+  readonly #tree: StoredTree;
   #mark: Mark;
   #records: number;
   #sealed: Sealed;
@@ -73,7 +72,7 @@ export class LogStore extends ProvingLog {
     this.#tip = recovered.tip;
     this.#mark = recovered.mark;
     this.#records = recovered.records;
-    this.#cache = new TileCache(open.hashes, (tile) => this.#bundle(tile));
+    this.#tree = new StoredTree(open, recovered.tip, () => this.#mark.offset);
   }
 
   /** LedgerError `wrong-origin` or `format-unknown` when the folder is not this log's. Damage does not throw: see `damage`. */
@@ -99,11 +98,12 @@ export class LogStore extends ProvingLog {
 
   /**
    * Appends; resolved means durable. Commits that fit one checksum are atomic: after a crash they are whole or absent.
-   * `leaves` are the entries' leaf hashes where the caller has them. Calls run one after another.
+   * `leaves` are the entries' leaf hashes, one each, where the caller has them. Calls run one after another.
    */
   append(entries: readonly Uint8Array[], leaves: readonly LeafHash[] = entries.map(hashLeaf)): Promise<void> {
     return this.#exclusive(async () => {
       this.#checkWritable();
+      for (const entry of entries) checkEntry(entry);
       for (const [from, to] of commitRanges(entries)) {
         await this.#attempt("append", () => this.#commit(entries.slice(from, to), leaves.slice(from, to)));
       }
@@ -146,26 +146,14 @@ export class LogStore extends ProvingLog {
     await closeStoreFiles(this.#open);
   }
 
-  async *entries(from: number, to: number): AsyncGenerator<Uint8Array> {
+  entries(from: number, to: number): AsyncIterable<Uint8Array> {
     this.within(to, from);
-    for (let index = from; index < to; ) {
-      const tile = Math.floor(index / TILE_WIDTH);
-      const bundle = await this.#bundle(tile);
-      const end = Math.min(to, (tile + 1) * TILE_WIDTH);
-      for (; index < end; index += 1) {
-        const entry = bundle[index % TILE_WIDTH];
-        if (entry === undefined || !equalBytes(hashLeaf(entry), await this.leafHash(index))) throw this.#altered(index);
-        yield entry;
-      }
-    }
+    return this.#tree.entries(from, to);
   }
 
   async node(level: number, index: number): Promise<Hash> {
     this.within((index + 1) * 2 ** level, index);
-    if (level >= 8) return this.#tip.upper(level, index);
-    const tile = Math.floor((index * 2 ** level) / TILE_WIDTH);
-    if (tile === this.#tip.fullTiles) return this.#tip.tailNode(level, index);
-    return this.#cache.node(level, index, this.#tip.upper(8, tile));
+    return this.#tree.node(level, index);
   }
 
   async #commit(entries: readonly Uint8Array[], leaves: readonly LeafHash[]): Promise<void> {
@@ -197,11 +185,11 @@ export class LogStore extends ProvingLog {
     const before = await markAtOrBefore(commits, size, startMark(this.origin));
     let { mark, good: records } = before;
     if (mark.index < size) {
-      mark = nextMark(mark, size, await this.#endOf(size - 1), await this.#level0(mark.index, size));
+      mark = nextMark(mark, size, await this.#tree.endOf(size - 1), await this.#tree.level0(mark.index, size));
       records += 1;
     }
     const full = Math.floor(size / TILE_WIDTH);
-    const tail = await this.#level0(full * TILE_WIDTH, size);
+    const tail = await this.#tree.level0(full * TILE_WIDTH, size);
 
     await commits.truncate(records * COMMIT_BYTES);
     await commits.sync();
@@ -214,32 +202,9 @@ export class LogStore extends ProvingLog {
     await tiles.truncate(full * TILE_RECORD_BYTES);
     await allDone([journal.sync(), hashes.sync(), tiles.sync()]);
     this.#tip.reset(full, tail);
-    this.#cache.clear();
+    this.#tree.forget();
     this.#mark = mark;
     this.#records = records;
-  }
-
-  async #level0(from: number, to: number): Promise<Uint8Array> {
-    const hashes: LeafHash[] = [];
-    for (let i = from; i < to; i += 1) hashes.push(await this.leafHash(i));
-    return concatHashes(hashes);
-  }
-
-  /** Where entry `index` ends in the journal. */
-  async #endOf(index: number): Promise<number> {
-    const tile = Math.floor(index / TILE_WIDTH);
-    const bundle = await this.#bundle(tile);
-    const upTo = bundle.slice(0, (index % TILE_WIDTH) + 1);
-    return upTo.reduce((sum, entry) => sum + 2 + entry.length, this.#tip.tileStart(tile));
-  }
-
-  /** The entries of a tile as they lie in the journal, unchecked. */
-  async #bundle(tile: number): Promise<readonly Uint8Array[]> {
-    const start = this.#tip.tileStart(tile);
-    const end = tile < this.#tip.fullTiles ? this.#tip.tileStart(tile + 1) : this.#mark.offset;
-    const bytes = new Uint8Array(end - start);
-    const read = await this.#open.entries.read(bytes, start);
-    return unframe(bytes.subarray(0, read), TILE_WIDTH) ?? [];
   }
 
   #exclusive<T>(act: () => Promise<T>): Promise<T> {
@@ -272,12 +237,6 @@ export class LogStore extends ProvingLog {
     if (!this.#writable) throw new LedgerError("read-only", `${this.origin} was opened for reading`);
     if (this.#failure !== undefined) throw this.#failure;
   }
-
-  #altered(index: number): LedgerError {
-    return new LedgerError("damaged", `entry ${index} of ${this.origin} was altered or is missing on disk`, {
-      hint: "run `tally ledger check` on the folder; restore it from the mirror",
-    });
-  }
 }
 
 /** Waits for all, also when one fails: nothing may still be writing when the failure is reported. */
@@ -285,19 +244,4 @@ async function allDone(writes: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(writes)) {
     if (result.status === "rejected") throw result.reason;
   }
-}
-
-/** Splits entries into commits that are within both bounds. */
-function* commitRanges(entries: readonly Uint8Array[]): Generator<[from: number, to: number]> {
-  let from = 0;
-  let length = 0;
-  for (const [i, entry] of entries.entries()) {
-    if (i - from === MAX_COMMIT_ENTRIES || length + 2 + entry.length > MAX_COMMIT_LENGTH) {
-      yield [from, i];
-      from = i;
-      length = 0;
-    }
-    length += 2 + entry.length;
-  }
-  if (from < entries.length) yield [from, entries.length];
 }
