@@ -40,13 +40,17 @@ export function keyIdOf(spki: Uint8Array): string {
   return toHex(sha256(spki));
 }
 
-const pemForm = /^-----BEGIN PUBLIC KEY-----\r?\n([A-Za-z0-9+/=\r\n]+?)\r?\n?-----END PUBLIC KEY-----\s*$/;
+const pemBlock = /-----BEGIN PUBLIC KEY-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END PUBLIC KEY-----/;
 
-/** Reads `-----BEGIN PUBLIC KEY-----` (RFC 7468). @throws EvidenceError `key-invalid` */
+/**
+ * Reads `-----BEGIN PUBLIC KEY-----` (RFC 7468); text around the one block is ignored, since tools describe keys there.
+ *
+ * @throws EvidenceError `key-invalid`
+ */
 export function publicIdentityFromPem(pem: string): PublicIdentity {
-  const body = pemForm.exec(pem.trimStart())?.[1];
+  const body = pem.split("-----BEGIN ").length === 2 ? pemBlock.exec(pem)?.[1] : undefined;
   if (body === undefined) {
-    throw new EvidenceError("key-invalid", "expected a PEM block that begins with -----BEGIN PUBLIC KEY-----");
+    throw new EvidenceError("key-invalid", "expected one PEM block that begins with -----BEGIN PUBLIC KEY-----");
   }
   let der: Uint8Array;
   try {
