@@ -1,1 +1,5 @@
-export {};
+export * from "./access.ts";
+export * from "./enrolment.ts";
+export * from "./releases.ts";
+export * from "./statements.ts";
+export * from "./status.ts";

@@ -1,0 +1,55 @@
+/** What a token lets its bearer do. Every route of the plane names the roles that it takes. */
+export const roles = ["admin", "publisher", "approver", "auditor", "scientist", "device"] as const;
+export type Role = (typeof roles)[number];
+
+/** Every error of the plane: `{"error": {…}}`. */
+export interface ErrorBody {
+  readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
+}
+
+/** `POST /api/v1/tokens` (admin). */
+export interface TokenRequest {
+  readonly role: Exclude<Role, "device">;
+  /** A pattern of repositories, `*` for any run of characters; left out: all. */
+  readonly repository?: string;
+  /** Seconds; left out: 30 days. */
+  readonly expiresIn?: number;
+  /** What it is for, as the list of tokens shows it. */
+  readonly note?: string;
+}
+
+export interface TokenResponse {
+  /** Opaque, begins with `tly_`; shown this once. */
+  readonly token: string;
+  /** Milliseconds since 1970. */
+  readonly expires: number;
+}
+
+/** `POST /api/v1/sessions/nonce`. */
+export interface NonceRequest {
+  readonly origin: string;
+}
+export interface NonceResponse {
+  readonly nonce: string;
+}
+
+/** `POST /api/v1/sessions`: the signature is of the device's first key over `sessionMessage`, in base64. */
+export interface SessionRequest {
+  readonly origin: string;
+  readonly nonce: string;
+  readonly signature: string;
+}
+
+/** What a device signs to open a session. */
+export function sessionMessage(origin: string, nonce: string): string {
+  return `tally/session/v1\n${origin}\n${nonce}`;
+}
+
+/** `POST /api/v1/identities` (admin), `GET /api/v1/identities`: who the plane takes statements from. */
+export interface IdentityBody {
+  readonly name: string;
+  /** Public key in PEM. */
+  readonly key: string;
+  readonly may: readonly string[];
+  readonly repositories: readonly string[];
+}

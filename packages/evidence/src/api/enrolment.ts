@@ -1,0 +1,32 @@
+/** `POST /api/v1/enrolment-tokens` (admin): one token, for one device, once. */
+export interface EnrolmentTokenRequest {
+  /** What people call the device. It stays in the plane's database and is in no log. */
+  readonly name?: string;
+  readonly group?: string;
+  /** Seconds; left out: 7 days. */
+  readonly expiresIn?: number;
+}
+
+/** `GET /api/v1/genesis` with the enrolment token as Bearer: what the first entry needs. */
+export interface GenesisResponse {
+  /** The plane's name. */
+  readonly plane: string;
+  /** The newest cosigned checkpoint of the plane's log: the complete note. */
+  readonly checkpoint: string;
+}
+
+/** `POST /api/v1/enroll` with the enrolment token as Bearer. Sent again by the same device, it answers the same. */
+export interface EnrollRequest {
+  readonly deviceId: string;
+  readonly origin: string;
+  /** The genesis entry, base64. */
+  readonly genesis: string;
+  /** A checkpoint of size 1 over it, signed with every key of its key set: proof of possession. */
+  readonly checkpoint: string;
+}
+
+export interface EnrollResponse {
+  readonly origin: string;
+  /** Index of the `enrol` entry in the fleet log. */
+  readonly index: number;
+}

@@ -1,0 +1,55 @@
+import type { Digest } from "../digest.ts";
+
+/** Content type of envelopes in requests and answers. */
+export const envelopeMediaType = "application/vnd.dsse+json";
+/** Content type of evidence bundles. */
+export const bundleMediaType = "application/vnd.tally.bundle";
+
+/** `POST /api/v1/statements`: the body is the envelope. */
+export interface StatementResponse {
+  readonly digest: Digest;
+  /** Index in the plane's log. */
+  readonly index: number;
+}
+
+/** `GET /api/v1/statements?subject=&type=`. */
+export interface StatementList {
+  readonly statements: readonly StatementItem[];
+}
+export interface StatementItem extends StatementResponse {
+  readonly predicateType: string;
+  readonly subjects: readonly Digest[];
+  /** Names of the identities that signed it. */
+  readonly signedBy: readonly string[];
+}
+
+/** `GET /api/v1/lineage/<digest>`: what an artifact was made from, step by step, as signed statements say. */
+export interface LineageResponse {
+  readonly root: Digest;
+  readonly nodes: readonly LineageNode[];
+  /** Each from what was made to what it was made from. */
+  readonly edges: readonly { readonly from: string; readonly to: string; readonly relation: string }[];
+}
+export interface LineageNode {
+  /** A digest, or a device's origin. */
+  readonly id: string;
+  readonly kind: "model" | "file" | "dataset" | "selection" | "segment" | "device" | "artifact";
+  readonly name?: string;
+  readonly detail?: string;
+}
+
+/** `GET /api/v1/data?model=<digest>`: segments of device ledgers that hold this model's records. */
+export interface DataResponse {
+  readonly model: Digest;
+  readonly repository: string;
+  readonly segments: readonly SegmentItem[];
+}
+export interface SegmentItem {
+  readonly manifest: Digest;
+  readonly origin: string;
+  readonly deviceId: string;
+  readonly from: number;
+  readonly to: number;
+  /** Index of the segment entry in the device's ledger. */
+  readonly index: number;
+}
