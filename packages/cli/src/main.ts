@@ -1,0 +1,33 @@
+import { CommanderError } from "commander";
+import { program } from "./program.ts";
+import { exitCodes, fail, type Terminal } from "./terminal/index.ts";
+
+/** Runs the command line. @returns the exit code */
+export async function main(args: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
+  let result: number = exitCodes.good;
+  const finish = (code: number) => {
+    result = code;
+  };
+  try {
+    await program(terminal, finish).parseAsync([...args], { from: "user" });
+    return result;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? exitCodes.good : exitCodes.usage;
+    }
+    return fail(terminal, error);
+  }
+}
+
+function processTerminal(): Terminal {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    cwd: process.env.TALLY_CWD ?? process.cwd(),
+    stdin: process.stdin,
+    stop: stop.signal,
+  };
+}

@@ -1,0 +1,44 @@
+import { Command } from "commander";
+import { commands } from "./commands/index.ts";
+import type { Terminal } from "./terminal/index.ts";
+
+/** What a command's file gives: how it is called, and what it does. */
+export interface Registration {
+  readonly terminal: Terminal;
+  /** Ends with an exit code other than 0 that is an answer and not a failure. */
+  readonly finish: (code: number) => void;
+}
+
+export type Register = (program: Command, context: Registration) => void;
+
+const exits = `
+Exit codes:
+  0 good  1 unexpected  2 usage  3 verification failed  4 denied by policy  5 not reachable  6 not proven
+
+Environment: TALLY_URL, TALLY_TOKEN, TALLY_DIR, TALLY_TRUST (see \`tally env\`)`;
+
+/** The whole command line. */
+export function program(terminal: Terminal, finish: (code: number) => void): Command {
+  const root = new Command("tally")
+    .description("Provenance for AI that runs anywhere: who made, allowed and ran which model, with proof")
+    .version("0.1.0", "--version", "print the version")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+      outputError: (text, write) => write(`${text.trimEnd()}\nhint: see \`tally --help\` or \`tally COMMAND --help\`\n`),
+    })
+    .showSuggestionAfterError(true)
+    .addHelpText("after", exits);
+  for (const register of commands) register(root, { terminal, finish });
+  inherit(root);
+  return root;
+}
+
+/** Errors of every nested command are thrown and written like those of the root. */
+function inherit(parent: Command): void {
+  for (const child of parent.commands) {
+    child.copyInheritedSettings(parent).exitOverride();
+    inherit(child);
+  }
+}

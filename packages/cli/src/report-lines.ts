@@ -1,0 +1,84 @@
+import { type Check, describeQuestion, type LedgerAnswer, type ModelAnswer, type Report } from "@tally/evidence";
+import { table } from "./terminal/index.ts";
+
+const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
+
+/** A report as a person reads it: the question, the answer, the checks with their reasons, and what it all comes to. */
+export function reportLines(report: Report, records: boolean): readonly string[] {
+  const lines: string[] = [];
+  if (report.question !== null) lines.push(`question  ${describeQuestion(report.question)}`);
+  if (report.asOf !== null) lines.push(`as of     ${new Date(report.asOf).toISOString()} (${report.timeLabel})`);
+  if (report.answer !== null) {
+    lines.push("", "models", ...table(report.answer.models.flatMap(modelRows)).map(indent));
+    lines.push("", "devices", ...table(report.answer.ledgers.map(ledgerRow)).map(indent));
+    if (report.answer.refused.length > 0) {
+      lines.push("", "refused loads");
+      for (const { origin, index, load } of report.answer.refused) {
+        lines.push(indent(`${origin} #${index}: ${load.manifest ?? "no manifest"}, reason ${load.reason}`));
+      }
+    }
+    if (records) lines.push("", "records", ...table(report.answer.records.map(recordRow)).map(indent));
+  }
+  lines.push("", "checks", ...table(summarise(report.checks)).map(indent), "", outcomeLine(report));
+  return lines;
+}
+
+function modelRows(model: ModelAnswer): string[][] {
+  const released = model.releases.map(({ channel, sequence }) => `${channel} #${sequence}`).join(", ");
+  const data = model.origin.data.map(({ name, source }) => `${name} (${source ?? "no signed source"})`).join(", ");
+  return [
+    [model.manifest, `${model.inside} records proven inside`, `${model.possiblyInside} possibly inside`, `${model.devices} devices`],
+    [`  signed by ${list(model.signedBy)}`, `approved by ${list(model.approvedBy)}`, `released as ${released || "nothing proven"}`, ""],
+    [`  trained by ${list(model.origin.trainedBy)}`, `from ${data || "nothing stated"}`, "", ""],
+  ];
+}
+
+function ledgerRow(ledger: LedgerAnswer): string[] {
+  const until = ledger.coveredUntil === null ? "nothing delivered" : `delivered up to ${new Date(ledger.coveredUntil).toISOString()}`;
+  return [
+    ledger.origin,
+    ledger.standing,
+    `${ledger.inside} inside`,
+    `${ledger.possiblyInside} possibly`,
+    ledger.keyRevoked > 0 ? `${ledger.keyRevoked} under a revoked key` : "",
+    ledger.gaps > 0 ? `${ledger.gaps} gaps` : "",
+    ledger.covered ? "interval covered" : until,
+  ];
+}
+
+function recordRow(record: NonNullable<Report["answer"]>["records"][number]): string[] {
+  const time = (ms: number | null) => (ms === null ? "?" : new Date(ms).toISOString());
+  return [
+    `${record.origin} #${record.index}`,
+    record.model ?? "no manifest",
+    record.grade,
+    record.standing,
+    `${time(record.bracket.notBefore)} to ${time(record.bracket.notAfter)}`,
+  ];
+}
+
+/** Checks that came out alike for several things are one line; whatever is not good stands alone. */
+function summarise(checks: readonly Check[]): string[][] {
+  const rows = new Map<string, { check: Check; count: number }>();
+  for (const check of checks) {
+    const key = check.result === "good" ? check.name : `${check.name} ${check.about} ${check.reason}`;
+    const row = rows.get(key);
+    if (row === undefined) rows.set(key, { check, count: 1 });
+    else row.count += 1;
+  }
+  return [...rows.values()].map(({ check, count }) => [
+    marks[check.result],
+    check.name,
+    count === 1 ? `${check.about}: ${check.reason}` : `${count} times, such as ${check.about}: ${check.reason}`,
+  ]);
+}
+
+function outcomeLine({ outcome, damage }: Report): string {
+  if (damage !== null) return `NOT VALID: ${damage.what}`;
+  if (outcome === "good") return "good: every required check held";
+  if (outcome === "bad") return "BAD: a required check failed, or someone signed two histories";
+  return "not proven: nothing failed, and something required is missing";
+}
+
+const indent = (line: string) => `  ${line}`;
+const list = (names: readonly string[]) => (names.length === 0 ? "nobody proven" : names.join(", "));

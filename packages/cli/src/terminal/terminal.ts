@@ -1,0 +1,40 @@
+// The rules of the command line: data on stdout, words on stderr, nothing else. With --json the data is one JSON value.
+// Errors are one `error:` line that names the thing, and a `hint:` line with the next step where there is one.
+
+export interface Output {
+  write(text: string): unknown;
+}
+
+/** Where a command reads its surroundings from and writes to. Tests give their own. */
+export interface Terminal {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where the person stands: relative paths start here. */
+  readonly cwd: string;
+  readonly stdin: AsyncIterable<Uint8Array>;
+  /** Aborted by SIGINT and SIGTERM; commands that serve close when it is. */
+  readonly stop: AbortSignal;
+}
+
+/** Prints data for people, or as JSON where that was asked for. */
+export function print(terminal: Terminal, json: boolean | undefined, data: unknown, lines: () => readonly string[]): void {
+  if (json) terminal.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+  else for (const line of lines()) terminal.stdout.write(`${line}\n`);
+}
+
+/** Words for the person: progress and outcomes. */
+export function say(terminal: Terminal, text: string): void {
+  terminal.stderr.write(`${text}\n`);
+}
+
+/** Columns padded to their widest cell. */
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = rows.reduce<number[]>((w, row) => row.map((cell, i) => Math.max(w[i] ?? 0, cell.length)), []);
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
