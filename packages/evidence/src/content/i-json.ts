@@ -9,7 +9,7 @@ export interface JsonObject {
 
 /**
  * Parses JSON text that every reader understands alike (I-JSON, RFC 7493): UTF-8, no name twice in an object, no lone
- * surrogate, no number that a double changes to infinity, no integer literal beyond ±(2^53 − 1).
+ * surrogate, no number beyond a double's range, no integer that a double rounds.
  *
  * @throws EvidenceError with `code` (default `content-invalid`)
  */
@@ -63,8 +63,8 @@ function addName(names: Set<string> | undefined, name: string): void {
 function assertNumber(literal: string): void {
   const number = Number(literal);
   if (!Number.isFinite(number)) throw new Error(`${literal} is no finite number`);
-  if (/^-?[0-9]+$/.test(literal) && !Number.isSafeInteger(number)) {
-    throw new Error(`${literal} is beyond ±(2^53 − 1); write it as a string`);
+  if (/^-?[0-9]+$/.test(literal) && !Number.isSafeInteger(number) && String(number) !== literal) {
+    throw new Error(`a double cannot carry ${literal}; write it as a string`);
   }
 }
 

@@ -1,9 +1,10 @@
 import * as crypto from "#crypto";
 import { fromBase64, toBase64, toHex } from "../bytes.ts";
+import { parseSpki, type SpkiAlgorithm } from "../crypto/spki.ts";
 import { sha256 } from "../digest.ts";
 import { EvidenceError } from "../error.ts";
 
-export type SignatureAlgorithm = "p-256" | "p-384" | "p-521" | "ed25519" | "ml-dsa-44";
+export type SignatureAlgorithm = SpkiAlgorithm;
 
 /** A public key that signs statements. */
 export interface PublicIdentity {
@@ -14,25 +15,9 @@ export interface PublicIdentity {
   readonly spki: Uint8Array;
 }
 
-// A SubjectPublicKeyInfo of one algorithm has one length and one beginning (RFC 5480, 8410, 9881), so bytes decide.
-const forms: readonly { algorithm: SignatureAlgorithm; prefix: string; length: number }[] = [
-  { algorithm: "ed25519", prefix: "302a300506032b6570032100", length: 44 },
-  { algorithm: "p-256", prefix: "3059301306072a8648ce3d020106082a8648ce3d03010703420004", length: 91 },
-  { algorithm: "p-384", prefix: "3076301006072a8648ce3d020106052b8104002203620004", length: 120 },
-  { algorithm: "p-521", prefix: "30819b301006072a8648ce3d020106052b810400230381860004", length: 158 },
-  { algorithm: "ml-dsa-44", prefix: "30820532300b06096086480165030403110382052100", length: 1334 },
-];
-
 /** @throws EvidenceError `key-invalid` for other algorithms, and for compressed points */
 export function publicIdentity(spki: Uint8Array): PublicIdentity {
-  const start = toHex(spki.subarray(0, 27));
-  const form = forms.find(({ prefix, length }) => spki.length === length && start.startsWith(prefix));
-  if (form === undefined) {
-    throw new EvidenceError("key-invalid", "the public key is of a kind that signs no statements here", {
-      hint: "use P-256, P-384, P-521, Ed25519 or ML-DSA-44, curve points uncompressed",
-    });
-  }
-  return Object.freeze({ keyId: keyIdOf(spki), algorithm: form.algorithm, spki });
+  return Object.freeze({ keyId: keyIdOf(spki), algorithm: parseSpki(spki).algorithm, spki });
 }
 
 /** The key id of statements: SHA-256 of the SPKI DER, lowercase hex. */
@@ -71,9 +56,9 @@ export function publicKeyPem(spki: Uint8Array): string {
 export function verifyWithIdentity(key: PublicIdentity, message: Uint8Array, signature: Uint8Array): boolean {
   switch (key.algorithm) {
     case "ed25519":
-      return crypto.verifyEd25519(key.spki.subarray(-32), message, signature);
+      return crypto.verifyEd25519(parseSpki(key.spki).key, message, signature);
     case "ml-dsa-44":
-      return crypto.verifyMlDsa44(key.spki.subarray(-1312), message, signature);
+      return crypto.verifyMlDsa44(parseSpki(key.spki).key, message, signature);
     case "p-256":
       return crypto.verifyEcdsa(key.spki, "sha256", message, signature);
     case "p-384":
