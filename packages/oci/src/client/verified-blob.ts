@@ -54,6 +54,8 @@ async function* chunksFrom(
   const starts = status === 200 ? 0 : Number(/^bytes (\d+)-/.exec(answered.get("content-range") ?? "")?.[1]);
   if (starts !== offset) {
     await discard(reply);
+    if (status === 200)
+      throw new OciError("unreachable", `${doing}: the connection broke, and the registry cannot go on in the middle`);
     throw new OciError("protocol", `${doing}: asked to go on at ${offset}, the registry began at ${starts}`);
   }
   const announced = answered.get("content-length");

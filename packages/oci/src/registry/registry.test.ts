@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readdir, stat } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -160,7 +159,7 @@ test("a connection that breaks in the middle leaves no blob, and the upload can 
   const registry = await loopbackRegistry(t);
   const upload = new URL(await begin(registry));
   const req = request(upload, { method: "PATCH", headers: { "Content-Length": 10, "Content-Range": "0-9" } });
-  const broken = once(req, "close");
+  const broken = new Promise((resolve) => req.on("close", resolve));
   req.on("error", () => undefined);
   req.write(blob.subarray(0, 6));
   const staged = join(registry.dir, "blobs", "staged", upload.pathname.split("/").at(-1)!);
