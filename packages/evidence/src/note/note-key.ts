@@ -99,7 +99,8 @@ export function sameKey(a: NoteKey, b: NoteKey): boolean {
  * @throws EvidenceError `key-invalid`
  */
 export function checkKeyName(name: string): void {
-  if (name === "" || /[\p{White_Space}\p{Cc}+]/u.test(name) || !name.isWellFormed()) {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what a note must not hold
+  if (name === "" || /[\p{White_Space}\x00-\x1f+]/u.test(name) || !name.isWellFormed()) {
     throw new EvidenceError("key-invalid", `"${name.slice(0, 60)}" is not a key name`, {
       hint: "names are not empty and hold no spaces and no plus sign",
     });
