@@ -112,6 +112,21 @@ test("errors name the place", () => {
   refuses([...load([[new Uint8Array(31), 1]])], /item 0 digest: expected 32 bytes, found 31 bytes$/);
 });
 
+test("a key set needs a key, and each key has the length of its type", () => {
+  const keys = (keySet: CborValue) =>
+    new Map<number, CborValue>([
+      [0, 49],
+      [1, 0],
+      [2, "plane/d/00/0"],
+      [3, 1],
+      [4, keySet],
+    ]);
+  assert.equal(decodeEntry(encodeCbor(keys([[1, hash]]))).kind, "keys");
+  refuses([...keys([])], /key 4 \(key set\): expected at least one key/);
+  refuses([...keys([[3, hash]])], /item 0 type: expected a signature type: 1, 2, 4 or 6, found 3/);
+  refuses([...keys([[6, hash]])], /item 0 public key: expected 1312 bytes, found 32 bytes/);
+});
+
 test("a summary of 2,048 loads fits into an entry, and one more is refused", () => {
   const loads = Array.from({ length: 2048 }, (_, i): LoadCount => {
     return { loadIndex: 2 ** 40 + i, count: 2 ** 40, unloadIndex: 2 ** 41 };

@@ -74,14 +74,20 @@ export function readLoadCounts(field: Field): readonly LoadCount[] {
 
 export const writeKeySet = (keys: KeySet): CborValue => keys.map((key) => [key.type, key.publicKey]);
 
-const keyTypes: readonly number[] = [1, 2, 4, 6];
+/** Bytes of a public key, least and most, by C2SP signature type. Type 2 is SPKI DER, whose length the curve decides. */
+const publicKeySizes: Readonly<Record<number, readonly [min: number, max: number] | undefined>> = {
+  1: [32, 32],
+  2: [32, 2048],
+  4: [32, 32],
+  6: [1312, 1312],
+};
 
 export function readKeySet(field: Field): KeySet {
   const keys = field.list((item) => {
     const [type, publicKey] = item.tuple("type", "public key") as [Field, Field];
-    const number = type.uint();
-    if (!keyTypes.includes(number)) throw type.wrong("a signature type: 1, 2, 4 or 6");
-    return Object.freeze({ type: number as KeyType, publicKey: publicKey.bytes(32, 2048) });
+    const size = publicKeySizes[type.uint()];
+    if (size === undefined) throw type.wrong("a signature type: 1, 2, 4 or 6");
+    return Object.freeze({ type: type.uint() as KeyType, publicKey: publicKey.bytes(...size) });
   }, 16);
   if (keys.length === 0) throw field.wrong("at least one key");
   return keys;
