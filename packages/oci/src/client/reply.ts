@@ -45,8 +45,15 @@ export async function readBounded(reply: Reply, max: number): Promise<Uint8Array
   return new Uint8Array(Buffer.concat(chunks, size));
 }
 
-/** Lets go of a body that nobody wants. */
-export async function discard({ response, deadline }: Reply): Promise<void> {
-  await response.body?.cancel().catch(() => undefined);
-  deadline.end();
+/** Lets go of a body that nobody wants: a short one is read, so that its connection can be used again. */
+export async function discard(reply: Reply): Promise<void> {
+  let size = 0;
+  try {
+    for await (const chunk of chunksOf(reply)) {
+      size += chunk.length;
+      if (size > 64 * 1024) return;
+    }
+  } catch {
+    // What was to be thrown away did not arrive.
+  }
 }
