@@ -1,4 +1,12 @@
-export { generatePrivateKeyPem, publicKeyOfPem, randomBytes, signWithPem } from "#crypto";
+export {
+  generatePrivateKeyPem,
+  publicKeyOfPem,
+  randomBytes,
+  signWithPem,
+  verifyEcdsa,
+  verifyEd25519,
+  verifyMlDsa44,
+} from "#crypto";
 export * from "./api/index.ts";
 export * from "./bundle/index.ts";
 export * from "./bytes.ts";

@@ -3,6 +3,7 @@ export type PlaneErrorCode =
   | "bad-request"
   | "unauthorized"
   | "forbidden"
+  | "blocked"
   | "not-found"
   | "conflict"
   | "policy-denied"

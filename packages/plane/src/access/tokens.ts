@@ -1,0 +1,82 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Role } from "@tally/evidence";
+import type { Clock } from "@tally/ledger";
+import type { Database } from "@tally/oci";
+
+/** Who is asking, as a token says. */
+export interface Bearer {
+  readonly role: Role;
+  /** A pattern of repositories; `*` is any run of characters. */
+  readonly repository: string;
+  /** Of a device's session: its ledger. */
+  readonly origin: string | null;
+}
+
+interface TokenRow {
+  readonly role: Role;
+  readonly repository: string;
+  readonly origin: string | null;
+  readonly expires: number;
+}
+
+/** Access tokens: opaque, stored only as hashes. They grant access and never trust. */
+export class Tokens {
+  readonly #db: Database;
+  readonly #clock: Clock;
+
+  constructor(db: Database, clock: Clock) {
+    this.#db = db;
+    this.#clock = clock;
+  }
+
+  async create(bearer: Bearer, lifetimeMs: number, note?: string): Promise<{ token: string; expires: number }> {
+    const token = newToken();
+    const expires = this.#clock.now() + lifetimeMs;
+    await this.#db.run("INSERT INTO token (hash, role, repository, origin, expires, note) VALUES (?, ?, ?, ?, ?, ?)", [
+      hashToken(token),
+      bearer.role,
+      bearer.repository,
+      bearer.origin,
+      expires,
+      note ?? null,
+    ]);
+    return { token, expires };
+  }
+
+  /** The bearer of a token that holds; undefined for any other text. */
+  async find(token: string): Promise<Bearer | undefined> {
+    const [row] = await this.#db.query<TokenRow>("SELECT role, repository, origin, expires FROM token WHERE hash = ?", [
+      hashToken(token),
+    ]);
+    if (row === undefined || row.expires <= this.#clock.now()) return undefined;
+    const { role, repository, origin } = row;
+    return { role, repository, origin };
+  }
+
+  /** Ends every session of a device. */
+  async endSessions(origin: string): Promise<void> {
+    await this.#db.run("DELETE FROM token WHERE origin = ?", [origin]);
+  }
+
+  async dropExpired(): Promise<void> {
+    await this.#db.run("DELETE FROM token WHERE expires <= ?", [this.#clock.now()]);
+  }
+}
+
+export function newToken(): string {
+  return `tly_${randomBytes(32).toString("base64url")}`;
+}
+
+// Tokens carry 256 random bits, so a plain hash of one cannot be guessed back.
+export function hashToken(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}
+
+/** The token of a request: Bearer, or the password of Basic, which is how OCI clients send one. */
+export function tokenOf(authorization: string | undefined): string | undefined {
+  const [scheme = "", credentials = ""] = (authorization ?? "").split(" ", 2);
+  if (/^bearer$/i.test(scheme)) return credentials;
+  if (!/^basic$/i.test(scheme)) return undefined;
+  const text = Buffer.from(credentials, "base64").toString("utf8");
+  return text.includes(":") ? text.slice(text.indexOf(":") + 1) : undefined;
+}

@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { type Entry, encodeEntry } from "@tally/evidence";
+import { type Clock, Ledger } from "@tally/ledger";
+import { PlaneError } from "../error.ts";
+import { fleetOrigin, logOrigin, type PlaneKeys } from "../keys/plane-keys.ts";
+
+/** An entry without the time, which the log's own clock gives. */
+export type NewEntry = Entry extends infer E ? (E extends { time: number } ? Omit<E, "time"> : never) : never;
+
+/** The plane's two ledgers. */
+export class PlaneLogs {
+  readonly log: Ledger;
+  readonly fleet: Ledger;
+  readonly #clock: Clock;
+
+  private constructor(log: Ledger, fleet: Ledger, clock: Clock) {
+    this.log = log;
+    this.fleet = fleet;
+    this.#clock = clock;
+  }
+
+  /** Opens both; a new fleet log begins with the plane's own key set. */
+  static async open(dir: string, plane: string, keys: PlaneKeys, clock: Clock): Promise<PlaneLogs> {
+    const open = async (name: string, origin: string, signers: PlaneKeys["log"]) => {
+      const ledger = await Ledger.open({ dir: join(dir, name), origin, signers, clock, checkpointTime: "clock" });
+      if (ledger.damage === undefined) return ledger;
+      await ledger.close();
+      throw new PlaneError(
+        "refuses-to-sign",
+        `the log ${origin} is damaged at entry ${ledger.damage.index}: ${ledger.damage.what}`,
+        {
+          hint: `\`tally ledger check ${join(dir, name)}\` says more; restore the newest backup`,
+        },
+      );
+    };
+    const fleet = await open("fleet", fleetOrigin(plane), keys.fleet);
+    const log = await open("log", logOrigin(plane), keys.log);
+    const logs = new PlaneLogs(log, fleet, clock);
+    if (fleet.size === 0) await logs.append("fleet", { kind: "keys", origin: plane, fromSize: 0, keySet: keys.keySet });
+    return logs;
+  }
+
+  /** Appends and resolves with the index once the entry is durable. */
+  async append(to: "log" | "fleet", entry: NewEntry): Promise<number> {
+    const { index, committed } = this[to].append(encodeEntry({ time: this.#clock.now(), ...entry } as Entry));
+    await committed;
+    return index;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.log.close(), this.fleet.close()]);
+  }
+}

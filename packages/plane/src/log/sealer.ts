@@ -1,0 +1,151 @@
+import { type HeadLeaf, headsRoot } from "@tally/evidence";
+import type { Clock, Ledger } from "@tally/ledger";
+import { PlaneError } from "../error.ts";
+import { changedHeads } from "./changed-heads.ts";
+import type { Checkpoints } from "./checkpoints.ts";
+import type { HeadsStore } from "./heads-store.ts";
+import type { PlaneLogs } from "./plane-logs.ts";
+import type { Witnesses } from "./witnesses.ts";
+
+export interface SealerOptions {
+  readonly logs: PlaneLogs;
+  readonly checkpoints: { readonly log: Checkpoints; readonly fleet: Checkpoints };
+  readonly heads: HeadsStore;
+  readonly witnesses: Witnesses;
+  /** The newest head of every ledger ever admitted, sorted, and how many fleet entries that is as of. */
+  readonly currentHeads: () => Promise<readonly HeadLeaf[]>;
+  readonly clock: Clock;
+  /** Milliseconds between seals, at the least. */
+  readonly intervalMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** A cosignature older than this is renewed when someone asks for the newest checkpoint, so that anchors are fresh. */
+const freshForMs = 3_000;
+
+/**
+ * Seals the plane's logs: appends `heads` when a head moved, signs, has witnesses cosign, keeps the note. One round at a
+ * time, at most one an interval. Before its first signature it shows its stored checkpoints to its witnesses, and signs
+ * nothing when one of them has seen more (evidence.md 2).
+ */
+export class Sealer {
+  readonly #options: SealerOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #round: Promise<void> | undefined;
+  #agreed = false;
+  #stopped = false;
+  #waiting: (() => void)[] = [];
+  #problem: PlaneError | undefined;
+
+  constructor(options: SealerOptions) {
+    this.#options = options;
+  }
+
+  /** Why nothing is signed, if so. */
+  get problem(): string | undefined {
+    return this.#problem?.message;
+  }
+
+  start(): void {
+    if (this.#stopped || this.#timer !== undefined) return;
+    this.#timer = setTimeout(async () => {
+      await this.seal().catch(this.#options.onError);
+      this.#timer = undefined;
+      this.start();
+    }, this.#options.intervalMs);
+  }
+
+  /** One round now, or the one that is under way and then another if that began too early to see what has changed. */
+  async seal(): Promise<void> {
+    while (this.#round !== undefined) await this.#round.catch(() => {});
+    this.#round = this.#sealOnce().finally(() => {
+      this.#round = undefined;
+      for (const wake of this.#waiting.splice(0)) wake();
+    });
+    return this.#round;
+  }
+
+  /** Waits until a cosigned checkpoint of the log covers entry `index`. @throws PlaneError `not-ready` after `timeoutMs`. */
+  async covering(index: number, timeoutMs = 10_000): Promise<void> {
+    const limit = AbortSignal.timeout(timeoutMs);
+    for (;;) {
+      const newest = await this.#options.checkpoints.log.newest();
+      if (newest !== undefined && newest.size > index) return;
+      if (limit.aborted || this.#stopped) {
+        throw new PlaneError("not-ready", `no cosigned checkpoint covers entry ${index} of the plane's log yet`, {
+          hint: this.problem ?? "its witnesses may be down: GET /readyz says which",
+        });
+      }
+      await new Promise<void>((wake) => {
+        this.#waiting.push(wake);
+        limit.addEventListener("abort", () => wake(), { once: true });
+      });
+    }
+  }
+
+  /** Renews the newest checkpoint's cosignatures unless they are fresh: at most one round an interval. */
+  async refresh(): Promise<void> {
+    const newest = await this.#options.checkpoints.log.newest();
+    const age = this.#options.clock.now() - (newest?.notBefore ?? 0);
+    if (age > freshForMs) await this.seal().catch(this.#options.onError);
+  }
+
+  /** Ends the rounds; with `last`, after one more, so that what is durable is also sealed. */
+  async stop(last = true): Promise<void> {
+    clearTimeout(this.#timer);
+    if (last && !this.#stopped) await this.seal().catch(this.#options.onError);
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#round?.catch(() => {});
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  async #sealOnce(): Promise<void> {
+    if (this.#problem !== undefined) throw this.#problem;
+    try {
+      const { logs } = this.#options;
+      if (!this.#agreed) this.#agreed = await this.#askWitnessesFirst();
+      if (!this.#agreed) return;
+      await this.#cosign("fleet", logs.fleet);
+      await this.#appendHeads();
+      await this.#cosign("log", logs.log);
+    } catch (error) {
+      if (error instanceof PlaneError && error.code === "refuses-to-sign") this.#problem = error;
+      throw error;
+    }
+  }
+
+  /** Shows what was last signed to the witnesses. True once a quorum has agreed, or where there is nothing to show. */
+  async #askWitnessesFirst(): Promise<boolean> {
+    const { logs, witnesses } = this.#options;
+    for (const ledger of [logs.log, logs.fleet]) {
+      if (ledger.latest === undefined) continue;
+      const { met } = await witnesses.cosign(ledger, ledger.latest);
+      if (!met) return false;
+    }
+    return true;
+  }
+
+  async #cosign(name: "log" | "fleet", ledger: Ledger): Promise<void> {
+    const { witnesses, checkpoints, clock } = this.#options;
+    const newest = await checkpoints[name].newest();
+    const stale = clock.now() - (newest?.notBefore ?? 0) > freshForMs && name === "log" && witnesses.any;
+    if (newest?.size === ledger.size && !stale) return;
+    const sealed = await ledger.seal();
+    const { note, met } = await witnesses.cosign(ledger, sealed);
+    if (met) await checkpoints[name].keep(note, clock.now());
+  }
+
+  // A crash between the entry and its leaves leaves a heads entry that no answer uses: answers go by the stored leaves.
+  async #appendHeads(): Promise<void> {
+    const { logs, heads, currentHeads } = this.#options;
+    const fleet = logs.fleet.latest!.checkpoint;
+    const leaves = await currentHeads();
+    const last = await heads.last();
+    const changed = changedHeads(last === undefined ? [] : await heads.leaves(last.index), leaves);
+    if (last !== undefined && changed.length === 0 && last.fleetSize === fleet.size) return;
+    const { size: fleetSize, root: fleetRoot } = fleet;
+    const entry = { kind: "heads", fleetSize, fleetRoot, n: leaves.length, root: headsRoot(leaves) } as const;
+    await heads.keep({ index: await logs.append("log", entry), fleetSize }, leaves, changed);
+  }
+}
