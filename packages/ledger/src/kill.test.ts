@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -20,6 +21,7 @@ async function runAndKill(dir: string, pem: string, lines: number): Promise<{ en
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program, dir, pem], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const ended = once(child, "exit");
   const acknowledged = { entries: 0, signed: 0 };
   let seen = 0;
   for await (const line of createInterface({ input: child.stdout })) {
@@ -29,6 +31,7 @@ async function runAndKill(dir: string, pem: string, lines: number): Promise<{ en
     seen += 1;
     if (seen === lines) child.kill("SIGKILL");
   }
+  await ended;
   assert.ok(seen >= lines, "the program ended by itself");
   return acknowledged;
 }

@@ -21,7 +21,7 @@ let taken = 0;
 /** Takes `directory` for this process; LedgerError `locked` names the process that has it. */
 export async function lockFolder(directory: string): Promise<FolderLock> {
   taken += 1;
-  const name = `lock.${bootId()}.${process.pid}.${startOf(process.pid) ?? 0}.${taken}`;
+  const name = `lock.${bootId()}.${process.pid}.${processStat(process.pid)?.start ?? 0}.${taken}`;
   const path = join(directory, name);
   await (await open(path, "wx", 0o600)).close();
   try {
@@ -49,8 +49,8 @@ function isAlive([, boot, pid, start]: RegExpExecArray): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
-  const started = startOf(Number(pid));
-  return started === undefined || started === start;
+  const found = processStat(Number(pid));
+  return found === undefined || (found.start === start && !found.ended);
 }
 
 function bootId(): string {
@@ -61,11 +61,16 @@ function bootId(): string {
   }
 }
 
-/** Start time in clock ticks since boot: field 22 of /proc/<pid>/stat, counted after the name's closing parenthesis. */
-function startOf(pid: number): string | undefined {
+/**
+ * Out of /proc/<pid>/stat, fields counted after the name's closing parenthesis: state (3rd of all), threads (20th), start time in
+ * clock ticks since boot (22nd). Undefined where there is no /proc. A process that ended stays listed as a zombie until its parent
+ * asks for it; while threads of it remain, one may still be writing.
+ */
+function processStat(pid: number): { start: string | undefined; ended: boolean } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { start: fields[19], ended: /[ZX]/.test(fields[0] ?? "") && Number(fields[17]) <= 1 };
   } catch {
     return undefined;
   }
