@@ -20,8 +20,6 @@ export interface DeviceConfig {
   readonly capture: CaptureMode;
   /** Bytes of payloads kept before capturing pauses. Default 256 MiB. */
   readonly captureLimitBytes: number;
-  /** Largest release or plane checkpoint age that a load accepts, in seconds; 0 sets no limit. Default 0. */
-  readonly maxReleaseAgeSeconds: number;
   /** How often the agent syncs, in milliseconds. Default 60,000. */
   readonly syncEveryMs: number;
 }
@@ -33,7 +31,6 @@ const defaults = {
   release: "committed",
   capture: "none",
   captureLimitBytes: 256 * 1024 * 1024,
-  maxReleaseAgeSeconds: 0,
   syncEveryMs: 60_000,
 } as const satisfies Omit<DeviceConfig, "url">;
 
@@ -89,7 +86,6 @@ function parseConfig(value: Readonly<Record<string, unknown>>): DeviceConfig {
     release: asOneOf(value.release, releaseModes, "release", code),
     capture: asOneOf(value.capture, captureModes, "capture", code),
     captureLimitBytes: asCount(value.captureLimitBytes, "captureLimitBytes", code),
-    maxReleaseAgeSeconds: asCount(value.maxReleaseAgeSeconds, "maxReleaseAgeSeconds", code),
     syncEveryMs: asCount(value.syncEveryMs, "syncEveryMs", code, 100),
   });
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { gapReasons, type Trust } from "@tally/evidence";
+import { gapReasons, type NoteSigner, type Trust } from "@tally/evidence";
 import { type Clock, Ledger, LedgerError } from "@tally/ledger";
 import { type ConfigOverrides, type DeviceConfig, readConfig } from "./config.ts";
 import { EdgeError } from "./error.ts";
@@ -21,6 +21,7 @@ export interface DeviceCore {
   readonly identity: DeviceIdentity;
   readonly trust: Trust;
   readonly clock: Clock;
+  readonly signers: readonly NoteSigner[];
   readonly ledger: Ledger;
   readonly recorder: Recorder;
   readonly salts: SaltStore;
@@ -49,7 +50,8 @@ export async function openCore({ dir, config: overrides, clock }: CoreOptions): 
   }
   const config = await readConfig(folder.config, overrides);
   const trust = await readTrust(folder.trust);
-  const ledger = await openLedger(folder, identity, clock);
+  const signers = await readSigners(folder, identity.origin);
+  const ledger = await openLedger(folder, identity, signers, clock);
   try {
     return await startRun({
       folder,
@@ -57,6 +59,7 @@ export async function openCore({ dir, config: overrides, clock }: CoreOptions): 
       identity,
       trust,
       clock,
+      signers,
       ledger,
       outbox: new BlobOutbox(join(folder.state, "blobs")),
     });
@@ -111,8 +114,12 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   return { ...core, recorder, salts, payloads, gate };
 }
 
-async function openLedger(folder: DeviceFolder, { origin }: DeviceIdentity, clock: Clock): Promise<Ledger> {
-  const signers = await readSigners(folder, origin);
+async function openLedger(
+  folder: DeviceFolder,
+  { origin }: DeviceIdentity,
+  signers: readonly NoteSigner[],
+  clock: Clock,
+): Promise<Ledger> {
   let ledger: Ledger;
   try {
     ledger = await Ledger.open({ dir: folder.journal, origin, signers, clock });

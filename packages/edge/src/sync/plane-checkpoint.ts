@@ -27,6 +27,8 @@ export interface PlaneCheckpoint {
   readonly noteHash: Hash;
   /** Milliseconds before which it did not exist, by its witnesses, or by the plane's own word where none are asked for. */
   readonly notBefore: number | null;
+  /** Milliseconds by which it, and all it includes, existed; by whose word, as above. */
+  readonly notAfter: number | null;
 }
 
 /**
@@ -50,7 +52,7 @@ export function openPlaneCheckpoint(note: string, trust: Trust): PlaneCheckpoint
     if (checkpoint.size < (trust.minimumPlaneSize ?? 0)) {
       throw new Error(`its size ${checkpoint.size} is below ${trust.minimumPlaneSize}, which the trust file asks for`);
     }
-    return Object.freeze({ checkpoint, note, noteHash: sha256(bytes), notBefore: notBefore(trust, signatures) });
+    return Object.freeze({ checkpoint, note, noteHash: sha256(bytes), ...times(trust, signatures) });
   } catch (cause) {
     throw untrusted(trust, messageOf(cause), cause);
   }
@@ -98,13 +100,19 @@ function isOf(key: NoteKey, line: { readonly name: string; readonly id: number }
 }
 
 /** By the quorum's cosignatures; without witnesses by the earliest time that the plane's own signatures state. */
-function notBefore(trust: Trust, signatures: readonly VerifiedSignature[]): number | null {
-  const { notBefore: seconds } = quorumTimes(trust.policy, signatures);
-  if (seconds !== null) return seconds * 1000;
+function times(
+  trust: Trust,
+  signatures: readonly VerifiedSignature[],
+): Pick<PlaneCheckpoint, "notBefore" | "notAfter"> {
+  const { notBefore, notAfter } = quorumTimes(trust.policy, signatures);
+  // Cosignatures carry whole seconds: one made at 12:00:07.9 says 12:00:07.
+  if (notBefore !== null && notAfter !== null) return { notBefore: notBefore * 1000, notAfter: notAfter * 1000 + 999 };
   const own = signatures.flatMap(({ key, time }) =>
     time !== null && trust.plane.log.some((logKey) => sameKey(logKey, key)) ? [time * 1000] : [],
   );
-  return own.length === 0 ? null : Math.min(...own);
+  return own.length === 0
+    ? { notBefore: null, notAfter: null }
+    : { notBefore: Math.min(...own), notAfter: Math.min(...own) + 999 };
 }
 
 function untrusted(trust: Trust, why: string, cause?: unknown): EdgeError {

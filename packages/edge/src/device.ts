@@ -1,0 +1,253 @@
+import {
+  bundleMediaType,
+  type Digest,
+  type EvidenceGrade,
+  type RecordReference,
+  toHex,
+  unloadReasons,
+} from "@tally/evidence";
+import { type Clock, systemClock } from "@tally/ledger";
+import type { CaptureMode, ConfigOverrides, ReleaseMode } from "./config.ts";
+import { type Content, canonicalContent } from "./content.ts";
+import { closeCore, type DeviceCore, openCore, whenRoom } from "./device-core.ts";
+import { EdgeError } from "./error.ts";
+import { loadGuarded } from "./models/load-guard.ts";
+import { LoadedModel } from "./models/loaded-model.ts";
+import { askPlane } from "./plane/http.ts";
+import { PlaneSession } from "./plane/session.ts";
+import { type DeviceRecord, deviceRecord, type Receipt, receiptOf, type SyncedReceipts } from "./record.ts";
+import type { Parameters, Usage } from "./recorder/decimal.ts";
+import { recordLabel } from "./recorder/record-label.ts";
+import { recordOutput } from "./recorder/record-output.ts";
+import type { LiveLoad } from "./recorder/recorder.ts";
+import { type SyncReport, syncDevice } from "./sync/sync.ts";
+import { readSyncState } from "./sync/sync-state.ts";
+
+export interface OpenOptions {
+  readonly dir: string;
+  /** Above environment and config.json. */
+  readonly config?: ConfigOverrides;
+  readonly clock?: Clock;
+}
+
+/** What ran outside Tally's own runtimes, and how its binding to a model is known. */
+export interface Declaration {
+  /** `declared` by an operator, `asserted` by a remote provider, or `named` only. */
+  readonly grade: Extract<EvidenceGrade, "declared" | "asserted" | "named">;
+  readonly runtime: string;
+  readonly provider: string;
+  readonly manifest?: Digest;
+}
+
+/** A model of which Tally did not measure what ran. */
+export interface DeclaredModel {
+  readonly load: LiveLoad;
+  unload(): Promise<void>;
+}
+
+/** One output of anything, to be recorded. */
+export interface RecordRequest {
+  /** A loaded or a declared model. */
+  readonly model: Pick<DeclaredModel, "load">;
+  readonly input: Content;
+  readonly output: Content;
+  /** Microseconds that it took; default 0. */
+  readonly durationMicros?: number;
+  readonly parameters?: Parameters;
+  readonly usage?: Usage;
+  readonly parents?: readonly RecordReference[];
+  /** What was retrieved for this output, in order of use. */
+  readonly retrievals?: readonly Content[];
+}
+
+export interface LabelRequest {
+  readonly record: RecordReference;
+  readonly content: Content;
+  /** Key id of who says so, lower-case hex of 4 to 32 bytes. Default: the device's own Ed25519 key. */
+  readonly who?: string;
+}
+
+export interface DeviceStatus {
+  readonly origin: string;
+  readonly deviceId: string;
+  readonly url: string;
+  readonly release: ReleaseMode;
+  readonly capture: CaptureMode;
+  /** Entries in the ledger. */
+  readonly size: number;
+  /** Entries under its newest signed checkpoint. */
+  readonly sealed: number;
+  /** Entries that the plane holds, as of the last sync. */
+  readonly mirrored: number;
+  /** Milliseconds by this device's clock; null before the first. */
+  readonly lastSync: number | null;
+  /** Why the plane keeps this device out, if it does. */
+  readonly blocked?: string;
+  /** Captured bytes that wait to be packed. */
+  readonly payloadBytes: number;
+  readonly models: readonly { readonly channel: string; readonly manifest: Digest; readonly sequence: number }[];
+}
+
+/** Opens a device and begins a run. One process at a time. @throws EdgeError as `openCore` */
+export async function openDevice({ dir, config, clock = systemClock }: OpenOptions): Promise<Device> {
+  return new Device(await openCore({ dir, clock, ...(config && { config }) }));
+}
+
+/**
+ * A device: it loads models that it has verified, records what they do, and tells its plane when there is one to tell.
+ * Every method throws EdgeError.
+ */
+export class Device {
+  readonly origin: string;
+  readonly deviceId: string;
+  /** What the rest of this room works on. */
+  readonly core: DeviceCore;
+  readonly session: PlaneSession;
+  readonly #models = new Set<LoadedModel>();
+  #loading: Promise<unknown> = Promise.resolve();
+  #syncing: Promise<SyncReport> | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #stop = new AbortController();
+
+  constructor(core: DeviceCore) {
+    const { identity, config, folder, clock } = core;
+    this.core = core;
+    this.origin = identity.origin;
+    this.deviceId = identity.deviceId;
+    this.session = new PlaneSession(config.url, folder, identity.origin, clock);
+  }
+
+  /** Pulls, verifies, measures and records the load of what `repository:channel` leads to; offline, of what it last led to. */
+  load(channel: string): Promise<LoadedModel> {
+    this.#requireOpen();
+    const loading = this.#loading.then(async () => {
+      const model = new LoadedModel(this.core, await loadGuarded(this.core, this.session, channel), this.#synced);
+      this.#models.add(model);
+      return model;
+    });
+    // One after another: two loads of one model would unpack it twice.
+    this.#loading = loading.catch(() => {});
+    return loading;
+  }
+
+  /** Records that a model runs elsewhere, by whose word. */
+  async declare({ grade, runtime, provider, manifest }: Declaration): Promise<DeclaredModel> {
+    this.#requireOpen();
+    const { core } = this;
+    const fields = { manifest: manifest ?? null, files: [], runtime, provider, grade, permit: null } as const;
+    const load = await whenRoom(core, () => core.recorder.load({ ...fields, outcome: "accepted", reason: 0 }));
+    await load.appended.committed;
+    return {
+      load,
+      async unload() {
+        const appended = await whenRoom(core, () => core.recorder.unload(load, unloadReasons.closed));
+        await appended?.committed;
+      },
+    };
+  }
+
+  /** Records an output and resolves when it may be released, as the release mode says. */
+  async record(request: RecordRequest): Promise<DeviceRecord> {
+    this.#requireOpen();
+    const { model, input, output, durationMicros = 0, retrievals, ...rest } = request;
+    const place = await recordOutput(this.core, {
+      load: model.load,
+      input: canonicalContent(input),
+      output: canonicalContent(output),
+      durationMicros,
+      ...(retrievals && { retrievals: retrievals.map(canonicalContent) }),
+      ...rest,
+    });
+    return deviceRecord(this.core, place, this.#synced);
+  }
+
+  /** Records ground truth or a correction for a record of this or another ledger. */
+  async label({ record, content, who }: LabelRequest): Promise<RecordReference> {
+    this.#requireOpen();
+    const label = { record, content: canonicalContent(content), who: who ?? this.#ownKeyId() };
+    const { index, leaf } = await recordLabel(this.core, label);
+    return { origin: this.origin, index, leaf };
+  }
+
+  /** Brings the plane up to date. Calls while one is under way share it. */
+  sync(): Promise<SyncReport> {
+    this.#requireOpen();
+    this.#syncing ??= syncDevice(this.core, this.session, this.#stop.signal)
+      .catch((error: unknown) => {
+        // Whatever was refused may have been the token.
+        this.session.forget();
+        throw error;
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+      });
+    return this.#syncing;
+  }
+
+  /** A receipt for any entry: from the plane if it has it, else from this device's own sealed ledger. */
+  receipt(index: number): Promise<Receipt> {
+    this.#requireOpen();
+    return receiptOf(this.core, index, this.#synced);
+  }
+
+  async status(): Promise<DeviceStatus> {
+    const { config, ledger, payloads, folder } = this.core;
+    const sync = await readSyncState(folder.state);
+    return {
+      origin: this.origin,
+      deviceId: this.deviceId,
+      url: config.url,
+      release: config.release,
+      capture: config.capture,
+      size: ledger.nextIndex,
+      sealed: ledger.latest?.checkpoint.size ?? 0,
+      mirrored: sync?.mirrored ?? 0,
+      lastSync: sync?.at ?? null,
+      ...(sync?.blocked !== undefined && { blocked: sync.blocked }),
+      payloadBytes: payloads.bytes,
+      models: [...this.#models]
+        .filter(({ load }) => !load.unloaded)
+        .map(({ channel, manifest, sequence }) => ({ channel, manifest, sequence })),
+    };
+  }
+
+  /** Lets go of models, seals the ledger, marks the stop as clean. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort(new EdgeError("device-closed", "the device was closed"));
+    await Promise.allSettled([this.#syncing, this.#loading]);
+    await Promise.allSettled([...this.#models].map((model) => model.unload()));
+    await closeCore(this.core);
+  }
+
+  readonly #synced: SyncedReceipts = async (index) => {
+    const { mirrored = 0 } = (await readSyncState(this.core.folder.state)) ?? {};
+    if (index >= mirrored) return undefined;
+    try {
+      const answer = await askPlane(this.core.config.url, {
+        method: "GET",
+        path: `/api/v1/receipts/${this.deviceId}/${index}`,
+        token: await this.session.token(),
+        most: 64 * 1024 * 1024,
+        signal: this.#stop.signal,
+      });
+      return { status: "synced", mediaType: answer.type || bundleMediaType, bytes: answer.bytes };
+    } catch (error) {
+      if (error instanceof EdgeError && error.code === "unreachable") return undefined;
+      throw error;
+    }
+  };
+
+  #ownKeyId(): string {
+    const { id } = this.core.signers[0]!.key;
+    return toHex(Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id));
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw new EdgeError("device-closed", `${this.origin} was closed`);
+  }
+}

@@ -1,0 +1,29 @@
+export {
+  type CaptureMode,
+  type ConfigOverrides,
+  captureModes,
+  type DeviceConfig,
+  type ReleaseMode,
+  readConfig,
+  releaseModes,
+} from "./config.ts";
+export type { Content } from "./content.ts";
+export {
+  type Declaration,
+  type DeclaredModel,
+  Device,
+  type DeviceStatus,
+  type LabelRequest,
+  type OpenOptions,
+  openDevice,
+  type RecordRequest,
+} from "./device.ts";
+export { type EnrollOptions, enroll } from "./enroll/enroll.ts";
+export { EdgeError, type EdgeErrorCode } from "./error.ts";
+export type { DeviceIdentity } from "./identity.ts";
+export type { LoadedModel } from "./models/loaded-model.ts";
+export type { DeviceRecord, Receipt } from "./record.ts";
+export type { Parameters, Usage } from "./recorder/decimal.ts";
+export type { OnnxSession, OutputTensor, RunOptions, RunResult } from "./runtime/onnx-session.ts";
+export type { OnnxTensor } from "./runtime/tensors.ts";
+export type { SyncReport } from "./sync/sync.ts";

@@ -1,0 +1,70 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { sessionMessage, signWithPem, toBase64, utf8 } from "@tally/evidence";
+import type { Clock } from "@tally/ledger";
+import type { DeviceFolder } from "../folder/device-folder.ts";
+import { asCount, asText } from "../folder/json.ts";
+import { deviceKeys } from "../identity.ts";
+import { askPlane, jsonBody, jsonOf } from "./http.ts";
+
+/** A token is renewed when less than this is left of it. */
+const marginMs = 60_000;
+
+/**
+ * The device's access to its plane: it signs a nonce with its Ed25519 key and gets a token for an hour. A token grants
+ * access, never trust: whatever the plane then answers is verified as if it came from anyone.
+ */
+export class PlaneSession {
+  readonly #url: string;
+  readonly #folder: DeviceFolder;
+  readonly #origin: string;
+  readonly #clock: Clock;
+  #token: { readonly text: string; readonly expires: number } | undefined;
+  #asking: Promise<string> | undefined;
+
+  constructor(url: string, folder: DeviceFolder, origin: string, clock: Clock) {
+    this.#url = url;
+    this.#folder = folder;
+    this.#origin = origin;
+    this.#clock = clock;
+  }
+
+  /** A token that holds for another minute at least. @throws EdgeError as `askPlane` */
+  token(): Promise<string> {
+    if (this.#token !== undefined && this.#token.expires - this.#clock.now() > marginMs) {
+      return Promise.resolve(this.#token.text);
+    }
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  /** Forgets the token, as after the plane has refused it. */
+  forget(): void {
+    this.#token = undefined;
+  }
+
+  async #ask(): Promise<string> {
+    const origin = this.#origin;
+    const asked = await askPlane(this.#url, {
+      method: "POST",
+      path: "/api/v1/sessions/nonce",
+      body: jsonBody({ origin }),
+    });
+    const nonce = asText(jsonOf(asked, "the nonce").nonce, "nonce", "plane-refused");
+    const pem = await readFile(join(this.#folder.keys, deviceKeys[0].file), "utf8");
+    const signature = toBase64(await signWithPem(pem, utf8(sessionMessage(origin, nonce))));
+    const opened = await askPlane(this.#url, {
+      method: "POST",
+      path: "/api/v1/sessions",
+      body: jsonBody({ origin, nonce, signature }),
+    });
+    const { token, expires } = jsonOf(opened, "the session");
+    this.#token = {
+      text: asText(token, "token", "plane-refused"),
+      expires: asCount(expires, "expires", "plane-refused"),
+    };
+    return this.#token.text;
+  }
+}

@@ -1,0 +1,120 @@
+import type { Digest } from "@tally/evidence";
+import { LedgerError, type SyncResult, syncLog } from "@tally/ledger";
+import { type DeviceCore, whenRoom } from "../device-core.ts";
+import { EdgeError } from "../error.ts";
+import { askPlane, unreachable } from "../plane/http.ts";
+import { PlaneLog } from "../plane/plane-log.ts";
+import type { PlaneSession } from "../plane/session.ts";
+import { openPlaneCheckpoint, type PlaneCheckpoint, requireGrowth } from "./plane-checkpoint.ts";
+import { readPin, writePin } from "./plane-pin.ts";
+import { readSyncState, writeSyncState } from "./sync-state.ts";
+
+/** What a sync brought to the plane. */
+export interface SyncReport {
+  /** Entries that the plane now holds, of `origin`. */
+  readonly mirrored: number;
+  /** Entries that were new to it. */
+  readonly sent: number;
+  /** Blobs that entries name and that went up before. */
+  readonly blobs: readonly Digest[];
+  /** Size of the plane's log that this sync anchored the ledger to. */
+  readonly anchoredTo: number;
+}
+
+/**
+ * One whole sync, in the order that makes the evidence good: newest cosigned plane checkpoint, anchor, summary, blobs,
+ * seal, add-checkpoint, add-entries. It may stop anywhere; the next one goes on.
+ *
+ * @throws EdgeError `unreachable`: nothing is lost; `blocked`: the plane keeps this device out; `behind`: the plane has
+ *   more of this ledger than this folder; `plane-untrusted`; `plane-refused`.
+ */
+export async function syncDevice(core: DeviceCore, session: PlaneSession, signal?: AbortSignal): Promise<SyncReport> {
+  const { folder, config, ledger, recorder, clock } = core;
+  const before = (await readSyncState(folder.state))?.mirrored ?? 0;
+  const checkpoint = await newestCheckpoint(core, session);
+  await whenRoom(core, () => {
+    const { size, root } = checkpoint.checkpoint;
+    recorder.note({ kind: "anchor", size, root, noteHash: checkpoint.noteHash });
+  });
+  await whenRoom(core, () => recorder.summary());
+  const blobs = await uploadBlobs(core, session);
+  const latest = await ledger.seal();
+  const headers = async () => ({ authorization: `Bearer ${await session.token()}` });
+  const result = await syncLog(config.url, {
+    log: ledger,
+    latest,
+    old: before,
+    headers,
+    ...(signal !== undefined && { signal }),
+  }).catch((error: unknown) => {
+    throw asEdgeError(error, config.url);
+  });
+  const mirrored = await mirroredBy(core, result);
+  await writeSyncState(folder.state, { mirrored, at: clock.now() });
+  return { mirrored, sent: Math.max(0, mirrored - before), blobs, anchoredTo: checkpoint.checkpoint.size };
+}
+
+/** The newest cosigned checkpoint of the plane, verified to continue the pinned one, and pinned. */
+async function newestCheckpoint(
+  { folder, trust, config }: DeviceCore,
+  session: PlaneSession,
+): Promise<PlaneCheckpoint> {
+  const log = new PlaneLog(config.url, () => session.token());
+  const checkpoint = openPlaneCheckpoint(await log.checkpoint(), trust);
+  const pinned = await readPin(folder.state, trust);
+  if (pinned === undefined) {
+    await writePin(folder.state, checkpoint);
+    return checkpoint;
+  }
+  const [from, to] = [pinned.checkpoint.size, checkpoint.checkpoint.size];
+  const proof = to > from ? await log.consistencyProof(from, to) : [];
+  requireGrowth(trust, pinned, checkpoint, proof);
+  await writePin(folder.state, checkpoint);
+  return checkpoint;
+}
+
+async function uploadBlobs({ outbox, config }: DeviceCore, session: PlaneSession): Promise<readonly Digest[]> {
+  const digests = await outbox.list();
+  for (const digest of digests) {
+    await askPlane(config.url, {
+      method: "PUT",
+      path: `/api/v1/blobs/${digest}`,
+      token: await session.token(),
+      body: { type: "application/octet-stream", bytes: await outbox.read(digest) },
+    });
+    await outbox.remove(digest);
+  }
+  return digests;
+}
+
+/** How many entries the plane holds, or why it took none. */
+async function mirroredBy({ folder, clock, ledger }: DeviceCore, result: SyncResult): Promise<number> {
+  switch (result.status) {
+    case "mirrored":
+      return result.size;
+    case "behind":
+      throw new EdgeError(
+        "behind",
+        `the plane holds ${result.size} entries of ${ledger.origin}, this folder has ${ledger.size}`,
+        { hint: "the folder was restored from an older copy, or another device has these keys: enrol a new device" },
+      );
+    case "refused": {
+      const { code, step, message } = result;
+      // 403: kept out. 422: what was offered contradicts what the plane holds, and the plane keeps it as evidence.
+      if (code !== 403 && code !== 422) {
+        throw new EdgeError("plane-refused", `the plane refused ${step} with status ${code}: ${message}`);
+      }
+      const known = await readSyncState(folder.state);
+      await writeSyncState(folder.state, { mirrored: known?.mirrored ?? 0, at: clock.now(), blocked: message });
+      throw new EdgeError("blocked", `the plane keeps ${ledger.origin} out: ${message}`, {
+        hint: "the plane shows the evidence with the device; its operator decides what comes next",
+      });
+    }
+  }
+}
+
+function asEdgeError(error: unknown, url: string): unknown {
+  if (!(error instanceof LedgerError)) return error;
+  if (error.code === "unreachable") return unreachable(url, error.message, error);
+  return new EdgeError(error.code === "protocol" ? "plane-refused" : "record-failed", error.message, { cause: error });
+}
