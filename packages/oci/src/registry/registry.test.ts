@@ -6,7 +6,9 @@ import { test } from "node:test";
 import { describe, emptyBytes, emptyDescriptor } from "../artifact/descriptor.ts";
 import { encodeImageIndex, encodeImageManifest } from "../artifact/manifest.ts";
 import { mediaTypes } from "../artifact/media-types.ts";
+import { OciError } from "../error.ts";
 import { contentDigestOf } from "../storage/content-digest.ts";
+import { FileBlobStore } from "../storage/file-blob-store.ts";
 import { type LoopbackRegistry, loopbackRegistry, temporaryFolder, tokens } from "../testing/loopback-registry.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -416,6 +418,34 @@ test("the hook hears of each stored manifest before its sender does, and a faili
   assert.equal((await putManifest(registry, body)).status, 201);
   assert.deepEqual(heard, [`m ${descriptor.digest} v1`, `m ${descriptor.digest} v1`]);
   assert.equal(registry.failures.length, 1);
+});
+
+test("the process that runs the registry reads its repositories directly", async (t) => {
+  const server = await loopbackRegistry(t);
+  const model = await pushImage(server, "weights");
+  const { descriptor } = await pushImage(server, "signature", "", { subject: model.descriptor });
+  const repository = server.registry.repository("m");
+  assert.deepEqual((await repository.resolve("v1")).bytes, model.bytes);
+  assert.equal(Buffer.concat(await Array.fromAsync(repository.blob(model.layer))).toString(), "weights");
+  const referrers = await Array.fromAsync(repository.referrers(model.descriptor.digest, "application/vnd.example"));
+  assert.deepEqual(
+    referrers.map(({ digest }) => digest),
+    [descriptor.digest],
+  );
+  const elsewhere = server.registry.repository("other");
+  await assert.rejects(elsewhere.resolve(model.descriptor.digest), { code: "not-found" });
+  await assert.rejects(Array.fromAsync(elsewhere.blob(model.layer)), { code: "not-found" });
+});
+
+test("a full disk is answered with 507 over a connection that still works", async (t) => {
+  class FullDisk extends FileBlobStore {
+    override async put(): Promise<never> {
+      throw new OciError("storage-full", "no space left");
+    }
+  }
+  const registry = await loopbackRegistry(t, { blobs: new FullDisk(await temporaryFolder(t)) });
+  assert.equal((await post(registry, "m", new Uint8Array(1_000_000))).status, 507);
+  assert.deepEqual(registry.failures, []);
 });
 
 test("a body packed by the transport is refused, since its digest would be another", async (t) => {

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ArtifactSource } from "../artifact/transfer.ts";
 import { deleteBlob, sendBlob } from "./blobs.ts";
 import { Contents, migrateRegistry } from "./contents.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
 import { listReferrers, listTags } from "./listings.ts";
+import { LocalRepository } from "./local-repository.ts";
 import { deleteManifest, putManifest, sendManifest } from "./manifests.ts";
 import { defaultLimits, type RegistryAction, type RegistryOptions } from "./options.ts";
 import { Refusal, refusalOf, sendError } from "./refusal.ts";
@@ -16,6 +18,8 @@ export interface Registry {
    * time limit for a whole request has to be off or long enough for the largest upload: silence is watched for here.
    */
   handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  /** A repository as this process may read it: without HTTP, and without asking `authorize`. Throws `name-invalid`. */
+  repository(name: string): ArtifactSource;
 }
 
 /**
@@ -34,6 +38,14 @@ export function createRegistry(options: RegistryOptions): Registry {
     await uploads.sweep();
   }
 
+  function opened(): Promise<void> {
+    ready ??= open().catch((error) => {
+      ready = undefined;
+      throw error;
+    });
+    return ready;
+  }
+
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     res.setHeader("Docker-Distribution-API-Version", "registry/2.0");
     res.setHeader("X-Content-Type-Options", "nosniff");
@@ -41,15 +53,12 @@ export function createRegistry(options: RegistryOptions): Registry {
     const route = parseRoute(url.pathname);
     const handler = handlerOf(req.method ?? "", route);
     await requireAccess(options, req, "repository" in route ? route.repository : "", handler.action);
-    ready ??= open().catch((error) => {
-      ready = undefined;
-      throw error;
-    });
-    await ready;
+    await opened();
     await handler.run({ req, res, query: url.searchParams, blobs: options.blobs, contents, uploads, options });
   }
 
   return {
+    repository: (name) => new LocalRepository(name, contents, options.blobs, opened),
     async handle(req, res) {
       try {
         await answer(req, res);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { RegistryOptions } from "../registry/options.ts";
-import { createRegistry } from "../registry/registry.ts";
+import { createRegistry, type Registry } from "../registry/registry.ts";
 import { FileBlobStore } from "../storage/file-blob-store.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 
@@ -32,6 +32,7 @@ export interface LoopbackRegistry {
   readonly url: string;
   readonly dir: string;
   readonly blobs: FileBlobStore;
+  readonly registry: Registry;
   /** Failures that were answered with 500. */
   readonly failures: unknown[];
   /** `METHOD path` of each request so far. */
@@ -63,7 +64,7 @@ export async function loopbackRegistry(
     if (options.intercept?.(req, res) !== true) void registry.handle(req, res);
   });
   t.after(() => db.close());
-  return { url, dir, blobs, failures, requests };
+  return { url, dir, blobs, registry, failures, requests };
 }
 
 /** An authorize hook: one token may do what its list says, `action repository`. */
