@@ -16,6 +16,7 @@ import {
 } from "../storage/content-digest.ts";
 import { addFallbackReferrer, fallbackReferrers } from "./fallback-referrers.ts";
 import { pages } from "./pages.ts";
+import { requireEcho, uploadPlace } from "./push-answers.ts";
 import { discard, readBounded } from "./reply.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 import { verifiedBlob } from "./verified-blob.ts";
@@ -198,21 +199,5 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
       404,
     );
     await cancel.then(discard).catch(() => undefined);
-  }
-}
-
-function uploadPlace(response: Response, url: URL, doing: string): URL {
-  const location = response.headers.get("location");
-  if (location === null || !URL.canParse(location, url)) {
-    throw new OciError("protocol", `${doing}: the registry does not say where to upload to`);
-  }
-  return new URL(location, url);
-}
-
-/** Where a registry says what it stored, it must be what was sent. */
-function requireEcho(response: Response, digest: ContentDigest): void {
-  const echoed = response.headers.get("docker-content-digest");
-  if (echoed !== null && isContentDigest(echoed) && algorithmOf(echoed) === algorithmOf(digest)) {
-    requireDigest("what the registry stored", digest, echoed);
   }
 }

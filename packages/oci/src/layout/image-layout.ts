@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, rm, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "@tally/evidence";
 import type { Descriptor } from "../artifact/descriptor.ts";
@@ -16,10 +15,10 @@ import {
   type ContentDigest,
   contentDigestOf,
   DigestStream,
-  hexOf,
   requireDigest,
 } from "../storage/content-digest.ts";
-import { makeDirectoryDurably, renameDurably, storing, writeBlobFile } from "../storage/durable-file.ts";
+import { makeDirectoryDurably, storing } from "../storage/durable-file.ts";
+import { LayoutFolder } from "./layout-folder.ts";
 import { formatLayoutIndex, parseLayoutIndex, tagOf, withManifest } from "./layout-index.ts";
 
 const layoutFile = "oci-layout";
@@ -37,11 +36,12 @@ const layoutVersion = "1.0.0";
  */
 export class ImageLayout implements ArtifactSource, ArtifactTarget {
   readonly dir: string;
-  #ingestReady: Promise<void> | undefined;
+  readonly #folder: LayoutFolder;
   #lastChange: Promise<unknown> = Promise.resolve();
 
   private constructor(dir: string) {
     this.dir = dir;
+    this.#folder = new LayoutFolder(dir);
   }
 
   /** Opens an existing layout. Throws `layout-invalid` for a folder that is none. */
@@ -69,8 +69,8 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
     if (await exists(join(dir, layoutFile))) return ImageLayout.open(dir);
     const layout = new ImageLayout(dir);
     await storing("making an image layout", () => makeDirectoryDurably(join(dir, "blobs", "sha256")));
-    if (!(await exists(join(dir, "index.json")))) await layout.#writeFile("index.json", formatLayoutIndex([]));
-    await layout.#writeFile(layoutFile, JSON.stringify({ imageLayoutVersion: layoutVersion }));
+    if (!(await exists(join(dir, "index.json")))) await layout.#folder.writeFile("index.json", formatLayoutIndex([]));
+    await layout.#folder.writeFile(layoutFile, JSON.stringify({ imageLayoutVersion: layoutVersion }));
     return layout;
   }
 
@@ -106,13 +106,13 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
 
   async *blob(content: ContentDigest | Descriptor): AsyncGenerator<Uint8Array> {
     const { digest, size } = typeof content === "string" ? { digest: content, size: undefined } : content;
-    const there = await this.#size(digest);
+    const there = await this.#folder.size(digest);
     if (there === undefined) throw new OciError("not-found", `${this.dir} holds no blob ${digest}`);
     if (size !== undefined && there !== size) {
       throw new OciError("size-mismatch", `${digest} should have ${size} bytes, the file in ${this.dir} has ${there}`);
     }
     const hash = new DigestStream(algorithmOf(digest));
-    for await (const chunk of createReadStream(this.#path(digest), { highWaterMark: 256 * 1024 })) {
+    for await (const chunk of createReadStream(this.#folder.path(digest), { highWaterMark: 256 * 1024 })) {
       hash.update(chunk);
       yield chunk;
     }
@@ -132,23 +132,23 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
   }
 
   async hasBlob(digest: ContentDigest): Promise<boolean> {
-    return (await this.#size(digest)) !== undefined;
+    return (await this.#folder.size(digest)) !== undefined;
   }
 
   async pushBlob(
     { digest, size }: { digest: ContentDigest; size: number },
     content: ByteSource | (() => ByteSource),
   ): Promise<"sent" | "present"> {
-    if ((await this.#size(digest)) === size) return "present";
+    if ((await this.#folder.size(digest)) === size) return "present";
     const source = typeof content === "function" ? content() : content;
-    await this.#ingest(digest, source instanceof Uint8Array ? source : exactly(size, source));
+    await this.#folder.ingest(digest, source instanceof Uint8Array ? source : exactly(size, source));
     return "sent";
   }
 
   async pushManifest(bytes: Uint8Array, mediaType: string, tag?: string): Promise<{ digest: Digest }> {
     const manifest = parseManifest(bytes, mediaType);
     const digest = contentDigestOf(bytes) as Digest;
-    await this.#ingest(digest, bytes);
+    await this.#folder.ingest(digest, bytes);
     const { artifactType } = manifest;
     const descriptor = {
       mediaType,
@@ -169,62 +169,20 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
   /** One change of index.json after the other, each on what the one before left. */
   #change(step: (manifests: readonly Descriptor[]) => Descriptor[]): Promise<void> {
     const done = this.#lastChange.then(async () => {
-      await this.#writeFile("index.json", formatLayoutIndex(step(await this.manifests())));
+      await this.#folder.writeFile("index.json", formatLayoutIndex(step(await this.manifests())));
     });
     this.#lastChange = done.catch(() => undefined);
     return done;
   }
 
-  async #ingest(digest: ContentDigest, source: ByteSource): Promise<void> {
-    const temporary = await this.#temporary();
-    await storing("making folders of a layout", () => makeDirectoryDurably(join(this.#path(digest), "..")));
-    await writeBlobFile(temporary, digest, source);
-    await this.#placeFile(temporary, this.#path(digest));
-  }
-
-  async #writeFile(name: string, text: string): Promise<void> {
-    const temporary = await this.#temporary();
-    await writeBlobFile(temporary, null, new TextEncoder().encode(text));
-    await this.#placeFile(temporary, join(this.dir, name));
-  }
-
-  /** A new name to write under; at the first one, what an interrupted writer left is removed. */
-  async #temporary(): Promise<string> {
-    const folder = join(this.dir, "ingest");
-    this.#ingestReady ??= storing("preparing a layout for writing", async () => {
-      await rm(folder, { recursive: true, force: true });
-      await makeDirectoryDurably(folder);
-    });
-    await this.#ingestReady;
-    return join(folder, randomUUID());
-  }
-
-  async #placeFile(temporary: string, path: string): Promise<void> {
-    try {
-      await storing("placing a file of a layout", () => renameDurably(temporary, path));
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-  }
-
   async #smallBlob(digest: ContentDigest): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
-    const size = await this.#size(digest);
+    const size = await this.#folder.size(digest);
     if (size !== undefined && size > largestManifest) {
       throw new OciError("too-large", `${digest} has ${size} bytes, too many for a manifest`);
     }
     for await (const chunk of this.blob(digest)) chunks.push(chunk);
     return new Uint8Array(Buffer.concat(chunks));
-  }
-
-  async #size(digest: ContentDigest): Promise<number | undefined> {
-    const found = await stat(this.#path(digest)).catch(() => undefined);
-    return found?.isFile() ? found.size : undefined;
-  }
-
-  #path(digest: ContentDigest): string {
-    return join(this.dir, "blobs", algorithmOf(digest), hexOf(digest));
   }
 }
 

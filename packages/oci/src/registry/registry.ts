@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ArtifactSource } from "../artifact/transfer.ts";
 import { deleteBlob, sendBlob } from "./blobs.ts";
-import { Contents, migrateRegistry } from "./contents.ts";
+import { Contents } from "./contents.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
 import { listReferrers, listTags } from "./listings.ts";
 import { LocalRepository } from "./local-repository.ts";
@@ -9,6 +9,7 @@ import { deleteManifest, putManifest, sendManifest } from "./manifests.ts";
 import { defaultLimits, type RegistryAction, type RegistryOptions } from "./options.ts";
 import { Refusal, refusalOf, sendError } from "./refusal.ts";
 import { parseRoute, type Route } from "./route.ts";
+import { migrateRegistry } from "./tables.ts";
 import { UploadSessions } from "./upload-sessions.ts";
 import { appendChunk, beginUpload, cancelUpload, finishUpload, uploadStatus } from "./uploads.ts";
 
