@@ -1,1 +1,15 @@
-export {};
+export { type Attachment, attach, attachmentManifest } from "./attach.ts";
+export {
+  bundleMediaType,
+  certificateBundle,
+  keyBundle,
+  keyHint,
+  type ModelBundle,
+  parseModelBundle,
+  type VerificationMaterial,
+} from "./bundle.ts";
+export { defaultIgnoredPaths } from "./ignored-paths.ts";
+export type { Serialization } from "./resources.ts";
+export { type SignedModel, type SignOptions, signModel } from "./sign-model.ts";
+export { type ModelCheck, type ModelReport, requireGood, type VerifyOptions, verifyModel } from "./verify-model.ts";
+export type { ModelTrust } from "./verify-signature.ts";

@@ -1,0 +1,156 @@
+import { X509Certificate } from "node:crypto";
+import {
+  type Envelope,
+  encodeJson,
+  fromBase64,
+  fromUtf8,
+  type JsonObject,
+  type JsonValue,
+  type PublicIdentity,
+  parseEnvelope,
+  parseJson,
+  publicIdentity,
+  publicIdentityFromPem,
+  publicKeyPem,
+  sha256,
+  toBase64,
+  toHex,
+  utf8,
+} from "@tally/evidence";
+import { OciError } from "../error.ts";
+
+export const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+const largestBundle = 64 * 1024 * 1024;
+
+/** How a bundle says whose signature it holds; `kind` is the signing method of OpenSSF Model Signing. */
+export type VerificationMaterial =
+  | {
+      readonly kind: "key";
+      /** Hex SHA-256 of the key as PEM. Bundles from before version 1.1 of the reference tool have the key itself. */
+      readonly hint?: string;
+      readonly publicKey?: PublicIdentity;
+    }
+  | {
+      readonly kind: "certificate";
+      /** The signer's first. */
+      readonly chain: readonly X509Certificate[];
+    }
+  | { readonly kind: "sigstore"; readonly certificate: X509Certificate; readonly logEntries: number };
+
+/** A sigstore bundle with a DSSE envelope, as OpenSSF Model Signing v1.0 uses it. Nothing of it is verified yet. */
+export interface ModelBundle {
+  readonly bytes: Uint8Array;
+  readonly material: VerificationMaterial;
+  /** Its bytes are the RFC 8785 form of the bundle's `dsseEnvelope`: its identity as a statement. */
+  readonly envelope: Envelope;
+}
+
+/**
+ * Parses a bundle (model-signing-spec v1.0, sections 4 and 11; schemas/v1.0/bundle.schema.json). Throws
+ * `signature-invalid`, naming the field.
+ */
+export function parseModelBundle(bytes: Uint8Array): ModelBundle {
+  if (bytes.length > largestBundle) throw invalid("the bundle", `has more than ${largestBundle} bytes`);
+  const root = asObject(
+    reading("the bundle", () => parseJson(bytes)),
+    "the bundle",
+  );
+  const { mediaType, verificationMaterial, dsseEnvelope, ...others } = root;
+  const [stray] = Object.keys(others);
+  if (stray !== undefined) throw invalid("the bundle", `has the field ${stray}, which no model signature has`);
+  if (mediaType !== bundleMediaType && mediaType !== "application/vnd.dev.sigstore.bundle+json;version=0.3") {
+    throw invalid("mediaType", `is ${JSON.stringify(mediaType)}, not ${bundleMediaType}`);
+  }
+  const material = parseMaterial(asObject(verificationMaterial, "verificationMaterial"));
+  const json = asObject(dsseEnvelope, "dsseEnvelope");
+  const envelope = reading("dsseEnvelope", () => parseEnvelope(encodeJson(json)));
+  return Object.freeze({ bytes, material, envelope });
+}
+
+/** A bundle for an envelope that a long-lived key signed. The same envelope and key give the same bytes. */
+export function keyBundle(envelope: Envelope, spki: Uint8Array): Uint8Array {
+  return encodeBundle(envelope, { publicKey: { hint: keyHint(spki) }, tlogEntries: [] });
+}
+
+/** A bundle for an envelope signed by the key of the first certificate of the chain. */
+export function certificateBundle(envelope: Envelope, chain: readonly X509Certificate[]): Uint8Array {
+  const certificates = chain.map(({ raw }) => ({ rawBytes: toBase64(raw) }));
+  return encodeBundle(envelope, { x509CertificateChain: { certificates }, tlogEntries: [] });
+}
+
+/** Hex SHA-256 of the key as PEM with 64 columns and a newline at the end, which is how the reference tool names a key. */
+export function keyHint(spki: Uint8Array): string {
+  return toHex(sha256(utf8(publicKeyPem(spki))));
+}
+
+function encodeBundle(envelope: Envelope, verificationMaterial: JsonObject): Uint8Array {
+  return encodeJson({
+    mediaType: bundleMediaType,
+    verificationMaterial,
+    dsseEnvelope: parseJson(envelope.bytes),
+  });
+}
+
+function parseMaterial(json: JsonObject): VerificationMaterial {
+  const { publicKey, x509CertificateChain, certificate, tlogEntries = [] } = json;
+  const given = [publicKey, x509CertificateChain, certificate].filter((item) => item !== undefined);
+  if (given.length !== 1) {
+    throw invalid("verificationMaterial", "must have one of publicKey, x509CertificateChain and certificate");
+  }
+  if (!Array.isArray(tlogEntries)) throw invalid("verificationMaterial.tlogEntries", "must be a list");
+  if (publicKey !== undefined) return parseKey(asObject(publicKey, "verificationMaterial.publicKey"));
+  if (x509CertificateChain !== undefined) {
+    const where = "verificationMaterial.x509CertificateChain";
+    const { certificates } = asObject(x509CertificateChain, where);
+    if (!Array.isArray(certificates) || certificates.length === 0 || certificates.length > 10) {
+      throw invalid(`${where}.certificates`, "must be a list of 1 to 10 certificates");
+    }
+    const chain = certificates.map((item, i) => parseCertificate(item, `${where}.certificates[${i}]`));
+    return Object.freeze({ kind: "certificate", chain: Object.freeze(chain) });
+  }
+  if (tlogEntries.length === 0) {
+    throw invalid("verificationMaterial.tlogEntries", "must have an entry: a keyless signature is proven by its log");
+  }
+  return Object.freeze({
+    kind: "sigstore",
+    certificate: parseCertificate(certificate, "verificationMaterial.certificate"),
+    logEntries: tlogEntries.length,
+  });
+}
+
+function parseKey({ hint, rawBytes }: JsonObject): VerificationMaterial {
+  const where = "verificationMaterial.publicKey";
+  if (typeof hint === "string" && hint !== "") return Object.freeze({ kind: "key", hint });
+  if (typeof rawBytes !== "string") throw invalid(where, "has neither a hint nor the key");
+  // The reference tool wrote the PEM into a field that is meant for DER.
+  const publicKey = reading(`${where}.rawBytes`, () => {
+    const raw = fromBase64(rawBytes);
+    return raw[0] === 0x2d ? publicIdentityFromPem(fromUtf8(raw)) : publicIdentity(raw);
+  });
+  return Object.freeze({ kind: "key", publicKey });
+}
+
+function parseCertificate(value: JsonValue | undefined, where: string): X509Certificate {
+  const { rawBytes } = asObject(value, where);
+  if (typeof rawBytes !== "string") throw invalid(where, "has no rawBytes");
+  return reading(where, () => new X509Certificate(fromBase64(rawBytes)));
+}
+
+function asObject(value: JsonValue | undefined, where: string): JsonObject {
+  if (value === undefined) throw invalid(where, "is missing");
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(where, "must be an object");
+  return value as JsonObject;
+}
+
+function reading<T>(where: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw invalid(where, `cannot be read: ${(cause as Error).message}`, cause);
+  }
+}
+
+function invalid(where: string, why: string, cause?: unknown): OciError {
+  return new OciError("signature-invalid", `model signature: ${where} ${why}`, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,126 @@
+import type { X509Certificate } from "node:crypto";
+import {
+  type Envelope,
+  EvidenceError,
+  type ModelSignature,
+  modelSignatureType,
+  type PublicIdentity,
+  parseModelSignature,
+} from "@tally/evidence";
+import { OciError } from "../error.ts";
+import { type FileEntry, listFiles } from "../tar/entry.ts";
+import { parseModelBundle } from "./bundle.ts";
+import { compareFiles } from "./compare-files.ts";
+import { type BundleSigner, type ModelTrust, NotMade, verifyBundleSignature } from "./verify-signature.ts";
+
+export interface VerifyOptions extends ModelTrust {
+  /** The content of `model.sig`. */
+  readonly bundle: Uint8Array;
+  /** A folder, one file, or files with names relative to the model's root, without the signature itself. */
+  readonly files: string | readonly FileEntry[];
+  /** Takes files that are not signed for no fault. The signed ones must all be there all the same. */
+  readonly ignoreUnsignedFiles?: boolean;
+}
+
+export interface ModelCheck {
+  readonly name: "bundle" | "signature" | "statement" | "files";
+  readonly result: "good" | "bad" | "not made";
+  readonly message: string;
+}
+
+/** What came out: `good` if every check is, `bad` if one is, else `not made`. */
+export interface ModelReport {
+  readonly outcome: ModelCheck["result"];
+  readonly checks: readonly ModelCheck[];
+  /** Whose key it is that the good signature was made with. */
+  readonly signer?: PublicIdentity;
+  /** Of a certificate bundle, up to a trusted certificate. */
+  readonly certificates?: readonly X509Certificate[];
+  readonly envelope?: Envelope;
+  readonly signature?: ModelSignature;
+}
+
+/**
+ * Verifies a model signature by OpenSSF Model Signing v1.0, section 8: bundle, signature, statement, files. It reports and
+ * does not throw for anything that the bundle or the files may hold.
+ */
+export async function verifyModel(options: VerifyOptions): Promise<ModelReport> {
+  const checks: ModelCheck[] = [];
+  async function attempt<T>(
+    name: ModelCheck["name"],
+    make: () => T | Promise<T>,
+    say: (made: T) => string,
+  ): Promise<T | undefined> {
+    try {
+      const made = await make();
+      checks.push({ name, result: "good", message: say(made) });
+      return made;
+    } catch (error) {
+      checks.push({ name, ...failureOf(error) });
+      return undefined;
+    }
+  }
+  const bundle = await attempt(
+    "bundle",
+    () => parseModelBundle(options.bundle),
+    ({ material }) => `signed by ${material.kind}`,
+  );
+  if (bundle === undefined) return reportOf(checks);
+  const signed = await attempt("signature", () => verifyBundleSignature(bundle, options), signerMessage);
+  const signature = await attempt(
+    "statement",
+    () => statementOf(bundle.envelope),
+    ({ resources, name }) => `${resources.length} resources of ${JSON.stringify(name)}`,
+  );
+  if (signature !== undefined) {
+    await attempt(
+      "files",
+      async () => {
+        const files = typeof options.files === "string" ? await listFiles(options.files) : options.files;
+        return compareFiles(signature, files, options.ignoreUnsignedFiles ?? false);
+      },
+      (message) => message,
+    );
+  }
+  return reportOf(checks, { ...signed, envelope: bundle.envelope, ...(signature === undefined ? {} : { signature }) });
+}
+
+/** @throws OciError `signature-invalid` with every failed check, unless the outcome is good */
+export function requireGood(report: ModelReport): ModelReport {
+  if (report.outcome === "good") return report;
+  const failed = report.checks.filter((check) => check.result !== "good");
+  const why = failed.map(({ name, result, message }) => `${name} ${result}: ${message}`).join("; ");
+  throw new OciError("signature-invalid", `the model signature does not hold: ${why}`);
+}
+
+function statementOf(envelope: Envelope): ModelSignature {
+  const { predicateType } = envelope.statement;
+  if (predicateType !== modelSignatureType)
+    throw bad(`it is a statement of type ${predicateType}, not ${modelSignatureType}`);
+  return parseModelSignature(envelope.statement);
+}
+
+function signerMessage({ signer, certificates }: BundleSigner): string {
+  const key = `${signer.algorithm} key ${signer.keyId}`;
+  return certificates === undefined
+    ? key
+    : `${key}, certified by ${certificates.at(-1)!.subject.replaceAll("\n", ", ")}`;
+}
+
+function failureOf(error: unknown): Pick<ModelCheck, "result" | "message"> {
+  if (error instanceof NotMade) return { result: "not made", message: error.message };
+  if (error instanceof EvidenceError && error.code === "not-supported")
+    return { result: "not made", message: error.message };
+  if (error instanceof EvidenceError || error instanceof OciError) return { result: "bad", message: error.message };
+  throw error;
+}
+
+function reportOf(checks: readonly ModelCheck[], found: Omit<ModelReport, "outcome" | "checks"> = {}): ModelReport {
+  const has = (result: ModelCheck["result"]) => checks.some((check) => check.result === result);
+  const outcome = has("bad") ? "bad" : has("not made") || checks.length < 4 ? "not made" : "good";
+  return Object.freeze({ outcome, checks: Object.freeze(checks), ...found });
+}
+
+function bad(why: string): OciError {
+  return new OciError("signature-invalid", why);
+}
