@@ -24,7 +24,9 @@ async function* inPieces(bytes: Uint8Array, sizes: readonly number[]): AsyncGene
   }
 }
 
-async function readBody(source: AsyncIterable<Uint8Array>): Promise<{ header: UploadHeader; packages: EntryPackage[]; rest: boolean }> {
+async function readBody(
+  source: AsyncIterable<Uint8Array>,
+): Promise<{ header: UploadHeader; packages: EntryPackage[]; rest: boolean }> {
   const reader = new ByteReader(source);
   const header = await readUploadHeader(reader);
   const packages: EntryPackage[] = [];
@@ -58,7 +60,10 @@ const upload = fc
 const pieces = fc.array(fc.integer({ min: 1, max: 5_000 }), { minLength: 1, maxLength: 5 });
 
 function encode({ header, packages }: { header: UploadHeader; packages: readonly EntryPackage[] }): Uint8Array {
-  return concatBytes(formatUploadHeader(header), ...packages.map(({ entries, proof }) => formatPackage(entries, proof)));
+  return concatBytes(
+    formatUploadHeader(header),
+    ...packages.map(({ entries, proof }) => formatPackage(entries, proof)),
+  );
 }
 
 test("an upload reads back as it was written, wherever its bytes are cut into chunks", async () => {
@@ -121,7 +126,9 @@ test("the canonical sequence is cut at every multiple of 256", () => {
       assert.deepEqual(indices.at(-1) ?? start, start + count);
       for (const [i, range] of ranges.entries()) {
         assert.equal(range.aligned % PACKAGE_ENTRIES, 0);
-        assert.ok(range.aligned <= range.start && range.start < range.end && range.end <= range.aligned + PACKAGE_ENTRIES);
+        assert.ok(
+          range.aligned <= range.start && range.start < range.end && range.end <= range.aligned + PACKAGE_ENTRIES,
+        );
         if (i > 0) assert.equal(range.start, ranges[i - 1]!.end);
       }
       const expected = count === 0 ? 0 : Math.ceil((start + count) / 256) - Math.floor(start / 256);

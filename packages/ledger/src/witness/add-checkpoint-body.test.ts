@@ -9,7 +9,11 @@ import { formatAddCheckpointBody, parseAddCheckpointBody } from "./add-checkpoin
 import { formatSizeBody, parseSizeBody } from "./size-body.ts";
 
 const ORIGIN = "tally.test/log";
-const note = await signCheckpoint({ origin: ORIGIN, size: 21, root: asRootHash(new Uint8Array(32)) }, testSigners(ORIGIN), 0);
+const note = await signCheckpoint(
+  { origin: ORIGIN, size: 21, root: asRootHash(new Uint8Array(32)) },
+  testSigners(ORIGIN),
+  0,
+);
 const size = fc.oneof(fc.nat(300), fc.maxSafeNat());
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes): Hash => asHash(bytes));
 
@@ -34,10 +38,15 @@ test("an add-checkpoint body reads back as it was written", () => {
 });
 
 test("an add-checkpoint body that is cut, or changed in one byte, is refused or reads as what it then says", () => {
-  const whole = utf8(formatAddCheckpointBody({ old: 3, proof: [asHash(new Uint8Array(32)), asHash(new Uint8Array(32).fill(9))], note }));
+  const whole = utf8(
+    formatAddCheckpointBody({ old: 3, proof: [asHash(new Uint8Array(32)), asHash(new Uint8Array(32).fill(9))], note }),
+  );
   fc.assert(
     fc.property(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
-      assert.equal(parsesOrRefuses(() => parseAddCheckpointBody(whole.subarray(0, at))), undefined);
+      assert.equal(
+        parsesOrRefuses(() => parseAddCheckpointBody(whole.subarray(0, at))),
+        undefined,
+      );
       const changed = whole.with(at, whole[at]! ^ flip);
       const offer = parsesOrRefuses(() => parseAddCheckpointBody(changed));
       if (offer === undefined) return;
@@ -52,7 +61,10 @@ test("garbage is never an add-checkpoint body, a size or mirror info", () => {
   const garbage = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.string({ maxLength: 300 }).map(utf8));
   fc.assert(
     fc.property(garbage, (bytes) => {
-      assert.equal(parsesOrRefuses(() => parseAddCheckpointBody(bytes)), undefined);
+      assert.equal(
+        parsesOrRefuses(() => parseAddCheckpointBody(bytes)),
+        undefined,
+      );
       const text = new TextDecoder().decode(bytes);
       const found = parsesOrRefuses(() => parseSizeBody(text));
       if (found !== undefined) assert.equal(formatSizeBody(found), text);
@@ -103,7 +115,17 @@ test("sizes and mirror info read back as they were written, in no second form", 
   for (const text of ["", "1", "01\n", "1\n\n", "1 \n", "x\n", "1\r\n"]) {
     assert.throws(() => parseSizeBody(text), { code: "protocol" });
   }
-  for (const text of ["", "1\n2\n", "1\n2\n\n\n", "1\n2\nAA\n", "1\n2\nAB==\n", "1\n2\n", " 1\n2\n\n", "1\n2\nAA==", "01\n2\n\n"]) {
+  for (const text of [
+    "",
+    "1\n2\n",
+    "1\n2\n\n\n",
+    "1\n2\nAA\n",
+    "1\n2\nAB==\n",
+    "1\n2\n",
+    " 1\n2\n\n",
+    "1\n2\nAA==",
+    "01\n2\n\n",
+  ]) {
     assert.throws(() => parseMirrorInfo(text), { code: "protocol" }, JSON.stringify(text));
   }
 });
