@@ -4,7 +4,15 @@ export type Role = (typeof roles)[number];
 
 /** Every error of the plane: `{"error": {…}}`. */
 export interface ErrorBody {
-  readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint?: string;
+    /** With code `policy-denied`: every rule of the gate and what it found. */
+    readonly reasons?: readonly { readonly rule: string; readonly result: "pass" | "fail"; readonly message: string }[];
+    /** With code `policy-denied`: digest of the verdict, kept as a blob. */
+    readonly verdict?: string;
+  };
 }
 
 /** `POST /api/v1/tokens` (admin). */
@@ -22,6 +30,19 @@ export interface TokenResponse {
   /** Opaque, begins with `tly_`; shown this once. */
   readonly token: string;
   /** Milliseconds since 1970. */
+  readonly expires: number;
+}
+
+/** `GET /api/v1/tokens` (admin): what was given out and holds, without the tokens themselves. */
+export interface TokenList {
+  readonly tokens: readonly TokenItem[];
+}
+export interface TokenItem {
+  readonly role: Role;
+  readonly repository?: string;
+  readonly note?: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
   readonly expires: number;
 }
 
@@ -52,4 +73,7 @@ export interface IdentityBody {
   readonly key: string;
   readonly may: readonly string[];
   readonly repositories: readonly string[];
+}
+export interface IdentityList {
+  readonly identities: readonly IdentityBody[];
 }

@@ -23,6 +23,22 @@ export interface StatementItem extends StatementResponse {
   readonly signedBy: readonly string[];
 }
 
+/** `GET /api/v1/statements/<digest>/proof`: that the envelope is in the plane's log. Base64 is standard and padded. */
+export interface StatementProof {
+  /** Index in the plane's log. */
+  readonly index: number;
+  /** Size of the checkpoint's tree. */
+  readonly size: number;
+  /** The log's entry, base64. */
+  readonly entry: string;
+  /** The entry's leaf hash, base64. */
+  readonly leaf: string;
+  /** Inclusion proof from the leaf's sibling upward, base64 each. */
+  readonly proof: readonly string[];
+  /** The complete cosigned note. */
+  readonly checkpoint: string;
+}
+
 /** `GET /api/v1/lineage/<digest>`: what an artifact was made from, step by step, as signed statements say. */
 export interface LineageResponse {
   readonly root: Digest;

@@ -22,11 +22,18 @@ export interface DeviceStatus {
   readonly conflicts: readonly DeviceConflict[];
 }
 
+/** `GET /api/v1/devices`, in the order of enrolment. */
+export interface DeviceList {
+  readonly devices: readonly DeviceStatus[];
+}
+
 export interface DeviceConflict {
   readonly kind: "equivocated" | "diverged";
   readonly reason: string;
   /** Milliseconds since 1970 by the plane's clock. */
   readonly at: number;
+  /** Digest of the blob that holds the notes and the proof. */
+  readonly evidence: string;
 }
 
 /** `POST /api/v1/devices/<id>/revoke` (admin). */
