@@ -35,7 +35,7 @@ function requireSame(signed: ModelResource, actual: ModelResource | undefined): 
   }
 }
 
-/** The reference tool, up to its version 1.0, called the only file of a model `.`. */
+/** The reference tool (1.1.1) calls the only file of a model `.`, where the specification has it called by its name. */
 function namedAsSigned({ resources }: ModelSignature, files: readonly FileEntry[]): readonly FileEntry[] {
   const [only, ...others] = files;
   const isOldSingle = only !== undefined && others.length === 0 && resources.every((resource) => resource.path === ".");
