@@ -216,7 +216,7 @@ test("a sync that is stopped anywhere goes on at the last stored package", async
   let requests = 0;
   const stopping: typeof fetch = async (...call) => {
     requests += 1;
-    if (requests % 3 === 0) throw new TypeError("fetch failed");
+    if (requests % 5 === 0) throw new TypeError("fetch failed");
     return fetch(...call);
   };
   const options = { log: device.ledger, latest: device.ledger.latest!, fetch: stopping };

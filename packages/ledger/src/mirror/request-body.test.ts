@@ -77,7 +77,7 @@ test("a gzip body that is cut or damaged keeps the packages that came whole", as
   assert.ok([202, 400].includes(cut.status), cut.text);
   const stored = mirror.mirror.log(ORIGIN)!.nextEntry;
   assert.equal(stored % 256, 0);
-  const flipped = zipped.slice();
+  const flipped = Uint8Array.from(zipped);
   flipped[flipped.length - 6]! ^= 1;
   const damaged = await send(flipped, "gzip");
   assert.ok([202, 400].includes(damaged.status), damaged.text);

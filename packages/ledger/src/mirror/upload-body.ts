@@ -66,7 +66,7 @@ export function formatPackage(entries: readonly Uint8Array[], proof: readonly Ha
 /** Reads the header. LedgerError `protocol` when it is cut short or malformed. */
 export async function readUploadHeader(reader: ByteReader): Promise<UploadHeader> {
   const origin = decodeOrigin(await readSized(reader, "the origin"));
-  if (!(await reader.fill(16))) throw cutShort("the range");
+  if (!(await reader.fill(16))) throw cutShort(reader, "the range");
   const [start, end] = [takeUint64(reader), takeUint64(reader)];
   if (start > end) throw new LedgerError("protocol", `the upload starts at ${start}, after its end ${end}`);
   return Object.freeze({ origin, start, end, ticket: (await readSized(reader, "the ticket")).slice() });
@@ -94,9 +94,9 @@ export async function readPackage(reader: ByteReader, range: PackageRange): Prom
 }
 
 async function readSized(reader: ByteReader, what: string): Promise<Uint8Array> {
-  if (!(await reader.fill(2))) throw cutShort(`the length of ${what}`);
+  if (!(await reader.fill(2))) throw cutShort(reader, `the length of ${what}`);
   const length = reader.takeUint16();
-  if (!(await reader.fill(length))) throw cutShort(what);
+  if (!(await reader.fill(length))) throw cutShort(reader, what);
   return reader.take(length);
 }
 
@@ -115,6 +115,7 @@ function takeUint64(reader: ByteReader): number {
   return Number(value);
 }
 
-function cutShort(what: string): LedgerError {
-  return new LedgerError("protocol", `the body ends within ${what}`);
+function cutShort({ broken }: ByteReader, what: string): LedgerError {
+  const why = broken === undefined ? "the body ends" : `the body broke off (${broken.message})`;
+  return new LedgerError("protocol", `${why} within ${what}`, { cause: broken });
 }

@@ -67,10 +67,15 @@ async function readBody(request: IncomingMessage, limit: number): Promise<Uint8A
   return Buffer.concat(chunks);
 }
 
-function write(request: IncomingMessage, response: ServerResponse, { status, headers, body }: ProtocolResponse): void {
+function write(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, headers, body }: ProtocolResponse,
+  keepAlive: boolean,
+): void {
   const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
   // What was not read of a body would be taken for the next request.
-  const connection = request.complete ? {} : { connection: "close" };
+  const connection = request.complete && keepAlive ? {} : { connection: "close" };
   response.writeHead(status, { ...headers, ...connection, "content-length": length });
   response.end(request.method === "HEAD" ? undefined : body);
 }
