@@ -103,7 +103,7 @@ export class LoopbackPlane {
     this.#server = createServer((request, response) => {
       this.requests.push(`${request.method} ${request.url}`);
       if (this.intercept(request, response)) return;
-      this.#answer(request, response).catch((error: Error) => sendError(response, 500, "internal", error.message));
+      this.#answer(request, response).catch((error: Error) => sendError(response, error));
     });
     await new Promise<void>((resolve) => this.#server!.listen(this.#port, "127.0.0.1", resolve));
     this.#port = (this.#server.address() as AddressInfo).port;
@@ -171,7 +171,7 @@ export class LoopbackPlane {
     if (path === "/api/v1/sessions/nonce") return sendJson(response, { nonce: randomBytes(16).toString("hex") });
     if (path === "/api/v1/sessions") return this.#openSession(response, (await jsonOf(request)) as SessionRequest);
     if (!this.#tokens.has((request.headers.authorization ?? "").replace("Bearer ", ""))) {
-      return sendError(response, 401, "unauthorized", "no token that this plane knows");
+      throw new Refused(401, "unauthorized", "no token that this plane knows");
     }
     if (path === "/api/v1/genesis") {
       return sendJson(response, { plane: this.keys.name, checkpoint: this.log.latest!.note });
@@ -182,24 +182,26 @@ export class LoopbackPlane {
     if (path === "/log/checkpoint") return sendText(response, this.log.latest!.note);
     if (path.startsWith("/log/tile/")) {
       const tile = await this.log.tile(path.slice("/log/".length), this.log.size);
-      return tile === undefined ? sendError(response, 404, "not-found", path) : void response.end(tile);
+      if (tile === undefined) throw new Refused(404, "not-found", path);
+      response.end(tile);
+      return;
     }
     if (path.startsWith("/api/v1/blobs/")) return this.#putBlob(response, path.slice(14), await bytesOf(request));
     if (path.startsWith("/api/v1/channels/")) {
       const channel = path.slice("/api/v1/channels/".length).replace(/\/([^/]+)$/, ":$1");
-      if (!this.channels.has(channel)) return sendError(response, 404, "not-found", `no channel ${channel}`);
+      if (!this.channels.has(channel)) throw new Refused(404, "not-found", `no channel ${channel}`);
       return sendJson(response, await this.channelAnswer(channel, Number(searchParams.get("pinned"))));
     }
-    sendError(response, 404, "not-found", path);
+    throw new Refused(404, "not-found", path);
   }
 
   #openSession(response: ServerResponse, { origin, nonce, signature }: SessionRequest): void {
     const key = this.devices.get(origin)?.find(({ type }) => type === 1);
-    if (key === undefined) return sendError(response, 403, "forbidden", `${origin} is not enrolled`);
+    if (key === undefined) throw new Refused(403, "forbidden", `${origin} is not enrolled`);
     const spki = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), key.publicKey]);
     const publicKey = createPublicKey({ key: spki, format: "der", type: "spki" });
     if (!verify(null, utf8(sessionMessage(origin, nonce)), publicKey, fromBase64(signature))) {
-      return sendError(response, 403, "forbidden", "the nonce is not signed by the device");
+      throw new Refused(403, "forbidden", "the nonce is not signed by the device");
     }
     const token = `tly_${randomBytes(8).toString("hex")}`;
     this.#tokens.add(token);
@@ -208,14 +210,14 @@ export class LoopbackPlane {
 
   #enroll(response: ServerResponse, { origin, genesis, checkpoint }: EnrollRequest): void {
     const entry = decodeEntry(fromBase64(genesis));
-    if (entry.kind !== "genesis") return sendError(response, 400, "bad-request", "no genesis entry");
+    if (entry.kind !== "genesis") throw new Refused(400, "bad-request", "no genesis entry");
     verifyAllOf(parseNote(checkpoint), origin, entry.keySet);
     this.devices.set(origin, entry.keySet);
     sendJson(response, { origin, index: this.devices.size });
   }
 
   #putBlob(response: ServerResponse, digest: string, bytes: Uint8Array): void {
-    if (digestOf(bytes) !== digest) return sendError(response, 400, "bad-request", "the blob has another digest");
+    if (digestOf(bytes) !== digest) throw new Refused(400, "bad-request", "the blob has another digest");
     this.blobs.set(digest, bytes);
     sendJson(response, {});
   }
@@ -255,6 +257,19 @@ function sendJson(response: ServerResponse, value: object): void {
   response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
 }
 
-function sendError(response: ServerResponse, status: number, code: string, message: string): void {
-  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ error: { code, message } }));
+function sendError(response: ServerResponse, error: Error): void {
+  const { status, code } = error instanceof Refused ? error : { status: 500, code: "internal" };
+  const body = JSON.stringify({ error: { code, message: error.message } });
+  response.writeHead(status, { "content-type": "application/json" }).end(body);
+}
+
+class Refused extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
 }
