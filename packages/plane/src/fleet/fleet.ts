@@ -59,6 +59,8 @@ export class Fleet {
   readonly #logs: PlaneLogs;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
+  /** Notes that are stored already, so that not every round asks for them. */
+  readonly #kept = new Set<string>();
   /** Enrolments are few: one at a time, so that a token is used once. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -186,7 +188,38 @@ export class Fleet {
     const rows = await this.#db.query<{ origin: string }>("SELECT origin FROM device WHERE fleet_index < ?", [
       fleetSize,
     ]);
-    return sortHeadLeaves(rows.map(({ origin }) => headOf(origin, mirror)));
+    const leaves = rows.map(({ origin }) => headOf(origin, mirror));
+    for (const { origin } of leaves) await this.#keepNotes(origin, mirror);
+    return sortHeadLeaves(leaves);
+  }
+
+  /** A heads entry names notes by their hash, and the mirror keeps only the newest: so they are kept here. */
+  async #keepNotes(origin: string, mirror: Mirror): Promise<void> {
+    const log = mirror.log(origin);
+    for (const head of [log?.pending, log?.mirrored]) {
+      if (head === undefined) continue;
+      const { size } = head.checkpoint;
+      const key = `${origin} ${size}`;
+      if (this.#kept.has(key)) continue;
+      const bytes = utf8(head.note);
+      await this.#blobs.put(digestOf(bytes), bytes);
+      await this.#db.run("INSERT INTO device_note (origin, size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
+        origin,
+        size,
+        digestOf(bytes),
+      ]);
+      if (this.#kept.size > 10_000) this.#kept.clear();
+      this.#kept.add(key);
+    }
+  }
+
+  /** A ledger's checkpoint of that size, where a heads entry has named it. */
+  async note(origin: string, size: number): Promise<Uint8Array | undefined> {
+    const [row] = await this.#db.query<{ note: Digest }>("SELECT note FROM device_note WHERE origin = ? AND size = ?", [
+      origin,
+      size,
+    ]);
+    return row && this.#blobs.bytes(row.note, 1_000_000);
   }
 
   async onConflict(conflict: Conflict): Promise<void> {

@@ -12,8 +12,8 @@ export interface SealerOptions {
   readonly checkpoints: { readonly log: Checkpoints; readonly fleet: Checkpoints };
   readonly heads: HeadsStore;
   readonly witnesses: Witnesses;
-  /** The newest head of every ledger ever admitted, sorted, and how many fleet entries that is as of. */
-  readonly currentHeads: () => Promise<readonly HeadLeaf[]>;
+  /** The newest head of every ledger admitted by the first `fleetSize` entries of the fleet log, sorted. */
+  readonly currentHeads: (fleetSize: number) => Promise<readonly HeadLeaf[]>;
   readonly clock: Clock;
   /** Milliseconds between seals, at the least. */
   readonly intervalMs: number;
@@ -140,7 +140,7 @@ export class Sealer {
   async #appendHeads(): Promise<void> {
     const { logs, heads, currentHeads } = this.#options;
     const fleet = logs.fleet.latest!.checkpoint;
-    const leaves = await currentHeads();
+    const leaves = await currentHeads(fleet.size);
     const last = await heads.last();
     const changed = changedHeads(last === undefined ? [] : await heads.leaves(last.index), leaves);
     if (last !== undefined && changed.length === 0 && last.fleetSize === fleet.size) return;

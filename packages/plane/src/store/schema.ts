@@ -11,6 +11,7 @@ const access = [
   "CREATE TABLE conflict (origin TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, held TEXT NOT NULL, refused TEXT NOT NULL, proof TEXT NOT NULL, PRIMARY KEY (origin, held, refused))",
   "CREATE TABLE checkpoint (log TEXT NOT NULL, note TEXT NOT NULL, size INTEGER NOT NULL, not_before INTEGER, not_after INTEGER, PRIMARY KEY (log, note))",
   "CREATE INDEX checkpoint_size ON checkpoint (log, size)",
+  "CREATE TABLE device_note (origin TEXT NOT NULL, size INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY (origin, size))",
   "CREATE TABLE heads (idx INTEGER PRIMARY KEY, fleet_size INTEGER NOT NULL, base INTEGER, leaves BLOB NOT NULL)",
 ];
 

@@ -1,0 +1,44 @@
+import type { Role } from "@tally/evidence";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Bearer } from "../access/tokens.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who asks; undefined on public routes. */
+    bearer: Bearer | undefined;
+  }
+}
+
+/** Who may call a route: anyone, the holder of an enrolment token, or these roles. */
+export type Access = "public" | "enrolment" | readonly Role[];
+
+/** A route as data: what serves it, who may call it, and what the OpenAPI document says of it. */
+export interface Route {
+  readonly method: "GET" | "POST" | "PUT";
+  readonly url: string;
+  readonly access: Access;
+  readonly summary: string;
+  readonly tag: "evidence" | "fleet" | "statements" | "access" | "logs" | "health";
+  readonly schema?: Readonly<Record<string, unknown>>;
+  /** Bytes; left out: 1 MiB. */
+  readonly bodyLimit?: number;
+  readonly handle: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+}
+
+/** JSON schemas that many routes share. */
+export const text = { type: "string", maxLength: 4096 } as const;
+export const count = { type: "integer", minimum: 0 } as const;
+export const digest = { type: "string", pattern: "^sha256:[0-9a-f]{64}$" } as const;
+export const deviceId = { type: "string", pattern: "^[0-9a-f]{32}$" } as const;
+
+export function object(
+  properties: Readonly<Record<string, unknown>>,
+  required: readonly string[] = Object.keys(properties),
+): Readonly<Record<string, unknown>> {
+  return { type: "object", properties, required, additionalProperties: false };
+}
+
+/** Digits of a query parameter as a number. */
+export function numberOf(value: unknown): number | undefined {
+  return typeof value === "string" && /^\d{1,16}$/.test(value) ? Number(value) : undefined;
+}

@@ -1,0 +1,116 @@
+import { type IdentityBody, type NonceRequest, roles, type SessionRequest, type TokenRequest } from "@tally/evidence";
+import type { PlaneParts } from "../../parts.ts";
+import { object, type Route, text } from "../route.ts";
+
+const day = 86_400;
+
+/** Tokens, sessions of devices, and the identities that statements are taken from. */
+export function accessRoutes({ tokens, sessions, fleet, identities }: PlaneParts): readonly Route[] {
+  return [
+    {
+      method: "POST",
+      url: "/api/v1/tokens",
+      access: ["admin"],
+      summary: "make an access token",
+      tag: "access",
+      schema: {
+        body: object(
+          {
+            role: { enum: roles.filter((role) => role !== "device") },
+            repository: text,
+            expiresIn: { type: "integer", minimum: 1, maximum: 3650 * day },
+            note: text,
+          },
+          ["role"],
+        ),
+      },
+      async handle(request, reply) {
+        const { role, repository = "*", expiresIn = 30 * day, note } = request.body as TokenRequest;
+        reply.code(201);
+        return tokens.create({ role, repository, origin: null }, expiresIn * 1000, note);
+      },
+    },
+    {
+      method: "POST",
+      url: "/api/v1/enrolment-tokens",
+      access: ["admin"],
+      summary: "make a one-time token that enrols one device",
+      tag: "access",
+      schema: {
+        body: object({ name: text, group: text, expiresIn: { type: "integer", minimum: 1, maximum: 365 * day } }, []),
+      },
+      async handle(request, reply) {
+        const {
+          name,
+          group,
+          expiresIn = 7 * day,
+        } = request.body as { name?: string; group?: string; expiresIn?: number };
+        reply.code(201);
+        return fleet.createToken(name, group, expiresIn * 1000);
+      },
+    },
+    {
+      method: "POST",
+      url: "/api/v1/sessions/nonce",
+      access: "public",
+      summary: "a nonce for a device to sign",
+      tag: "access",
+      schema: { body: object({ origin: text }) },
+      async handle(request) {
+        return { nonce: sessions.nonce((request.body as NonceRequest).origin) };
+      },
+    },
+    {
+      method: "POST",
+      url: "/api/v1/sessions",
+      access: "public",
+      summary: "an hour's token for a device that has signed its nonce",
+      tag: "access",
+      schema: { body: object({ origin: text, nonce: text, signature: text }) },
+      async handle(request) {
+        const { origin, nonce, signature } = request.body as SessionRequest;
+        return sessions.open(origin, nonce, signature, await fleet.keySet(origin));
+      },
+    },
+    {
+      method: "POST",
+      url: "/api/v1/identities",
+      access: ["admin"],
+      summary: "say whose statements the plane takes, and about what",
+      tag: "access",
+      schema: {
+        body: object({
+          name: text,
+          key: { type: "string", maxLength: 16_384 },
+          may: { type: "array", items: text, maxItems: 16 },
+          repositories: { type: "array", items: text, maxItems: 1000 },
+        }),
+      },
+      async handle(request, reply) {
+        await identities.add(request.body as IdentityBody);
+        reply.code(201);
+        return { added: (request.body as IdentityBody).name };
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/identities",
+      access: ["admin", "publisher", "approver", "auditor"],
+      summary: "whose statements the plane takes",
+      tag: "access",
+      async handle() {
+        return { identities: await identities.list() };
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/trust",
+      access: ["admin", "publisher", "approver", "auditor", "scientist"],
+      summary: "the plane's own trust file: convenient, and worth nothing until it is compared out of band",
+      tag: "access",
+      async handle(_, reply) {
+        return reply.type("application/json").send(Buffer.from(await identities.trustFile()));
+      },
+    },
+  ];
+}

@@ -1,0 +1,38 @@
+import type { Readiness } from "@tally/evidence";
+import type { PlaneParts } from "../../parts.ts";
+import type { Route } from "../route.ts";
+
+/** Whether the process lives, and whether it can answer with proof. */
+export function healthRoutes({ checkpoints, witnesses, sealer }: PlaneParts): readonly Route[] {
+  return [
+    {
+      method: "GET",
+      url: "/healthz",
+      access: "public",
+      summary: "the process answers",
+      tag: "health",
+      async handle() {
+        return { status: "ok" };
+      },
+    },
+    {
+      method: "GET",
+      url: "/readyz",
+      access: "public",
+      summary: "whether checkpoints are signed and cosigned, and what each witness last said",
+      tag: "health",
+      async handle(_, reply) {
+        const newest = await checkpoints.log.newest();
+        const { problem } = sealer;
+        const ready = newest !== undefined && problem === undefined;
+        const body: Readiness = {
+          ready,
+          cosignedSize: newest?.size ?? null,
+          witnesses: witnesses.states,
+          ...(problem !== undefined && { problem }),
+        };
+        return reply.code(ready ? 200 : 503).send(body);
+      },
+    },
+  ];
+}

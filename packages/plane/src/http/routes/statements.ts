@@ -1,0 +1,153 @@
+import { type Digest, envelopeMediaType, parseDigest, toBase64 } from "@tally/evidence";
+import { PlaneError } from "../../error.ts";
+import type { PlaneParts } from "../../parts.ts";
+import { digest, numberOf, object, type Route, text } from "../route.ts";
+
+const readers = ["admin", "publisher", "approver", "auditor", "scientist"] as const;
+const maxBlobBytes = 16_000_000;
+
+/** Statements, channels, lineage, and blobs that entries name. */
+export function statementRoutes(parts: PlaneParts): readonly Route[] {
+  const { statements, channels, lineage, sealer, checkpoints, blobs, repositoryOf } = parts;
+  return [
+    {
+      method: "POST",
+      url: "/api/v1/statements",
+      access: ["admin", "publisher", "approver", "scientist"],
+      summary: "add a signed statement to the plane's log; the body is its DSSE envelope",
+      tag: "statements",
+      async handle(request, reply) {
+        if (!Buffer.isBuffer(request.body)) {
+          throw new PlaneError("bad-request", `send the envelope's bytes as ${envelopeMediaType}`);
+        }
+        reply.code(201);
+        return statements.add(request.body, request.bearer!.role);
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/statements",
+      access: [...readers, "device"],
+      summary: "statements by subject and type",
+      tag: "statements",
+      schema: { querystring: object({ subject: digest, type: text }, []) },
+      async handle(request) {
+        const { subject, type } = request.query as { subject?: Digest; type?: string };
+        return { statements: await statements.list({ ...(subject && { subject }), ...(type && { type }) }) };
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/statements/:digest",
+      access: [...readers, "device"],
+      summary: "a statement's envelope, as it was signed",
+      tag: "statements",
+      schema: { params: object({ digest }) },
+      async handle(request, reply) {
+        const envelope = await statements.envelope(parseDigest((request.params as { digest: string }).digest));
+        return reply.type(envelopeMediaType).send(Buffer.from(envelope));
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/statements/:digest/proof",
+      access: [...readers, "device"],
+      summary: "proof that a statement is in the plane's log, under the newest cosigned checkpoint",
+      tag: "statements",
+      schema: { params: object({ digest }) },
+      async handle(request) {
+        const envelope = parseDigest((request.params as { digest: string }).digest);
+        const row = await statements.row(envelope);
+        if (row === undefined) throw new PlaneError("not-found", `the plane's log has no statement ${envelope}`);
+        await sealer.covering(row.index);
+        const newest = (await checkpoints.log.newest())!;
+        const { entry, proof } = await statements.proof(envelope, newest.size);
+        const note = Buffer.from(await checkpoints.log.bytes(newest.note)).toString("utf8");
+        return {
+          index: row.index,
+          size: newest.size,
+          entry: toBase64(entry),
+          proof: proof.map((hash) => toBase64(hash)),
+          checkpoint: note,
+        };
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/channels/*",
+      access: [...readers, "device"],
+      summary:
+        "what a channel leads to now, with every statement a device needs: /api/v1/channels/<repository>/<channel>",
+      tag: "statements",
+      schema: { querystring: object({ pinned: { type: "string", pattern: "^[0-9]{1,16}$" } }, []) },
+      async handle(request) {
+        const path = (request.params as { "*": string })["*"];
+        const slash = path.lastIndexOf("/");
+        if (slash < 1)
+          throw new PlaneError("bad-request", "name the repository and the channel: <repository>/<channel>");
+        const channel = `${path.slice(0, slash)}:${path.slice(slash + 1)}`;
+        const latest = await channels.latestIndex(channel);
+        if (latest !== undefined) await sealer.covering(latest);
+        const newest = await checkpoints.log.newest();
+        if (newest === undefined) throw new PlaneError("not-ready", "no checkpoint has been cosigned yet: try again");
+        const note = Buffer.from(await checkpoints.log.bytes(newest.note)).toString("utf8");
+        const pinned = numberOf((request.query as { pinned?: string }).pinned) ?? 0;
+        return channels.resolve(channel, pinned, { size: newest.size, note });
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/lineage/:digest",
+      access: readers,
+      summary: "what an artifact was made from, as signed statements say",
+      tag: "statements",
+      schema: { params: object({ digest }) },
+      async handle(request) {
+        return lineage.of(parseDigest((request.params as { digest: string }).digest));
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/data",
+      access: ["admin", "scientist", "auditor"],
+      summary: "segments of device ledgers that hold a model's records",
+      tag: "statements",
+      schema: { querystring: object({ model: digest }) },
+      async handle(request) {
+        const model = parseDigest((request.query as { model: string }).model);
+        const repository = await repositoryOf(model);
+        return { model, repository, segments: await lineage.segmentsOf(model, repository) };
+      },
+    },
+    {
+      method: "PUT",
+      url: "/api/v1/blobs/:digest",
+      access: ["device", "publisher", "admin"],
+      summary: "store bytes that an entry is going to name",
+      tag: "statements",
+      bodyLimit: maxBlobBytes,
+      schema: { params: object({ digest }) },
+      async handle(request, reply) {
+        const wanted = parseDigest((request.params as { digest: string }).digest);
+        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+        await blobs.put(wanted, body);
+        reply.code(201);
+        return { digest: wanted, size: body.length };
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/blobs/:digest",
+      access: ["admin", "auditor", "publisher", "approver", "device"],
+      summary: "stored bytes by digest",
+      tag: "statements",
+      schema: { params: object({ digest }) },
+      async handle(request, reply) {
+        const wanted = parseDigest((request.params as { digest: string }).digest);
+        if ((await blobs.has(wanted)) === undefined)
+          throw new PlaneError("not-found", `no blob ${wanted} is stored here`);
+        return reply.type("application/octet-stream").send((await blobs.get(wanted)).stream);
+      },
+    },
+  ];
+}

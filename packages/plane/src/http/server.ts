@@ -1,0 +1,203 @@
+import swagger from "@fastify/swagger";
+import { type ErrorBody, envelopeMediaType } from "@tally/evidence";
+import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import { tokenOf } from "../access/tokens.ts";
+import { PlaneError, type PlaneErrorCode } from "../error.ts";
+import type { PlaneParts } from "../parts.ts";
+import type { Route } from "./route.ts";
+import { accessRoutes } from "./routes/access.ts";
+import { evidenceRoutes } from "./routes/evidence.ts";
+import { fleetRoutes } from "./routes/fleet.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { logRoutes } from "./routes/logs.ts";
+import { statementRoutes } from "./routes/statements.ts";
+
+export interface ServerOptions {
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  /** Structured logs on stdout, one JSON object a line; off in tests. */
+  readonly log?: boolean;
+}
+
+const statusOf: Readonly<Record<PlaneErrorCode, number>> = {
+  "bad-request": 400,
+  unauthorized: 401,
+  forbidden: 403,
+  blocked: 403,
+  "policy-denied": 403,
+  "not-found": 404,
+  conflict: 409,
+  "too-large": 413,
+  "not-ready": 503,
+  "refuses-to-sign": 503,
+  configuration: 500,
+  internal: 500,
+};
+
+/** Every route of the API, as data: the server registers it, the OpenAPI document shows it, a test tries every role on it. */
+export function routesOf(parts: PlaneParts): readonly Route[] {
+  return [
+    ...healthRoutes(parts),
+    ...accessRoutes(parts),
+    ...fleetRoutes(parts),
+    ...statementRoutes(parts),
+    ...evidenceRoutes(parts),
+    ...logRoutes(parts),
+  ];
+}
+
+/** The HTTP server of a plane, ready to listen. */
+export async function createServer(parts: PlaneParts, options: ServerOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    ...(options.tls && { https: options.tls }),
+    bodyLimit: 1024 * 1024,
+    // Idle connections end; a registry upload may take as long as it moves, and the registry itself ends silent ones.
+    connectionTimeout: 60_000,
+    requestTimeout: 0,
+    http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000 },
+    keepAliveTimeout: 30_000,
+    routerOptions: { maxParamLength: 512 },
+    forceCloseConnections: "idle",
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    logger: options.log === true && {
+      level: "info",
+      redact: ["req.headers.authorization", "req.headers.cookie"],
+      serializers: { req: ({ method, url }) => ({ method, url: String(url).split("?")[0] }) },
+    },
+  }) as unknown as FastifyInstance;
+  await app.register(swagger, {
+    openapi: {
+      info: { title: "Tally plane", version: "0.1.0", description: "Roles and tokens, logs, answers with proof." },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+    },
+  });
+  readBodies(app);
+  app.decorateRequest("bearer", undefined);
+  for (const route of routesOf(parts)) register(app, route, parts);
+  mountRegistry(app, parts);
+  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  app.setNotFoundHandler(async (request, reply) =>
+    reply
+      .code(404)
+      .send(
+        bodyOf(
+          "not-found",
+          `there is no ${request.method} ${request.url.split("?")[0]}`,
+          "GET /openapi.json lists what there is",
+        ),
+      ),
+  );
+  app.setErrorHandler((error, request, reply) => {
+    const { status, body } = describe(error);
+    if (status >= 500) request.log.error({ err: error }, "request failed");
+    return reply.code(status).send(body);
+  });
+  await app.ready();
+  return app;
+}
+
+function register(app: FastifyInstance, route: Route, parts: PlaneParts): void {
+  const { method, url, access, summary, tag, schema = {}, bodyLimit, handle } = route;
+  const security = access === "public" ? [] : [{ token: [] as string[] }];
+  const roles = typeof access === "string" ? access : access.join(", ");
+  app.route({
+    method,
+    url,
+    ...(bodyLimit !== undefined && { bodyLimit }),
+    schema: { summary, tags: [tag], security, description: `Access: ${roles}.`, ...schema },
+    onRequest: async (request) => authorise(request, route, parts),
+    handler: handle,
+  });
+}
+
+/** Decides by role before a byte of the body is read. */
+async function authorise(request: FastifyRequest, { access }: Route, { tokens }: PlaneParts): Promise<void> {
+  if (typeof access === "string") return;
+  const token = tokenOf(request.headers.authorization);
+  const bearer = token === undefined ? undefined : await tokens.find(token);
+  if (bearer === undefined) {
+    throw new PlaneError(
+      "unauthorized",
+      token === undefined ? "no token was given" : "the token is unknown or has expired",
+      {
+        hint: "send `Authorization: Bearer tly_…`",
+      },
+    );
+  }
+  if (!access.includes(bearer.role)) {
+    throw new PlaneError("forbidden", `a ${bearer.role} may not do this`, {
+      hint: `it takes one of: ${access.join(", ")}`,
+    });
+  }
+  request.bearer = bearer;
+}
+
+/** JSON as JSON; every other body as bytes; uploads of entries and of the registry untouched, as a stream. */
+function readBodies(app: FastifyInstance): void {
+  app.removeContentTypeParser("text/plain");
+  const raw = { parseAs: "buffer" } as const;
+  for (const type of [envelopeMediaType, "text/plain", "application/vnd.in-toto+json"]) {
+    app.addContentTypeParser(type, raw, (_request, body, done) => done(null, body));
+  }
+  app.addContentTypeParser("*", (request, payload, done) => {
+    if (request.url.startsWith("/add-entries") || request.url.startsWith("/v2/")) {
+      done(null, undefined);
+      return;
+    }
+    const limit = request.routeOptions.bodyLimit ?? 1024 * 1024;
+    collect(payload, limit).then((body) => done(null, body), done);
+  });
+}
+
+async function collect(payload: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of payload) {
+    length += chunk.length;
+    if (length > limit) throw new PlaneError("too-large", `the body is larger than ${limit} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function mountRegistry(app: FastifyInstance, { registry }: PlaneParts): void {
+  const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;
+  for (const url of ["/v2", "/v2/", "/v2/*"]) {
+    app.route({
+      method: [...methods],
+      url,
+      schema: { hide: true },
+      exposeHeadRoute: false,
+      // Taken before a body is parsed: blobs are streams of any length.
+      onRequest: async (request, reply) => {
+        reply.hijack();
+        await registry.handle(request.raw, reply.raw);
+      },
+      handler: async () => undefined,
+    });
+  }
+}
+
+function describe(error: unknown): { status: number; body: ErrorBody } {
+  const { code, message, hint, statusCode, validation } = error as {
+    code?: unknown;
+    message: string;
+    hint?: string;
+    statusCode?: number;
+    validation?: unknown;
+  };
+  if (error instanceof PlaneError) return { status: statusOf[error.code], body: bodyOf(error.code, message, hint) };
+  if (validation !== undefined) return { status: 400, body: bodyOf("bad-request", message) };
+  if ((error as Error).name === "EvidenceError") return { status: 400, body: bodyOf(String(code), message, hint) };
+  const named = (error as Error).name;
+  if (named === "OciError" || named === "LedgerError") {
+    const clients = new Set(["digest-mismatch", "protocol", "not-found", "too-large", "range-invalid"]);
+    if (clients.has(String(code)))
+      return { status: code === "not-found" ? 404 : 400, body: bodyOf(String(code), message, hint) };
+  }
+  if (statusCode !== undefined && statusCode < 500) return { status: statusCode, body: bodyOf("bad-request", message) };
+  return { status: 500, body: bodyOf("internal", "the plane could not do this", "its log says why; try again later") };
+}
+
+function bodyOf(code: string, message: string, hint?: string): ErrorBody {
+  return { error: { code, message, ...(hint !== undefined && { hint }) } };
+}

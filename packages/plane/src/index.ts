@@ -1,0 +1,5 @@
+export { PlaneError, type PlaneErrorCode } from "./error.ts";
+export type { Route } from "./http/route.ts";
+export { routesOf } from "./http/server.ts";
+export type { PlaneParts } from "./parts.ts";
+export { type Plane, type PlaneOptions, startPlane } from "./start-plane.ts";

@@ -1,0 +1,33 @@
+import type { Clock, Mirror } from "@tally/ledger";
+import type { BlobStore, Database, Registry } from "@tally/oci";
+import type { Sessions } from "./access/sessions.ts";
+import type { Tokens } from "./access/tokens.ts";
+import type { AuditSource } from "./audit/index.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import type { Checkpoints } from "./log/checkpoints.ts";
+import type { PlaneLogs } from "./log/plane-logs.ts";
+import type { Sealer } from "./log/sealer.ts";
+import type { Witnesses } from "./log/witnesses.ts";
+import type { Channels, Identities, Lineage, Statements } from "./statements/index.ts";
+
+/** A plane's parts, put together once by `startPlane` and handed to its routes. */
+export interface PlaneParts {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly logs: PlaneLogs;
+  readonly checkpoints: { readonly log: Checkpoints; readonly fleet: Checkpoints };
+  readonly witnesses: Witnesses;
+  readonly sealer: Sealer;
+  readonly mirror: Mirror;
+  readonly tokens: Tokens;
+  readonly sessions: Sessions;
+  readonly fleet: Fleet;
+  readonly identities: Identities;
+  readonly statements: Statements;
+  readonly channels: Channels;
+  readonly lineage: Lineage;
+  readonly registry: Registry;
+  readonly source: AuditSource;
+}

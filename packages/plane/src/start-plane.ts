@@ -1,0 +1,213 @@
+import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { parsePolicy, utf8 } from "@tally/evidence";
+import { type Clock, Mirror, nodeFiles, systemClock, writeDurably } from "@tally/ledger";
+import { createRegistry, FileBlobStore, openSqlite } from "@tally/oci";
+import { Sessions } from "./access/sessions.ts";
+import { Tokens } from "./access/tokens.ts";
+import { PlaneSource } from "./audit/plane-source.ts";
+import { PlaneError } from "./error.ts";
+import { Fleet } from "./fleet/fleet.ts";
+import { createServer } from "./http/server.ts";
+import { fleetOrigin, logOrigin, openPlaneKeys } from "./keys/plane-keys.ts";
+import { Checkpoints } from "./log/checkpoints.ts";
+import { HeadsStore } from "./log/heads-store.ts";
+import { PlaneLogs } from "./log/plane-logs.ts";
+import { Sealer } from "./log/sealer.ts";
+import { Witnesses } from "./log/witnesses.ts";
+import { EntryIndex } from "./mirror/entry-index.ts";
+import type { PlaneParts } from "./parts.ts";
+import { authoriseRegistry } from "./registry-access.ts";
+import { Channels, Identities, Lineage, Statements } from "./statements/index.ts";
+import { createTables } from "./store/schema.ts";
+
+export interface PlaneOptions {
+  /** Folder of this plane alone; created when absent. */
+  readonly dir: string;
+  /** What the plane is called in its origins: a schema-less URL, such as `tally.example/hospital`. Fixed at the first start. */
+  readonly name: string;
+  /** Default 127.0.0.1. Anything but loopback needs TLS, or `insecureHttp`. */
+  readonly host?: string;
+  /** Default 0: a free port. */
+  readonly port?: number;
+  /** C2SP tlog-policy text: `witness` lines with URLs, `quorum`. Default `quorum none`: times are then the plane's word. */
+  readonly witnessPolicy?: string;
+  /** Needed once, for a new folder with witnesses: an empty folder could also be a lost one. */
+  readonly init?: boolean;
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly insecureHttp?: boolean;
+  /** Milliseconds between seals; default 1000. */
+  readonly sealIntervalMs?: number;
+  /** Structured logs on stdout. */
+  readonly log?: boolean;
+  readonly clock?: Clock;
+}
+
+export interface Plane {
+  /** `http://127.0.0.1:4711`, without a slash at the end. */
+  readonly url: string;
+  /** The file with the first administrator's token. */
+  readonly adminTokenPath: string;
+  readonly parts: PlaneParts;
+  /** Finishes requests, seals a last time, gives the folder back. */
+  close(): Promise<void>;
+}
+
+const noWitnesses = "quorum none\n";
+
+/**
+ * Starts a control plane on one machine: SQLite, local files, the built-in registry.
+ *
+ * @throws PlaneError `configuration` for options that cannot hold, `refuses-to-sign` for damaged logs.
+ */
+export async function startPlane(options: PlaneOptions): Promise<Plane> {
+  const { dir, name, host = "127.0.0.1", clock = systemClock, witnessPolicy = noWitnesses } = options;
+  checkOptions(options, host);
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await checkFolder(dir, name, options);
+  const cleanup: (() => Promise<unknown>)[] = [];
+  let onSealingFailed = (_error: unknown): void => {};
+  try {
+    const policy = parsePolicy(witnessPolicy);
+    const keys = await openPlaneKeys(join(dir, "keys"), name);
+    const db = await openSqlite(join(dir, "plane.db"));
+    cleanup.push(() => db.close());
+    await createTables(db);
+    const blobs = new FileBlobStore(join(dir, "blobs"));
+    const logs = await PlaneLogs.open(join(dir, "logs"), name, keys, clock);
+    cleanup.push(() => logs.close());
+    const tokens = new Tokens(db, clock);
+    const fleet = new Fleet({ plane: name, db, blobs, logs, tokens, clock });
+    const index = new EntryIndex(db);
+    const mirror = await Mirror.open({
+      dir: join(dir, "mirror"),
+      witness: keys.witness,
+      mirror: keys.mirror,
+      keySet: (origin) => fleet.admission(origin),
+      inspect: (origin, from, entries) => index.take(origin, from, entries),
+      onConflict: (conflict) => fleet.onConflict(conflict),
+      onMirrored: (origin) => fleet.onMirrored(origin),
+      clock,
+    });
+    cleanup.push(() => mirror.close());
+    const checkpoints = {
+      log: new Checkpoints(logOrigin(name), db, blobs, policy),
+      fleet: new Checkpoints(fleetOrigin(name), db, blobs, policy),
+    };
+    const witnesses = new Witnesses(policy);
+    const heads = new HeadsStore(db);
+    const sealer = new Sealer({
+      logs,
+      checkpoints,
+      heads,
+      witnesses,
+      currentHeads: (fleetSize) => fleet.heads(mirror, fleetSize),
+      clock,
+      intervalMs: options.sealIntervalMs ?? 1000,
+      onError: (error) => onSealingFailed(error),
+    });
+    const identities = new Identities({ db, name, keys, policyText: witnessPolicy });
+    const statements = new Statements({ db, blobs, logs, identities, clock });
+    await statements.rebuild();
+    const registry = createRegistry({ blobs, db, authorize: authoriseRegistry(tokens), clock });
+    const channels = new Channels({ db, logs, statements });
+    const lineage = new Lineage({ db, statements, registry });
+    const source = new PlaneSource({ logs, checkpoints, heads, mirror, fleet, db, blobs, statements });
+    const parts: PlaneParts = {
+      name,
+      clock,
+      db,
+      blobs,
+      logs,
+      checkpoints,
+      witnesses,
+      sealer,
+      mirror,
+      tokens,
+      sessions: new Sessions(tokens, clock),
+      fleet,
+      identities,
+      statements,
+      channels,
+      lineage,
+      registry,
+      source,
+    };
+    const adminTokenPath = await firstAdministrator(dir, tokens);
+    const app = await createServer(parts, { ...(options.tls && { tls: options.tls }), log: options.log === true });
+    cleanup.push(() => app.close());
+    onSealingFailed = (error) => app.log.error({ err: error }, "sealing failed");
+    await sealer.seal().catch(onSealingFailed);
+    sealer.start();
+    cleanup.push(() => sealer.stop());
+    await app.listen({ host, port: options.port ?? 0 });
+    const { port } = app.server.address() as AddressInfo;
+    const scheme = options.tls === undefined ? "http" : "https";
+    return {
+      url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`,
+      adminTokenPath,
+      parts,
+      close: () => closeAll(cleanup),
+    };
+  } catch (error) {
+    await closeAll(cleanup);
+    throw error;
+  }
+}
+
+function checkOptions({ name, tls, insecureHttp }: PlaneOptions, host: string): void {
+  if (!/^[a-z0-9][a-z0-9.-]*(\/[a-z0-9][a-z0-9._-]*)*$/.test(name) || name.length > 128) {
+    throw new PlaneError("configuration", `"${name}" cannot be a plane's name`, {
+      hint: "write a schema-less URL in lower case, such as tally.example/hospital",
+    });
+  }
+  const loopback = host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+  if (tls !== undefined || loopback || insecureHttp === true) return;
+  throw new PlaneError("configuration", `plain HTTP on ${host} would show tokens to the network`, {
+    hint: "give a certificate and its key, listen on 127.0.0.1, or allow it with --insecure-http",
+  });
+}
+
+/** The folder's name is its own for good; a new one with witnesses has to be meant. */
+async function checkFolder(
+  dir: string,
+  name: string,
+  { witnessPolicy = noWitnesses, init }: PlaneOptions,
+): Promise<void> {
+  const path = join(dir, "plane.json");
+  const known = await readFile(path, "utf8").catch(() => undefined);
+  if (known !== undefined) {
+    const stored = (JSON.parse(known) as { name?: unknown }).name;
+    if (stored === name) return;
+    throw new PlaneError("configuration", `${dir} is the folder of plane ${String(stored)}, not of ${name}`, {
+      hint: "a plane keeps its name: it is in every origin and every signature",
+    });
+  }
+  if ((await readdir(dir)).length > 0 && init !== true) {
+    throw new PlaneError("configuration", `${dir} is not empty and holds no plane`, { hint: "give an empty folder" });
+  }
+  if (parsePolicy(witnessPolicy).witnesses.size > 0 && init !== true) {
+    throw new PlaneError("configuration", `${dir} is empty, and witnesses may already know a plane of this name`, {
+      hint: "for a new plane add --init; after a loss restore the backup instead",
+    });
+  }
+  await writeDurably(nodeFiles, path, utf8(`${JSON.stringify({ format: "tally-plane/v1", name }, null, 2)}\n`));
+}
+
+async function firstAdministrator(dir: string, tokens: Tokens): Promise<string> {
+  const path = join(dir, "admin.token");
+  if ((await nodeFiles.readWhole(path)) !== undefined) return path;
+  const { token } = await tokens.create(
+    { role: "admin", repository: "*", origin: null },
+    10 * 365 * 86_400_000,
+    "first",
+  );
+  await writeDurably(nodeFiles, path, utf8(`${token}\n`));
+  await chmod(path, 0o600);
+  return path;
+}
+
+async function closeAll(steps: (() => Promise<unknown>)[]): Promise<void> {
+  for (const step of steps.splice(0).reverse()) await step();
+}
