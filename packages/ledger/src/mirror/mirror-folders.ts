@@ -1,15 +1,12 @@
 import { join } from "node:path";
+import { LedgerError } from "../error.ts";
 import type { Files } from "../files/index.ts";
 import { originHash } from "../witness/origin-folder.ts";
 import { MirroredFolder } from "./mirrored-log.ts";
 
 const HASH = /^[0-9a-f]{64}$/;
 
-/**
- * The logs of a mirror, one folder each, named by the hash of the origin.
- *
- * A folder that cannot be opened takes nothing else down: its error is kept and met by whoever asks for that log.
- */
+/** The logs of a mirror, one folder each, named by the hash of the origin. */
 export class MirrorFolders {
   readonly #files: Files;
   readonly #dir: string;
@@ -44,8 +41,11 @@ export class MirrorFolders {
   /** The folder of an origin, made when it is new. Rejects with what is wrong with a folder that cannot be opened. */
   obtain(origin: string): Promise<MirroredFolder> {
     const hash = originHash(origin);
-    const opening = this.#opening.get(hash) ?? this.#begin(hash, origin);
+    const known = this.#opening.get(hash);
+    if (known !== undefined) return known;
+    const opening = this.#begin(hash, origin);
     this.#opening.set(hash, opening);
+    opening.catch(() => this.#opening.delete(hash));
     return opening;
   }
 
@@ -60,14 +60,13 @@ export class MirrorFolders {
     return folder;
   }
 
+  // A folder that cannot be opened takes nothing else down: whoever asks for its log tries again and meets the error.
   async #reopen(hash: string): Promise<void> {
     try {
       const origin = await MirroredFolder.originOf(this.#files, join(this.#dir, hash));
       if (origin !== undefined) await this.obtain(origin);
     } catch (error) {
-      const failed = Promise.reject<MirroredFolder>(error);
-      failed.catch(() => {});
-      this.#opening.set(hash, failed);
+      if (!(error instanceof LedgerError)) throw error;
     }
   }
 }

@@ -60,6 +60,13 @@ export class MirroredFolder implements MirroredLog {
       throw new LedgerError("wrong-origin", `${dir} holds ${head.checkpoint.origin}, not ${origin}`);
     }
     const store = await openStore(files, dir, origin, mirrored);
+    if (pending === undefined && (mirrored !== undefined || store.size > 0)) {
+      await store.close();
+      // Without it any first checkpoint would be taken, and the log could begin anew behind what was cosigned.
+      throw new LedgerError("damaged", `the pending checkpoint of ${origin} is missing in ${dir}`, {
+        hint: "restore pending.json; entries without it cannot have been stored",
+      });
+    }
     return new MirroredFolder(origin, dir, files, store, [pending, mirrored]);
   }
 

@@ -116,8 +116,8 @@ export class SimulatedDisk implements Files {
   }
 
   async list(directory: string): Promise<string[]> {
-    const below = [...this.#names.keys()].filter((path) => dirname(path) === directory);
-    return below.map((path) => path.slice(directory.length + 1)).sort();
+    const below = [...this.#names.keys()].filter((path) => path.startsWith(`${directory}/`));
+    return [...new Set(below.map((path) => path.slice(directory.length + 1).split("/")[0]!))].sort();
   }
 
   async makeDirectory(): Promise<void> {}

@@ -34,7 +34,7 @@ export async function serveWitness(options: ServeWitnessOptions): Promise<Witnes
         onError(error);
         return refusal(500, "the witness could not do this; try again later");
       })
-      .then((result) => write(request, response, result));
+      .then((result) => write(request, response, result, server.listening));
   });
   server.maxRequestsPerSocket = 1_000;
   await new Promise<void>((resolve, reject) => {
