@@ -1,25 +1,25 @@
-import type { Role, TokenItem } from "@tally/evidence";
+import { createHash, randomBytes } from "node:crypto";
+import type { Role } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
 import type { Database } from "@tally/oci";
-import { newTokenText, tokenHash } from "./token-text.ts";
 
-/** Who a token's bearer is to the plane. */
-export interface Access {
+/** Who is asking, as a token says. */
+export interface Bearer {
   readonly role: Role;
-  /** A pattern of repositories, `*` for any run of characters. */
+  /** A pattern of repositories; `*` is any run of characters. */
   readonly repository: string;
-  /** The ledger whose device this is, for role `device`. */
+  /** Of a device's session: its ledger. */
   readonly origin: string | null;
 }
 
-export interface NewToken extends Partial<Omit<Access, "role">> {
+interface TokenRow {
   readonly role: Role;
-  /** Milliseconds that it holds. */
-  readonly lifetime: number;
-  readonly note?: string | undefined;
+  readonly repository: string;
+  readonly origin: string | null;
+  readonly expires: number;
 }
 
-/** Tokens as the plane keeps them: by their hash, never themselves. */
+/** Access tokens: opaque, stored only as hashes. They grant access and never trust. */
 export class Tokens {
   readonly #db: Database;
   readonly #clock: Clock;
@@ -29,35 +29,54 @@ export class Tokens {
     this.#clock = clock;
   }
 
-  /** Makes a token; its text is in the answer and nowhere else. */
-  async issue({ role, repository = "*", origin = null, lifetime, note }: NewToken) {
-    const token = newTokenText();
-    const created = this.#clock.now();
-    const expires = created + lifetime;
-    await this.#db.run("DELETE FROM token WHERE expires <= ?", [created]);
-    const sql =
-      "INSERT INTO token (hash, role, repository, origin, note, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)";
-    await this.#db.run(sql, [tokenHash(token), role, repository, origin, note ?? null, created, expires]);
+  async create(bearer: Bearer, lifetimeMs: number, note?: string): Promise<{ token: string; expires: number }> {
+    const token = newToken();
+    const expires = this.#clock.now() + lifetimeMs;
+    await this.#db.run("INSERT INTO token (hash, role, repository, origin, expires, note) VALUES (?, ?, ?, ?, ?, ?)", [
+      hashToken(token),
+      bearer.role,
+      bearer.repository,
+      bearer.origin,
+      expires,
+      note ?? null,
+    ]);
     return { token, expires };
   }
 
-  /** Whose token this is; undefined when it is unknown or has expired. */
-  async find(token: string): Promise<Access | undefined> {
-    const sql = "SELECT role, repository, origin FROM token WHERE hash = ? AND expires > ?";
-    const [row] = await this.#db.query<{ role: Role; repository: string; origin: string | null }>(sql, [
-      tokenHash(token),
-      this.#clock.now(),
+  /** The bearer of a token that holds; undefined for any other text. */
+  async find(token: string): Promise<Bearer | undefined> {
+    const [row] = await this.#db.query<TokenRow>("SELECT role, repository, origin, expires FROM token WHERE hash = ?", [
+      hashToken(token),
     ]);
-    return row && Object.freeze(row);
+    if (row === undefined || row.expires <= this.#clock.now()) return undefined;
+    const { role, repository, origin } = row;
+    return { role, repository, origin };
   }
 
-  /** Those that hold, oldest first; device sessions are left out. */
-  async list(): Promise<TokenItem[]> {
-    const sql =
-      "SELECT role, repository, note, created, expires FROM token WHERE expires > ? AND role <> 'device' ORDER BY created";
-    const rows = await this.#db.query<TokenItem & { repository: string; note: string | null }>(sql, [
-      this.#clock.now(),
-    ]);
-    return rows.map(({ note, ...row }) => ({ ...row, ...(note === null ? {} : { note }) }));
+  /** Ends every session of a device. */
+  async endSessions(origin: string): Promise<void> {
+    await this.#db.run("DELETE FROM token WHERE origin = ?", [origin]);
   }
+
+  async dropExpired(): Promise<void> {
+    await this.#db.run("DELETE FROM token WHERE expires <= ?", [this.#clock.now()]);
+  }
+}
+
+export function newToken(): string {
+  return `tly_${randomBytes(32).toString("base64url")}`;
+}
+
+// Tokens carry 256 random bits, so a plain hash of one cannot be guessed back.
+export function hashToken(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}
+
+/** The token of a request: Bearer, or the password of Basic, which is how OCI clients send one. */
+export function tokenOf(authorization: string | undefined): string | undefined {
+  const [scheme = "", credentials = ""] = (authorization ?? "").split(" ", 2);
+  if (/^bearer$/i.test(scheme)) return credentials;
+  if (!/^basic$/i.test(scheme)) return undefined;
+  const text = Buffer.from(credentials, "base64").toString("utf8");
+  return text.includes(":") ? text.slice(text.indexOf(":") + 1) : undefined;
 }

@@ -21,6 +21,7 @@ import {
   parseCheckpoint,
   sha256,
   sortHeadLeaves,
+  toBase64,
   toHex,
   utf8,
   verifyAllOf,
@@ -227,10 +228,21 @@ export class Fleet {
     await this.#blobs.put(digestOf(held), held);
     await this.#blobs.put(digestOf(refused), refused);
     const proof = JSON.stringify(conflict.proof.map((hash) => toHex(hash)));
+    const evidence = utf8(evidenceOf(conflict));
+    await this.#blobs.put(digestOf(evidence), evidence);
     await this.#db.transaction(async (db) => {
       await db.run(
-        "INSERT INTO conflict (origin, kind, reason, at, held, refused, proof) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [conflict.origin, conflict.kind, conflict.reason, this.#clock.now(), digestOf(held), digestOf(refused), proof],
+        "INSERT INTO conflict (origin, kind, reason, at, held, refused, proof, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [
+          conflict.origin,
+          conflict.kind,
+          conflict.reason,
+          this.#clock.now(),
+          digestOf(held),
+          digestOf(refused),
+          proof,
+          digestOf(evidence),
+        ],
       );
       await db.run("UPDATE device SET state = ? WHERE origin = ? AND state IN ('enrolled', 'ok', 'diverged')", [
         conflict.kind,
@@ -308,8 +320,8 @@ export class Fleet {
       "SELECT idx, manifest, reason FROM load WHERE origin = ? AND outcome = 'refused' ORDER BY idx DESC LIMIT 20",
       [origin],
     );
-    const conflicts = await this.#db.query<{ kind: DeviceConflict["kind"]; reason: string; at: number }>(
-      "SELECT kind, reason, at FROM conflict WHERE origin = ? ORDER BY at DESC",
+    const conflicts = await this.#db.query<DeviceConflict>(
+      "SELECT kind, reason, at, evidence FROM conflict WHERE origin = ? ORDER BY at DESC",
       [origin],
     );
     const log = mirror.log(origin);
@@ -325,7 +337,7 @@ export class Fleet {
       lastSync: row.last_sync,
       records: counted?.n ?? 0,
       refusals: refusals.map(({ idx, manifest, reason }) => ({ index: idx, manifest, reason: reasonName(reason) })),
-      conflicts: conflicts.map(({ kind, reason, at }) => ({ kind, reason, at })),
+      conflicts: conflicts.map(({ kind, reason, at, evidence }) => ({ kind, reason, at, evidence })),
     };
   }
 
@@ -350,6 +362,12 @@ function headOf(origin: string, mirror: Mirror): HeadLeaf {
     mirroredSize: mirrored?.checkpoint.size ?? 0,
     mirroredRoot: mirrored?.checkpoint.root ?? emptyRoot,
   };
+}
+
+/** What a conflict consists of, for whoever wants to check it: two signed notes and a proof. */
+function evidenceOf({ origin, kind, reason, signed, offered, proof, old }: Conflict): string {
+  const hashes = proof.map((hash) => toBase64(hash));
+  return `${JSON.stringify({ format: "tally-conflict/v1", origin, kind, reason, held: signed, refused: offered, old, proof: hashes }, null, 2)}\n`;
 }
 
 function reasonName(code: number): string {

@@ -47,6 +47,7 @@ export function routesOf(parts: PlaneParts): readonly Route[] {
 
 /** The HTTP server of a plane, ready to listen. */
 export async function createServer(parts: PlaneParts, options: ServerOptions): Promise<FastifyInstance> {
+  // With TLS Fastify gives another type of server; what is used of it is the same.
   const app = Fastify({
     ...(options.tls && { https: options.tls }),
     bodyLimit: 1024 * 1024,
@@ -61,7 +62,12 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
     logger: options.log === true && {
       level: "info",
       redact: ["req.headers.authorization", "req.headers.cookie"],
-      serializers: { req: ({ method, url }) => ({ method, url: String(url).split("?")[0] }) },
+      serializers: {
+        req: (request: { method: string; url: string }) => ({
+          method: request.method,
+          url: request.url.split("?")[0]!,
+        }),
+      },
     },
   }) as unknown as FastifyInstance;
   await app.register(swagger, {

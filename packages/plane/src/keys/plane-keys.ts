@@ -1,63 +1,59 @@
+import { chmod, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { generatePrivateKeyPem, type KeySet, type KeyType, type NoteSigner, noteSignerFromPem } from "@tally/evidence";
+import { generatePrivateKeyPem, type KeySet, type NoteSigner, noteSignerFromPem, utf8 } from "@tally/evidence";
+import { nodeFiles, writeDurably } from "@tally/ledger";
 import { PlaneError } from "../error.ts";
-import { makePrivateFolder, readSecret, writeSecret } from "./key-file.ts";
 
-/** Everything that the plane signs with. The two logs share their keys; a note's text names the log. */
+/** The plane's names are fixed by its own: two logs and two cosigners. */
+export const logOrigin = (plane: string): string => `${plane}/log`;
+export const fleetOrigin = (plane: string): string => `${plane}/fleet`;
+
+/** Everything the plane signs with. Cosigners have keys of their own, as C2SP tlog-mirror asks. */
 export interface PlaneKeys {
   readonly log: readonly NoteSigner[];
   readonly fleet: readonly NoteSigner[];
-  /** Cosigns that a device's ledger only grew. */
   readonly witness: readonly NoteSigner[];
-  /** Cosigns that a device's entries are stored: another name and other keys. */
   readonly mirror: readonly NoteSigner[];
-  /** What both logs' checkpoints need. */
+  /** What the fleet log's first entry says. */
   readonly keySet: KeySet;
 }
 
-const files = [
-  { file: "ed25519.pem", algorithm: "ed25519" },
-  { file: "ml-dsa-44.pem", algorithm: "ml-dsa-44" },
-  { file: "witness-ed25519.pem", algorithm: "ed25519" },
-  { file: "witness-ml-dsa-44.pem", algorithm: "ml-dsa-44" },
-  { file: "mirror-ed25519.pem", algorithm: "ed25519" },
-  { file: "mirror-ml-dsa-44.pem", algorithm: "ml-dsa-44" },
-] as const;
+const algorithms = ["ed25519", "ml-dsa-44"] as const;
 
-/** Whether the folder has a plane's keys. */
-export async function hasPlaneKeys(dir: string): Promise<boolean> {
-  return (await readSecret(join(dir, files[0].file))) !== undefined;
-}
-
-/** Makes the keys that are missing, each 0600. Never replaces one. */
-export async function createPlaneKeys(dir: string): Promise<void> {
-  await makePrivateFolder(dir);
-  // The log's own first key comes last: its file says that the set is complete.
-  for (const { file, algorithm } of files.toReversed()) {
-    const path = join(dir, file);
-    if ((await readSecret(path)) === undefined) await writeSecret(path, generatePrivateKeyPem(algorithm));
-  }
-}
-
-/** @throws PlaneError `configuration` naming the file that is missing. */
-export async function readPlaneKeys(dir: string, name: string): Promise<PlaneKeys> {
-  const pems = await Promise.all(files.map(({ file }) => readPem(join(dir, file))));
-  const signers = (cosigner: string, types: readonly [KeyType, KeyType], at: number): NoteSigner[] =>
-    types.map((type, i) => noteSignerFromPem(cosigner, type, pems[at + i]!));
-  const log = signers(`${name}/log`, [1, 6], 0);
-  return Object.freeze({
+/** Reads the keys of the folder, and makes those that are missing: PEM, 0600. */
+export async function openPlaneKeys(dir: string, plane: string): Promise<PlaneKeys> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const [own, witness, mirror] = await Promise.all(
+    ["plane", "witness", "mirror"].map(async (name) =>
+      Promise.all(algorithms.map((algorithm) => openKey(join(dir, `${name}.${algorithm}.pem`), algorithm))),
+    ),
+  );
+  const signs = (name: string, [ed25519, mlDsa]: readonly string[], type: 1 | 4) => [
+    noteSignerFromPem(name, type, ed25519!),
+    noteSignerFromPem(name, 6, mlDsa!),
+  ];
+  const log = signs(logOrigin(plane), own!, 1);
+  return {
     log,
-    fleet: signers(`${name}/fleet`, [1, 6], 0),
-    witness: signers(`${name}/witness`, [4, 6], 2),
-    mirror: signers(`${name}/mirror`, [4, 6], 4),
+    fleet: signs(fleetOrigin(plane), own!, 1),
+    witness: signs(`${plane}/witness`, witness!, 4),
+    mirror: signs(`${plane}/mirror`, mirror!, 4),
     keySet: log.map(({ key }) => ({ type: key.type, publicKey: key.publicKey })),
-  });
+  };
 }
 
-async function readPem(path: string): Promise<string> {
-  const pem = await readSecret(path);
-  if (pem !== undefined) return pem;
-  throw new PlaneError("configuration", `the key ${path} is missing`, {
-    hint: "restore the folder from its copy; new keys would make a new plane",
-  });
+async function openKey(path: string, algorithm: (typeof algorithms)[number]): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
+      throw new PlaneError("configuration", `the key ${path} cannot be read: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    const pem = generatePrivateKeyPem(algorithm);
+    await writeDurably(nodeFiles, path, utf8(pem));
+    await chmod(path, 0o600);
+    return pem;
+  }
 }

@@ -8,7 +8,7 @@ const access = [
   "CREATE TABLE enrolment_token (hash TEXT PRIMARY KEY, name TEXT, device_group TEXT, expires INTEGER NOT NULL, origin TEXT)",
   "CREATE TABLE identity (key_id TEXT PRIMARY KEY, name TEXT NOT NULL, pem TEXT NOT NULL, may TEXT NOT NULL, repositories TEXT NOT NULL)",
   "CREATE TABLE device (origin TEXT PRIMARY KEY, device_id TEXT NOT NULL, epoch INTEGER NOT NULL, name TEXT, device_group TEXT, state TEXT NOT NULL, genesis TEXT NOT NULL, key_set BLOB NOT NULL, fleet_index INTEGER NOT NULL, last_sync INTEGER)",
-  "CREATE TABLE conflict (origin TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, held TEXT NOT NULL, refused TEXT NOT NULL, proof TEXT NOT NULL, PRIMARY KEY (origin, held, refused))",
+  "CREATE TABLE conflict (origin TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, held TEXT NOT NULL, refused TEXT NOT NULL, proof TEXT NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY (origin, held, refused))",
   "CREATE TABLE checkpoint (log TEXT NOT NULL, note TEXT NOT NULL, size INTEGER NOT NULL, not_before INTEGER, not_after INTEGER, PRIMARY KEY (log, note))",
   "CREATE INDEX checkpoint_size ON checkpoint (log, size)",
   "CREATE TABLE device_note (origin TEXT NOT NULL, size INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY (origin, size))",

@@ -8,7 +8,7 @@ const maxBlobBytes = 16_000_000;
 
 /** Statements, channels, lineage, and blobs that entries name. */
 export function statementRoutes(parts: PlaneParts): readonly Route[] {
-  const { statements, channels, lineage, sealer, checkpoints, blobs, repositoryOf } = parts;
+  const { statements, channels, lineage, sealer, checkpoints, blobs } = parts;
   return [
     {
       method: "POST",
@@ -115,7 +115,7 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
       schema: { querystring: object({ model: digest }) },
       async handle(request) {
         const model = parseDigest((request.query as { model: string }).model);
-        const repository = await repositoryOf(model);
+        const repository = await statements.repositoryOf(model);
         return { model, repository, segments: await lineage.segmentsOf(model, repository) };
       },
     },
