@@ -20,6 +20,7 @@ import type { Parameters, Usage } from "./recorder/decimal.ts";
 import { recordLabel } from "./recorder/record-label.ts";
 import { recordOutput } from "./recorder/record-output.ts";
 import type { LiveLoad } from "./recorder/recorder.ts";
+import { type PackedSegment, packSegments } from "./segments/pack-segments.ts";
 import { type SyncReport, syncDevice } from "./sync/sync.ts";
 import { readSyncState } from "./sync/sync-state.ts";
 
@@ -106,6 +107,7 @@ export class Device {
   readonly #models = new Set<LoadedModel>();
   #loading: Promise<unknown> = Promise.resolve();
   #syncing: Promise<SyncReport> | undefined;
+  #packing: Promise<readonly PackedSegment[]> | undefined;
   #closing: Promise<void> | undefined;
   readonly #stop = new AbortController();
 
@@ -184,6 +186,15 @@ export class Device {
     return this.#syncing;
   }
 
+  /** Packs what capture kept and the plane already has entries of, and pushes it. The next sync tells the plane. */
+  packSegments(): Promise<readonly PackedSegment[]> {
+    this.#requireOpen();
+    this.#packing ??= packSegments(this.core, this.session).finally(() => {
+      this.#packing = undefined;
+    });
+    return this.#packing;
+  }
+
   /** A receipt for any entry: from the plane if it has it, else from this device's own sealed ledger. */
   receipt(index: number): Promise<Receipt> {
     this.#requireOpen();
@@ -219,7 +230,7 @@ export class Device {
 
   async #close(): Promise<void> {
     this.#stop.abort(new EdgeError("device-closed", "the device was closed"));
-    await Promise.allSettled([this.#syncing, this.#loading]);
+    await Promise.allSettled([this.#syncing, this.#packing, this.#loading]);
     await Promise.allSettled([...this.#models].map((model) => model.unload()));
     await closeCore(this.core);
   }

@@ -20,6 +20,7 @@ import type { LiveLoad, LoadFields } from "../recorder/recorder.ts";
 import { onnxRuntime } from "../runtime/onnx-session.ts";
 import { type MeasuredModelFile, measureFiles, UnreadableFile } from "./measure.ts";
 import { RefusedLoad, refusalBy } from "./refused-load.ts";
+import { keepRepository } from "./repositories.ts";
 import { type ResolvedChannel, resolveChannel } from "./resolve-channel.ts";
 
 /** A model that may run: what it is, the bytes that were measured, and its load. */
@@ -43,6 +44,7 @@ export async function loadGuarded(core: DeviceCore, session: PlaneSession, chann
     const files = await measured(folder, model, resolved);
     const permit = await permitted(core, resolved, files);
     const fields = await loadFields(core, resolved, files);
+    await keepRepository(core.folder.state, resolved.manifest, resolved.repository);
     const load = await whenRoom(core, () => core.recorder.load({ ...fields, permit, outcome: "accepted", reason: 0 }));
     await load.appended.committed;
     return { resolved, files, load };

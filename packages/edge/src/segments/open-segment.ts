@@ -1,0 +1,128 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type Digest,
+  decodeEntry,
+  type Entry,
+  EvidenceError,
+  equalBytes,
+  hashLeaf,
+  type Inference,
+  type KeySet,
+  type Label,
+  parseCheckpoint,
+  parseNote,
+  utf8,
+  verifyAllOf,
+  verifyInclusion,
+  verifyRange,
+} from "@tally/evidence";
+import { EdgeError } from "../error.ts";
+import { buildRows, type PlacedEntry } from "./build-rows.ts";
+import { decodePayloads } from "./payload-sequence.ts";
+import type { LateLabel, SegmentRow } from "./row.ts";
+import { decodeProof, type SegmentProof } from "./segment-proof.ts";
+import { renderTables } from "./tables.ts";
+
+/** A segment whose rows were checked against the ledger they come from. */
+export interface OpenedSegment {
+  readonly origin: string;
+  /** Entries [from, to) of that ledger. */
+  readonly from: number;
+  readonly to: number;
+  /** The manifest that every row's load names; null where there are late labels only. */
+  readonly model: Digest | null;
+  readonly rows: readonly SegmentRow[];
+  readonly late: readonly LateLabel[];
+}
+
+/**
+ * Opens an unpacked segment and checks all of it: the device's signatures on the checkpoint, the range under its root, each
+ * payload against its commitment, the loads that records name, and the tables against the payloads.
+ *
+ * The signatures are checked by the key set of the genesis entry that the segment carries; that this genesis is an
+ * enrolled device's is for the fleet log to prove.
+ *
+ * @param folder as `unpackModelKit` leaves it
+ * @throws EdgeError `segment-invalid` naming the file and what is wrong with it.
+ */
+export async function openSegment(folder: string): Promise<OpenedSegment> {
+  const proof = decodeProof(await readPart(folder, "proof/proof.cbor"));
+  const known = checkProof(proof);
+  const payloads = decodePayloads(await readPart(folder, "data/payloads.cborseq"));
+  const { origin, from, to } = proof;
+  const records = placed<Inference>(proof, "inference");
+  const { rows, late, used } = buildRows(origin, records, placed<Label>(proof, "label"), payloads);
+  if (used.length !== payloads.length) {
+    throw invalid(`${payloads.length - used.length} items of payloads.cborseq open no commitment of the range`);
+  }
+  for (const [name, text] of Object.entries(renderTables(rows, late))) {
+    if (equalBytes(await readPart(folder, `data/${name}`), utf8(text))) continue;
+    throw invalid(`${name} is not what its payloads render to`);
+  }
+  return Object.freeze({ origin, from, to, model: modelOf(rows, known), rows, late });
+}
+
+type KnownEntries = ReadonlyMap<number, Entry>;
+
+/** Checks the range and the entries beside it, and returns all entries by index. */
+function checkProof(proof: SegmentProof): KnownEntries {
+  const { origin, from, to, checkpoint: note, entries, left, right, others } = proof;
+  if (entries.length !== to - from) throw invalid(`proof.cbor holds ${entries.length} entries of [${from}, ${to})`);
+  try {
+    const { checkpoint } = parseCheckpoint(utf8(note));
+    const { size, root } = checkpoint;
+    verifyRange(from, to, size, entries.map(hashLeaf), { left: [...left], right: [...right] }, root);
+    const known = new Map(entries.map((bytes, i): [number, Entry] => [from + i, decodeEntry(bytes)]));
+    for (const { index, entry, proof: path } of others) {
+      verifyInclusion(index, size, hashLeaf(entry), [...path], root);
+      known.set(index, decodeEntry(entry));
+    }
+    verifyAllOf(parseNote(note), origin, keySetIn(known));
+    return known;
+  } catch (cause) {
+    if (!(cause instanceof EvidenceError)) throw cause;
+    throw invalid(`the proof does not hold: ${cause.message}`, cause);
+  }
+}
+
+function keySetIn(known: KnownEntries): KeySet {
+  const genesis = known.get(0);
+  if (genesis?.kind !== "genesis") throw invalid("proof.cbor does not hold the ledger's genesis entry");
+  return genesis.keySet;
+}
+
+function placed<E extends Entry>({ entries, from }: SegmentProof, kind: E["kind"]): PlacedEntry<E>[] {
+  return entries.flatMap((bytes, i) => {
+    const entry = decodeEntry(bytes);
+    return entry.kind === kind ? [{ index: from + i, leaf: hashLeaf(bytes), entry: entry as E }] : [];
+  });
+}
+
+/** The one model of the rows, by loads that were accepted. */
+function modelOf(rows: readonly SegmentRow[], known: KnownEntries): Digest | null {
+  const models = new Set(
+    rows.map(({ load: index }) => {
+      const load = known.get(index);
+      if (load?.kind === "load" && load.outcome === "accepted") return load.manifest;
+      throw invalid(`proof.cbor does not hold entry ${index}, the load of a row`);
+    }),
+  );
+  if (models.size > 1) throw invalid(`its rows are of ${models.size} models`);
+  return [...models][0] ?? null;
+}
+
+async function readPart(folder: string, name: string): Promise<Uint8Array> {
+  return new Uint8Array(
+    await readFile(join(folder, name)).catch((cause: unknown) => {
+      throw invalid(`${name} cannot be read`, cause);
+    }),
+  );
+}
+
+function invalid(why: string, cause?: unknown): EdgeError {
+  return new EdgeError("segment-invalid", `the segment is not accepted: ${why}`, {
+    cause,
+    hint: "pull it again; if it stays so, ask the operator of the device",
+  });
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { decodeEntry } from "@tally/evidence";
+import { RegistryClient, unpackModelKit } from "@tally/oci";
+import { type Device, openDevice } from "../device.ts";
+import { EdgeError } from "../error.ts";
+import { temporaryFolder } from "../testing/device-folders.ts";
+import { enrolDevice } from "../testing/loopback-device.ts";
+import { LoopbackPlane } from "../testing/loopback-plane.ts";
+import { publishModel } from "../testing/publish-model.ts";
+import { openSegment } from "./open-segment.ts";
+
+const root = await temporaryFolder(after);
+const plane = await LoopbackPlane.open(join(root, "plane"));
+const model = await publishModel(plane);
+after(() => plane.close());
+let count = 0;
+
+async function capturing(): Promise<Device> {
+  const dir = await enrolDevice(plane, join(root, `device-${count++}`), { capture: "full" });
+  return openDevice({ dir });
+}
+
+async function unpacked(artifact: string): Promise<string> {
+  const into = join(root, `unpacked-${count++}`);
+  const source = new RegistryClient({ url: plane.url, repository: "tiny" });
+  await unpackModelKit({ source, reference: artifact, into });
+  return into;
+}
+
+const features = (first: number) => ({ type: "float32", dims: [1, 4], data: [first, 2, 3, 4] });
+
+async function packedSegment(): Promise<{ device: Device; folder: string; indices: number[] }> {
+  const device = await capturing();
+  const session = await (await device.load("tiny:stable")).onnx();
+  const indices: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const { record } = await session.run({ features: features(i) });
+    indices.push(record.index);
+    if (i === 2) await device.label({ record, content: { json: { diagnosis: 'benign, "sure"' } } });
+  }
+  await device.sync();
+  const [segment] = await device.packSegments();
+  assert.ok(segment !== undefined);
+  assert.deepEqual([segment.model, segment.rows, segment.repository], [model, 5, "tiny"]);
+  return { device, folder: await unpacked(segment.artifact), indices };
+}
+
+test("what a device captured comes back as rows that are proven to be in its signed ledger", async () => {
+  const { device, folder, indices } = await packedSegment();
+  const segment = await openSegment(folder);
+  assert.equal(segment.model, model);
+  assert.equal(segment.origin, device.origin);
+  assert.deepEqual(
+    segment.rows.map(({ index }) => index),
+    indices,
+  );
+  assert.deepEqual(segment.rows[1]?.input, { features: { type: "float32", dims: [1, 4], data: [1, 2, 3, 4] } });
+  assert.deepEqual(segment.rows[2]?.labels[0]?.value, { diagnosis: 'benign, "sure"' });
+  const csv = await readFile(join(folder, "data", "records.csv"), "utf8");
+  assert.match(csv.split("\r\n")[0]!, /^origin,index,leaf,label,input\.features\[0\],.*output\.probability$/);
+  const { core } = device;
+  const entry = decodeEntry(await core.ledger.entry(core.ledger.size - 1));
+  assert.equal(entry.kind, "segment");
+  assert.equal(core.payloads.bytes, 0);
+  await device.close();
+});
+
+test("the segment refers to the model it holds records of", async () => {
+  const { device, folder } = await packedSegment();
+  const registry = new RegistryClient({ url: plane.url, repository: "tiny" });
+  const referring = await Array.fromAsync(registry.referrers(model));
+  assert.ok(referring.length > 0);
+  assert.ok(folder.length > 0);
+  await device.close();
+});
+
+test("a label that comes later travels in a later segment", async () => {
+  const { device, indices } = await packedSegment();
+  const index = indices[0]!;
+  const leaf = await device.core.ledger.leafHash(index);
+  await device.label({ record: { origin: device.origin, index, leaf }, content: "malignant" });
+  await device.sync();
+  const [segment] = await device.packSegments();
+  const opened = await openSegment(await unpacked(segment!.artifact));
+  assert.equal(opened.rows.length, 0);
+  assert.deepEqual(
+    opened.late.map(({ record, value }) => [record.index, value]),
+    [[index, "malignant"]],
+  );
+  assert.deepEqual(await device.packSegments(), []);
+  await device.close();
+});
+
+test("a row that was changed, added or left out is noticed", async () => {
+  const { device, folder } = await packedSegment();
+  await device.close();
+  const invalid = (error: unknown) => error instanceof EdgeError && error.code === "segment-invalid";
+  for (const name of ["data/records.jsonl", "data/records.csv", "data/payloads.cborseq", "proof/proof.cbor"]) {
+    const path = join(folder, name);
+    const whole = await readFile(path);
+    for (const at of [Math.floor(whole.length / 3), Math.floor(whole.length / 2)]) {
+      const changed = Buffer.from(whole);
+      changed[at] = changed[at]! ^ 1;
+      await writeFile(path, changed);
+      await assert.rejects(openSegment(folder), invalid, `${name} with byte ${at} changed`);
+    }
+    await writeFile(path, whole.subarray(0, whole.length - 1));
+    await assert.rejects(openSegment(folder), invalid, `${name} cut short`);
+    await writeFile(path, whole);
+  }
+  await openSegment(folder);
+});
+
+test("what was erased gives no row, and the rest stays proven", async () => {
+  const device = await capturing();
+  const session = await (await device.load("tiny:stable")).onnx();
+  const { record: kept } = await session.run({ features: features(1) });
+  const { record: erased } = await session.run({ features: features(2) });
+  const entry = decodeEntry(await device.core.ledger.entry(erased.index));
+  assert.ok(entry.kind === "inference");
+  await device.core.salts.erase([entry.input.slot, entry.output.slot]);
+  await device.sync();
+  const [segment] = await device.packSegments();
+  const { rows } = await openSegment(await unpacked(segment!.artifact));
+  assert.deepEqual(
+    rows.map(({ index }) => index),
+    [kept.index],
+  );
+  await device.close();
+});
