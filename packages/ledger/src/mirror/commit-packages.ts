@@ -21,6 +21,7 @@ export async function commitPackages(
   tree: SignedCheckpoint,
   inspect: Inspect | undefined,
 ): Promise<Conflict | undefined> {
+  await folder.recover();
   const fresh: VerifiedPackage[] = [];
   let conflict: Conflict | undefined;
   for (const received of packages) {

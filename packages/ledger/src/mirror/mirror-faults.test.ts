@@ -31,7 +31,9 @@ async function prepare(t: TestContext) {
   t.after(() => Promise.all([device.close(), attacker.close()]));
 
   const checkpoint = async (old: number, size: number) =>
-    utf8(formatAddCheckpointBody({ old, proof: await device.ledger.consistencyProof(old, size), note: notes.get(size)! }));
+    utf8(
+      formatAddCheckpointBody({ old, proof: await device.ledger.consistencyProof(old, size), note: notes.get(size)! }),
+    );
   const entries = async function* (start: number, end: number, packages = Number.POSITIVE_INFINITY) {
     yield formatUploadHeader({ origin: ORIGIN, start, end, ticket: new Uint8Array(0) });
     for (const range of packageRanges(start, end).take(packages)) {
@@ -39,7 +41,9 @@ async function prepare(t: TestContext) {
       yield formatPackage(part, await device.ledger.subtreeConsistencyProof(range.aligned, range.end, end));
     }
   };
-  const fork = utf8(formatAddCheckpointBody({ old: 300, proof: await attacker.ledger.consistencyProof(300, 333), note: forged.note }));
+  const fork = utf8(
+    formatAddCheckpointBody({ old: 300, proof: await attacker.ledger.consistencyProof(300, 333), note: forged.note }),
+  );
   const open = (files: Files, dir: string) =>
     Mirror.open({ dir, files, witness, mirror: cosigner, keySet: () => keySetOf(signers), onConflict: async () => {} });
   return { folder, device, checkpoint, entries, fork, open };
@@ -54,7 +58,11 @@ interface Acknowledged {
   conflicts: number;
 }
 
-const steps = ({ checkpoint, entries, fork }: Prepared): ((mirror: Mirror, done: Acknowledged) => Promise<number>)[] => [
+const steps = ({
+  checkpoint,
+  entries,
+  fork,
+}: Prepared): ((mirror: Mirror, done: Acknowledged) => Promise<number>)[] => [
   async (mirror, done) => {
     const { status } = await mirror.addCheckpoint(await checkpoint(0, 20));
     done.pending = 20;
@@ -160,6 +168,7 @@ test("a disk that fails once, at any operation, costs one request and no evidenc
       if (!failed) assert.equal(status, EXPECTED[i]);
       if (failed && status === 409) await repair(prepared, mirror);
     }
+    armed = false;
     await expectIntact(prepared, mirror, done, `failure at ${at}`);
     await mirror.close();
     if (!failed) break;

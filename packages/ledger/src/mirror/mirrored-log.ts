@@ -100,6 +100,7 @@ export class MirroredFolder implements MirroredLog {
 
   /** Makes everything up to the checkpoint durable and checks that it has the signed root, before a mirror cosigns it. */
   async prepareMirrored({ size, root }: Checkpoint): Promise<void> {
+    await this.recover();
     const ours = await this.#store.root(size);
     if (!equalBytes(ours, root)) {
       throw new LedgerError(
@@ -110,7 +111,10 @@ export class MirroredFolder implements MirroredLog {
         },
       );
     }
-    await this.#store.seal(size, root);
+    await this.#store.seal(size, root).catch((error: unknown) => {
+      this.#storeFailed = true;
+      throw error;
+    });
   }
 
   async setMirrored(checkpoint: Checkpoint, note: string, { lines, time }: Cosignatures): Promise<void> {
@@ -119,9 +123,8 @@ export class MirroredFolder implements MirroredLog {
     this.#mirrored = head;
   }
 
-  /** Durable when it resolves. After a failure the store is opened anew first, which finds out what was written. */
+  /** Durable when it resolves. To be called after `recover`, with what follows `nextEntry`. */
   async append(entries: readonly Uint8Array[], leaves: readonly LeafHash[]): Promise<void> {
-    await this.reopenAfterFailure();
     try {
       await this.#store.append(entries, leaves);
     } catch (error) {
@@ -130,7 +133,8 @@ export class MirroredFolder implements MirroredLog {
     }
   }
 
-  async reopenAfterFailure(): Promise<void> {
+  /** After a failed write opens the store anew, which finds out what was written: `nextEntry` may be further than before. */
+  async recover(): Promise<void> {
     if (!this.#storeFailed) return;
     const failed = this.#store;
     this.#store = await openStore(this.#files, this.#dir, this.origin, this.#mirrored);
