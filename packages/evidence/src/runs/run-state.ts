@@ -104,8 +104,7 @@ function openLoad(state: RunState, index: number, loadIndex: number): LoadProgre
   return load;
 }
 
-// One map for the whole run would be changed in place by the next entry; the copy-on-write below costs only where a
-// run has many loads, and the map is shared where nothing but a count changes.
+// A copy, so that a caller who fails to store what it has just counted still holds the state before. Runs have few loads.
 function withLoad(state: RunState, loadIndex: number, progress: LoadProgress): ReadonlyMap<number, LoadProgress> {
   const loads = new Map(state.loads);
   loads.set(loadIndex, progress);
