@@ -2,6 +2,7 @@ export { type CheckReport, checkLedger } from "./check-ledger.ts";
 export { CHECKPOINT_FILE, type SignedCheckpoint } from "./checkpoint-file.ts";
 export * from "./client/index.ts";
 export * from "./clock.ts";
+export * from "./conflicts/index.ts";
 export * from "./error.ts";
 export * from "./files/index.ts";
 export { type Appended, Ledger, type LedgerOptions } from "./ledger.ts";

@@ -1,5 +1,5 @@
 import type { SignedCheckpoint } from "../checkpoint-file.ts";
-import { type Conflict, convictionOf } from "./conflict.ts";
+import { type Conflict, convictionOf } from "../conflicts/conflict.ts";
 import type { MirroredFolder } from "./mirrored-log.ts";
 import type { VerifiedPackage } from "./verify-package.ts";
 

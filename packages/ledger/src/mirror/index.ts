@@ -1,6 +1,5 @@
 export type { Admission, KeySetSource } from "./admission.ts";
 export type { Inspect } from "./commit-packages.ts";
-export { type Conflict, type ConflictKind, type ConvictingEntries, ConvictionError } from "./conflict.ts";
 export { Mirror, type MirrorOptions } from "./mirror.ts";
 export { formatMirrorInfo, MIRROR_INFO_TYPE, type MirrorInfo, parseMirrorInfo } from "./mirror-info.ts";
 export type { MirroredLog } from "./mirrored-log.ts";

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { checkEquivocation, EvidenceError, signCheckpoint, utf8 } from "@tally/evidence";
 import { submitCheckpoint } from "../client/index.ts";
+import { type Conflict, ConvictionError } from "../conflicts/conflict.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { TestDevice } from "../testing/test-device.ts";
 import { startMirror } from "../testing/test-mirror.ts";
 import { keySetOf, ORIGIN, testSigners } from "../testing/test-signers.ts";
-import { type Conflict, ConvictionError } from "./conflict.ts";
 
 async function setUp(t: TestContext) {
   const folder = await temporaryFolder(t);

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { EvidenceError, type NoteSigner } from "@tally/evidence";
 import type { SignedCheckpoint } from "../checkpoint-file.ts";
 import { type Clock, systemClock } from "../clock.ts";
+import type { Conflict } from "../conflicts/conflict.ts";
+import { keepRefused, reexamineKept } from "../conflicts/refused-offers.ts";
 import { LedgerError } from "../error.ts";
 import { type Files, type FolderLock, nodeFiles } from "../files/index.ts";
 import { type CheckpointOffer, parseAddCheckpointBody } from "../witness/add-checkpoint-body.ts";
@@ -12,12 +14,10 @@ import { cosigned, type ProtocolResponse, refusal, sizeConflict } from "../witne
 import { admit, type KeySetSource, verifyOffer } from "./admission.ts";
 import { ByteReader } from "./byte-reader.ts";
 import type { Inspect } from "./commit-packages.ts";
-import type { Conflict } from "./conflict.ts";
 import { MirrorFolders } from "./mirror-folders.ts";
 import type { MirroredFolder, MirroredLog } from "./mirrored-log.ts";
 import { readMirrored, readPending } from "./monitor-reads.ts";
 import { receiveEntries, uploadInfo } from "./receive-entries.ts";
-import { keepRefused, reexamineKept } from "./refused-offers.ts";
 import { Tickets } from "./ticket.ts";
 import { readUploadHeader, type UploadHeader } from "./upload-body.ts";
 

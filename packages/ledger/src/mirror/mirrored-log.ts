@@ -1,13 +1,14 @@
 import { join } from "node:path";
-import { type Checkpoint, equalBytes, type Hash, type LeafHash, type RootHash } from "@tally/evidence";
+import { type Checkpoint, equalBytes, type Hash, type LeafHash } from "@tally/evidence";
+import { ConflictStore } from "../conflicts/conflict-store.ts";
 import { LedgerError } from "../error.ts";
 import type { Files } from "../files/index.ts";
 import type { LogReader } from "../log-reader.ts";
-import { LogStore } from "../store/index.ts";
+import { LogStore } from "../store/log-store.ts";
+import { ProvingLog } from "../store/proving-log.ts";
 import type { Cosignatures } from "../witness/cosigner.ts";
 import { type Head, readHead, writeHead } from "../witness/head-file.ts";
 import { SerialQueue } from "../witness/serial-queue.ts";
-import { ConflictStore } from "./conflict-store.ts";
 
 /** One log as a mirror holds it. `size` and `nextEntry` count stored entries, which may be ahead of `mirrored`. */
 export interface MirroredLog extends LogReader {
@@ -30,7 +31,7 @@ export interface MirroredLog extends LogReader {
  * `nextEntry` may be ahead of the mirror checkpoint and behind or ahead of no more than the pending one. All changes go
  * through `queue`; reading does not.
  */
-export class MirroredFolder implements MirroredLog {
+export class MirroredFolder extends ProvingLog implements MirroredLog {
   readonly origin: string;
   readonly queue = new SerialQueue();
   readonly conflicts: ConflictStore;
@@ -42,6 +43,7 @@ export class MirroredFolder implements MirroredLog {
   #mirrored: Head | undefined;
 
   private constructor(origin: string, dir: string, files: Files, store: LogStore, heads: (Head | undefined)[]) {
+    super();
     this.origin = origin;
     this.conflicts = new ConflictStore(files, join(dir, "conflicts"));
     this.#dir = dir;
@@ -147,48 +149,12 @@ export class MirroredFolder implements MirroredLog {
     await this.#store.close();
   }
 
-  entry(index: number): Promise<Uint8Array> {
-    return this.#store.entry(index);
-  }
-
   entries(from: number, to: number): AsyncIterable<Uint8Array> {
     return this.#store.entries(from, to);
   }
 
-  leafHash(index: number): Promise<LeafHash> {
-    return this.#store.leafHash(index);
-  }
-
-  leafHashes(from: number, to: number): AsyncIterable<LeafHash> {
-    return this.#store.leafHashes(from, to);
-  }
-
-  root(size?: number): Promise<RootHash> {
-    return this.#store.root(size);
-  }
-
   node(level: number, index: number): Promise<Hash> {
     return this.#store.node(level, index);
-  }
-
-  inclusionProof(index: number, size: number): Promise<Hash[]> {
-    return this.#store.inclusionProof(index, size);
-  }
-
-  consistencyProof(m: number, n: number): Promise<Hash[]> {
-    return this.#store.consistencyProof(m, n);
-  }
-
-  subtreeConsistencyProof(start: number, end: number, size: number): Promise<Hash[]> {
-    return this.#store.subtreeConsistencyProof(start, end, size);
-  }
-
-  rangeProof(lo: number, hi: number, size: number): Promise<{ left: Hash[]; right: Hash[] }> {
-    return this.#store.rangeProof(lo, hi, size);
-  }
-
-  tile(path: string, size: number): Promise<Uint8Array | undefined> {
-    return this.#store.tile(path, size);
   }
 }
 

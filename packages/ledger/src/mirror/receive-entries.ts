@@ -1,10 +1,10 @@
 import { EvidenceError, parseCheckpoint } from "@tally/evidence";
 import type { SignedCheckpoint } from "../checkpoint-file.ts";
+import type { Conflict } from "../conflicts/conflict.ts";
 import { LedgerError } from "../error.ts";
 import { type ProtocolResponse, refusal, respond } from "../witness/response.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { commitPackages, type Inspect } from "./commit-packages.ts";
-import type { Conflict } from "./conflict.ts";
 import { formatMirrorInfo, MIRROR_INFO_TYPE } from "./mirror-info.ts";
 import type { MirroredFolder } from "./mirrored-log.ts";
 import type { Tickets } from "./ticket.ts";

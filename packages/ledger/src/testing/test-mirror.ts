@@ -4,8 +4,9 @@ import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import { type KeySet, type NoteSigner, noteSignerFromPem } from "@tally/evidence";
 import type { Clock } from "../clock.ts";
+import type { Conflict } from "../conflicts/index.ts";
 import type { Files } from "../files/index.ts";
-import { type Admission, type Conflict, type Inspect, Mirror, requestBody } from "../mirror/index.ts";
+import { type Admission, type Inspect, Mirror, requestBody } from "../mirror/index.ts";
 import type { ProtocolResponse } from "../witness/index.ts";
 
 export interface TestMirrorOptions {

@@ -9,4 +9,4 @@ export { originHash } from "./origin-folder.ts";
 export type { ProtocolResponse } from "./response.ts";
 export { serveWitness, type WitnessServer } from "./serve-witness.ts";
 export { formatSizeBody, parseSizeBody, SIZE_TYPE } from "./size-body.ts";
-export { type RefusedOffer, Witness, type WitnessOptions } from "./witness.ts";
+export { Witness, type WitnessOptions } from "./witness.ts";

@@ -3,14 +3,24 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { asRootHash, emptyRoot, type NoteKey, parseCheckpoint, signCheckpoint, verifyNote } from "@tally/evidence";
+import {
+  asRootHash,
+  checkEquivocation,
+  emptyRoot,
+  type NoteKey,
+  parseCheckpoint,
+  signCheckpoint,
+  utf8,
+  verifyNote,
+} from "@tally/evidence";
 import { proveGrowth, submitCheckpoint } from "../client/index.ts";
+import type { Conflict } from "../conflicts/conflict.ts";
 import { type Files, nodeFiles } from "../files/index.ts";
 import { faultyFiles } from "../testing/faulty-files.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { TestDevice } from "../testing/test-device.ts";
 import { cosignerKeys } from "../testing/test-mirror.ts";
-import { testSigners } from "../testing/test-signers.ts";
+import { keySetOf, testSigners } from "../testing/test-signers.ts";
 import { formatAddCheckpointBody, originHash, serveWitness, Witness, type WitnessOptions } from "./index.ts";
 
 const LOG = "tally.test/plane/log";
@@ -35,7 +45,7 @@ async function setUp(t: TestContext, options: Partial<WitnessOptions> = {}) {
     t.after(close);
     return { witness, url: server.url, close };
   };
-  return { log, signers, open };
+  return { log, signers, open, folder };
 }
 
 function timesOf(note: string, signatures: Parameters<typeof verifyNote>[0]["signatures"]): (number | null)[] {
@@ -178,16 +188,28 @@ test("of growths that race from the same size exactly one is cosigned", async (t
   assert.equal(witness.head(LOG)?.checkpoint.size, 6 + winner);
 });
 
-test("refused offers that the log signed are handed on with what was held: they may be evidence", async (t) => {
-  const refused: unknown[] = [];
-  const { log, signers, open } = await setUp(t, {
-    onRefused: async (offer) => void refused.push([offer.status, offer.held, offer.offer.checkpoint.size]),
-  });
-  const { url } = await open();
-  const { note } = await grow(url, log, 5);
-  const forked = await signCheckpoint({ origin: LOG, size: 5, root: asRootHash(new Uint8Array(32)) }, signers, 0);
-  await submitCheckpoint(url, { old: 5, proof: [], note: forked });
-  assert.deepEqual(refused.at(-1), [422, note, 5]);
+test("two histories: a log that forks before a witness is convicted by what it signed", async (t) => {
+  const told: Conflict[] = [];
+  const { log, signers, open, folder } = await setUp(t, { onConflict: async (conflict) => void told.push(conflict) });
+  const { url, witness, close } = await open();
+  await grow(url, log, 5);
+  const sameSize = await signCheckpoint({ origin: LOG, size: 5, root: asRootHash(new Uint8Array(32)) }, signers, 0);
+  await submitCheckpoint(url, { old: 5, proof: [], note: sameSize });
+  const fork = await TestDevice.open(join(folder, "fork"), signers);
+  t.after(() => fork.close());
+  const latest = await fork.growTo(9, (index) => utf8(`another ${index}`));
+  const result = await proveGrowth(url, { log: fork.ledger, latest });
+  assert.equal(result.status === "refused" && result.code, 422);
+
+  assert.equal(told.length, 2);
+  for (const { kind, signed, offered, proof } of told) {
+    assert.equal(kind, "equivocated");
+    assert.ok(checkEquivocation({ noteA: signed, noteB: offered, proof, keySet: keySetOf(signers) }).proven);
+  }
+  assert.equal(witness.head(LOG)?.checkpoint.size, 5);
+  await close();
+  const again = await open();
+  assert.deepEqual(await again.witness.conflicts(LOG), told);
 });
 
 for (const operation of ["write", "sync", "rename", "sync-directory"] as const) {

@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { type NoteKey, type NoteSigner, verifyNote } from "@tally/evidence";
 import { type Clock, systemClock } from "../clock.ts";
+import type { Conflict } from "../conflicts/conflict.ts";
+import { ConflictStore } from "../conflicts/conflict-store.ts";
+import { keepRefused } from "../conflicts/refused-offers.ts";
 import { LedgerError } from "../error.ts";
 import { type Files, type FolderLock, nodeFiles } from "../files/index.ts";
 import { type CheckpointOffer, parseAddCheckpointBody } from "./add-checkpoint-body.ts";
@@ -21,17 +24,8 @@ export interface WitnessOptions {
   readonly logs: readonly NoteKey[];
   readonly clock?: Clock;
   readonly files?: Files;
-  /** Told of each validly signed checkpoint that was refused, after it was kept in `refused/`. */
-  readonly onRefused?: (refused: RefusedOffer) => Promise<void>;
-}
-
-/** A checkpoint that its log signed and the witness did not cosign, with what the witness held then. */
-export interface RefusedOffer {
-  readonly origin: string;
-  readonly status: number;
-  readonly reason: string;
-  readonly held: string | undefined;
-  readonly offer: CheckpointOffer;
+  /** Told of each contradiction of a log, after it was kept; told again when it is offered again. */
+  readonly onConflict?: (conflict: Conflict) => Promise<void>;
 }
 
 interface WatchedLog {
@@ -39,8 +33,17 @@ interface WatchedLog {
   readonly keys: readonly NoteKey[];
   readonly path: string;
   readonly queue: SerialQueue;
+  /** Checkpoints that the log signed and that were refused: `conflicts/<hash of the origin>/`. */
+  readonly conflicts: ConflictStore;
   head: Head | undefined;
 }
+
+/** A witness sees heads only. */
+const NO_ENTRIES = {
+  size: 0,
+  root: () => Promise.reject(new LedgerError("out-of-range", "a witness holds no entries")),
+  consistencyProof: () => Promise.reject(new LedgerError("out-of-range", "a witness holds no entries")),
+};
 
 /**
  * A witness (C2SP tlog-witness): cosigns a checkpoint after checking that its log only grew since the last one.
@@ -54,7 +57,7 @@ export class Witness {
   readonly #cosigner: Cosigner;
   readonly #files: Files;
   readonly #lock: FolderLock;
-  readonly #onRefused: ((refused: RefusedOffer) => Promise<void>) | undefined;
+  readonly #onConflict: ((conflict: Conflict) => Promise<void>) | undefined;
 
   private constructor(logs: WatchedLog[], cosigner: Cosigner, files: Files, lock: FolderLock, options: WitnessOptions) {
     this.#logs = new Map(logs.map((log) => [log.origin, log]));
@@ -62,7 +65,7 @@ export class Witness {
     this.#cosigner = cosigner;
     this.#files = files;
     this.#lock = lock;
-    this.#onRefused = options.onRefused;
+    this.#onConflict = options.onConflict;
   }
 
   /** Takes the folder and reads what was cosigned before. LedgerError `locked`, `damaged`, `signing-refused`. */
@@ -75,9 +78,10 @@ export class Witness {
       const logs: WatchedLog[] = [];
       for (const [origin, keys] of Map.groupBy(options.logs, (key) => key.name)) {
         const path = join(options.dir, `${originHash(origin)}.json`);
+        const conflicts = new ConflictStore(files, join(options.dir, "conflicts", originHash(origin)));
         const head = await readHead(files, path);
         if (head !== undefined) cosigner.notBefore(head.time);
-        logs.push({ origin, keys, path, queue: new SerialQueue(), head });
+        logs.push({ origin, keys, path, queue: new SerialQueue(), conflicts, head });
       }
       return new Witness(logs, cosigner, files, lock, options);
     } catch (error) {
@@ -115,7 +119,7 @@ export class Witness {
     const judgement = judgeOffer(log.head?.checkpoint, offer);
     if (!judgement.accepted) {
       const { status, reason } = judgement;
-      await this.#onRefused?.({ origin: log.origin, status, reason, held: log.head?.note, offer });
+      await this.#keep(log, offer);
       return status === 409 ? sizeConflict(log.head?.checkpoint.size ?? 0) : refusal(status, reason);
     }
     const { lines, time } = await this.#cosigner.cosign(offer.checkpoint);
@@ -124,6 +128,23 @@ export class Witness {
     await writeHead(this.#files, log.path, head);
     log.head = head;
     return cosigned(lines);
+  }
+
+  async #keep(log: WatchedLog, offer: CheckpointOffer): Promise<void> {
+    const history = {
+      ...NO_ENTRIES,
+      origin: log.origin,
+      pending: log.head,
+      mirrored: undefined,
+      conflicts: log.conflicts,
+    };
+    const conflict = await keepRefused(history, { ...offer, note: ownNote(offer.note, log.keys) });
+    if (conflict !== undefined) await this.#onConflict?.(conflict);
+  }
+
+  /** The contradictions of a log that are kept, oldest first. */
+  async conflicts(origin: string): Promise<Conflict[]> {
+    return ((await this.#logs.get(origin)?.conflicts.read("equivocated", "diverged")) ?? []) as Conflict[];
   }
 
   /** `GET <monitoring prefix>/<path>`: `<hash of the origin>/checkpoint`, 404 for all else. */

@@ -5,11 +5,11 @@ import type { CheckpointOffer } from "../witness/add-checkpoint-body.ts";
 
 type OfferedCheckpoint = Pick<CheckpointOffer, "old" | "proof" | "checkpoint">;
 
-/** What a mirror knows of a log: its pending and mirrored checkpoints, and the entries it has stored. */
+/** What a mirror knows of a log: its pending and mirrored checkpoints, and the tree of the entries it has stored. */
 export interface HeldLog {
   readonly pending: SignedCheckpoint;
   readonly mirrored: SignedCheckpoint | undefined;
-  readonly log: LogReader;
+  readonly log: Pick<LogReader, "size" | "root" | "consistencyProof">;
 }
 
 /**

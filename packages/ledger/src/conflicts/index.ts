@@ -1,0 +1,1 @@
+export { type Conflict, type ConflictKind, type ConvictingEntries, ConvictionError } from "./conflict.ts";
