@@ -19,6 +19,7 @@ export type EdgeErrorCode =
   | "plane-untrusted"
   | "record-failed"
   | "request-invalid"
+  | "request-refused"
   | "runtime-failed"
   | "segment-invalid"
   | "trust-invalid"

@@ -1,3 +1,5 @@
+export { type Agent, type AgentOptions, runAgent } from "./agent/run-agent.ts";
+export { type SyncRound, syncRound } from "./agent/sync-loop.ts";
 export {
   type CaptureMode,
   type ConfigOverrides,

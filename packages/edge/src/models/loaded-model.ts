@@ -50,9 +50,10 @@ export class LoadedModel {
     return this.#session;
   }
 
-  /** Records that the model was let go, and frees it. Nothing can be recorded under it afterwards. */
-  async unload(): Promise<void> {
-    const appended = await whenRoom(this.#core, () => this.#core.recorder.unload(this.load, unloadReasons.closed));
+  /** Records that the model was let go, and why, and frees it. Nothing can be recorded under it afterwards. */
+  async unload(reason: keyof typeof unloadReasons = "closed"): Promise<void> {
+    const { recorder } = this.#core;
+    const appended = await whenRoom(this.#core, () => recorder.unload(this.load, unloadReasons[reason]));
     this.#files = [];
     await appended?.committed;
     await this.#session?.then((session) => session.release()).catch(() => {});

@@ -1,0 +1,68 @@
+import type { Device } from "../device.ts";
+import type { PackedSegment } from "../segments/pack-segments.ts";
+import type { SyncReport } from "../sync/sync.ts";
+
+/** A sync, the segments packed after it, and where there were some, the sync that told the plane of them. */
+export interface SyncRound extends SyncReport {
+  readonly segments: readonly PackedSegment[];
+}
+
+/** Told of each round that the loop made by itself. */
+export type OnRound = (outcome: { readonly round: SyncRound } | { readonly error: unknown }) => void;
+
+const longestPauseMs = 10 * 60_000;
+
+/** One round: sync, pack what capture kept, and sync again if that left segment entries. */
+export async function syncRound(device: Device): Promise<SyncRound> {
+  const report = await device.sync();
+  const segments = await device.packSegments();
+  if (segments.length === 0) return { ...report, segments };
+  const second = await device.sync();
+  return { ...second, sent: report.sent + second.sent, blobs: [...report.blobs, ...second.blobs], segments };
+}
+
+/**
+ * Makes rounds until it is stopped: one every `everyMs`, and after failures at growing distance, up to ten minutes. The pause
+ * varies by a tenth, so that a fleet that lost its plane together does not come back all at once.
+ */
+export class SyncLoop {
+  readonly #device: Device;
+  readonly #everyMs: number;
+  readonly #onRound: OnRound;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #stopped = false;
+
+  constructor(device: Device, everyMs: number, onRound: OnRound) {
+    this.#device = device;
+    this.#everyMs = everyMs;
+    this.#onRound = onRound;
+  }
+
+  start(): void {
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    const pause = Math.min(this.#everyMs * 2 ** this.#failures, Math.max(longestPauseMs, this.#everyMs));
+    this.#timer = setTimeout(() => void this.#round(), pause * (0.9 + 0.2 * Math.random()));
+  }
+
+  async #round(): Promise<void> {
+    try {
+      const round = await syncRound(this.#device);
+      this.#failures = 0;
+      this.#onRound({ round });
+    } catch (error) {
+      this.#failures += 1;
+      if (!this.#stopped) this.#onRound({ error });
+    }
+    this.#schedule();
+  }
+}
