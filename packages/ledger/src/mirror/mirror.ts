@@ -1,42 +1,25 @@
 import { join } from "node:path";
-import { EvidenceError, type NoteSigner } from "@tally/evidence";
+import { EvidenceError } from "@tally/evidence";
 import type { SignedCheckpoint } from "../checkpoint-file.ts";
-import { type Clock, systemClock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
 import type { Conflict } from "../conflicts/conflict.ts";
 import { keepRefused, reexamineKept } from "../conflicts/refused-offers.ts";
 import { LedgerError } from "../error.ts";
-import { type Files, type FolderLock, nodeFiles } from "../files/index.ts";
+import { type FolderLock, nodeFiles } from "../files/index.ts";
 import { type CheckpointOffer, parseAddCheckpointBody } from "../witness/add-checkpoint-body.ts";
 import { Cosigner, refuseSharedKeys } from "../witness/cosigner.ts";
 import { judgeOffer } from "../witness/judge-offer.ts";
 import { originHash } from "../witness/origin-folder.ts";
 import { cosigned, type ProtocolResponse, refusal, sizeConflict } from "../witness/response.ts";
-import { admit, type KeySetSource, verifyOffer } from "./admission.ts";
+import { admit, verifyOffer } from "./admission.ts";
 import { ByteReader } from "./byte-reader.ts";
-import type { Inspect } from "./commit-packages.ts";
 import { MirrorFolders } from "./mirror-folders.ts";
+import type { MirrorOptions } from "./mirror-options.ts";
 import type { MirroredFolder, MirroredLog } from "./mirrored-log.ts";
 import { readMirrored, readPending } from "./monitor-reads.ts";
 import { receiveEntries, uploadInfo } from "./receive-entries.ts";
 import { Tickets } from "./ticket.ts";
 import { readUploadHeader, type UploadHeader } from "./upload-body.ts";
-
-export interface MirrorOptions {
-  /** Folder of this mirror alone; created when absent. */
-  readonly dir: string;
-  /** The witness cosigner's keys (04, 06), which cosign pending checkpoints. May be empty. */
-  readonly witness: readonly NoteSigner[];
-  /** The mirror cosigner's keys, which cosign when all entries are stored: another name and other keys. */
-  readonly mirror: readonly NoteSigner[];
-  readonly keySet: KeySetSource;
-  readonly inspect?: Inspect;
-  /** Told of each conflict after it was kept; told again when it is offered again. The answer waits for it. */
-  readonly onConflict: (conflict: Conflict) => Promise<void>;
-  /** Told when a mirror checkpoint was persisted; at least once for each. The answer waits for it. */
-  readonly onMirrored?: (origin: string, size: number) => Promise<void> | void;
-  readonly clock?: Clock;
-  readonly files?: Files;
-}
 
 interface Parts {
   readonly folders: MirrorFolders;
@@ -72,10 +55,6 @@ export class Mirror {
     try {
       const tickets = await Tickets.open(files, join(dir, "ticket.key"));
       const folders = await MirrorFolders.open(files, dir);
-      for (const { pending, mirrored } of folders.all()) {
-        witness.notBefore(pending?.time ?? 0);
-        mirror.notBefore(mirrored?.time ?? 0);
-      }
       return new Mirror(options, { folders, tickets, lock, witness, mirror });
     } catch (error) {
       await lock.release();
@@ -132,6 +111,7 @@ export class Mirror {
       if (judgement.status === 409) return sizeConflict(folder.pending?.checkpoint.size ?? 0);
       return refusal(judgement.status, judgement.reason);
     }
+    this.#parts.witness.notBefore(folder.pending?.time ?? 0);
     const cosignatures = await this.#parts.witness.cosign(checkpoint);
     // The same tree signed anew is no news: the first note stays, so that what names it by its hash stays true.
     const kept = folder.pending?.checkpoint.size === checkpoint.size ? folder.pending.note : note;
@@ -142,7 +122,7 @@ export class Mirror {
 
   /**
    * `POST add-entries`: verifies and stores packages as they arrive. Answers as soon as it knows, which may be before the
-   * body ends; the caller then stops sending or drains what is left. A body that breaks off is an upload to go on with.
+   * body ends (see requestBody and discardRest). A body that breaks off is an upload to go on with.
    */
   async addEntries(body: AsyncIterable<Uint8Array>): Promise<ProtocolResponse> {
     const reader = new ByteReader(body);
@@ -183,6 +163,7 @@ export class Mirror {
       return uploadInfo(409, folder, folder.pending ?? tree, this.#parts.tickets);
     }
     await folder.prepareMirrored(checkpoint);
+    this.#parts.mirror.notBefore(mirrored?.time ?? 0);
     const cosignatures = await this.#parts.mirror.cosign(checkpoint);
     const note = mirrored?.checkpoint.size === checkpoint.size ? mirrored.note : tree.note;
     await folder.setMirrored(checkpoint, note, cosignatures);

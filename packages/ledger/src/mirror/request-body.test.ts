@@ -70,6 +70,14 @@ test("another content encoding is refused in words", async (t) => {
   assert.match(answer.text, /use gzip/);
 });
 
+test("a client that still sends a long body sees the early answer, on a connection that can be used again", async (t) => {
+  const { parts, send } = await uploadOf(t, 10);
+  const header = formatUploadHeader({ origin: "tally.test/unknown", start: 0, end: 10, ticket: new Uint8Array(0) });
+  const long = concatBytes(header, new Uint8Array(8_000_000));
+  for (let time = 0; time < 3; time += 1) assert.equal((await send(long, "identity")).status, 404);
+  assert.equal((await send(concatBytes(...parts), "identity")).status, 200);
+});
+
 test("a gzip body that is cut or damaged keeps the packages that came whole", async (t) => {
   const { mirror, parts, send } = await uploadOf(t, 3_000);
   const zipped = gzipSync(concatBytes(...parts), { level: 0 });

@@ -6,7 +6,7 @@ import { type KeySet, type NoteSigner, noteSignerFromPem } from "@tally/evidence
 import type { Clock } from "../clock.ts";
 import type { Conflict } from "../conflicts/index.ts";
 import type { Files } from "../files/index.ts";
-import { type Admission, type Inspect, Mirror, requestBody } from "../mirror/index.ts";
+import { type Admission, discardRest, type Inspect, Mirror, requestBody } from "../mirror/index.ts";
 import type { ProtocolResponse } from "../witness/index.ts";
 
 export interface TestMirrorOptions {
@@ -51,9 +51,9 @@ export async function startMirror(t: TestContext, options: TestMirrorOptions): P
   const server = createServer((request, response) => {
     answer(mirror, request, uploads).then(
       ({ status, headers, body }) => {
-        response.writeHead(status, { ...headers, ...(request.complete ? {} : { connection: "close" }) });
+        response.writeHead(status, headers);
         response.end(body);
-        request.resume();
+        discardRest(request);
       },
       (error: unknown) => response.writeHead(500).end(String(error)),
     );

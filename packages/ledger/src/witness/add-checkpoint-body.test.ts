@@ -129,3 +129,26 @@ test("sizes and mirror info read back as they were written, in no second form", 
     assert.throws(() => parseMirrorInfo(text), { code: "protocol" }, JSON.stringify(text));
   }
 });
+
+test("the example of the specification reads as it says", () => {
+  const offer = parseAddCheckpointBody(
+    utf8(`old 20852014
+PlRNCrwHpqhGrupue0L7gxbjbMiKA9temvuZZDDpkaw=
+jrJZDmY8Y7SyJE0MWLpLozkIVMSMZcD5kvuKxPC3swk=
+5+pKlUdi2LeF/BcMHBn+Ku6yhPGNCswZZD1X/6QgPd8=
+/6WVhPs2CwSsb5rYBH5cjHV/wSmA79abXAwhXw3Kj/0=
+
+example.com/behind-the-sofa
+20852163
+CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+
+— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
+— example.com/behind-the-sofa opLqBQsREYCgu6xQkYQwJr9fo45a62DN9EdmHXnZdXNqlcVGlCum2Wks+49/V6267UEjw6QUXTS5Rovnzv++qbSzm9Q=
+`),
+  );
+  assert.equal(offer.old, 20852014);
+  assert.equal(offer.proof.length, 4);
+  assert.equal(offer.checkpoint.origin, "example.com/behind-the-sofa");
+  assert.equal(offer.checkpoint.size, 20852163);
+  assert.equal(offer.note.signatures.length, 2);
+});
