@@ -94,7 +94,8 @@ export class Mirror {
 
   // Admission is asked again here: what came before in the queue may have got the origin blocked.
   async #decide(folder: MirroredFolder, offer: CheckpointOffer): Promise<ProtocolResponse> {
-    const { origin, checkpoint } = { origin: folder.origin, checkpoint: offer.checkpoint };
+    const { checkpoint } = offer;
+    const { origin } = folder;
     const admission = admit(origin, await this.#options.keySet(origin, checkpoint.size));
     if ("refused" in admission) return admission.refused;
     let note: string;
