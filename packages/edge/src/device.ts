@@ -174,15 +174,9 @@ export class Device {
   /** Brings the plane up to date. Calls while one is under way share it. */
   sync(): Promise<SyncReport> {
     this.#requireOpen();
-    this.#syncing ??= syncDevice(this.core, this.session, this.#stop.signal)
-      .catch((error: unknown) => {
-        // Whatever was refused may have been the token.
-        this.session.forget();
-        throw error;
-      })
-      .finally(() => {
-        this.#syncing = undefined;
-      });
+    this.#syncing ??= syncDevice(this.core, this.session, this.#stop.signal).finally(() => {
+      this.#syncing = undefined;
+    });
     return this.#syncing;
   }
 
@@ -242,13 +236,14 @@ export class Device {
       const answer = await askPlane(this.core.config.url, {
         method: "GET",
         path: `/api/v1/receipts/${this.deviceId}/${index}`,
-        token: await this.session.token(),
+        session: this.session,
         most: 64 * 1024 * 1024,
         signal: this.#stop.signal,
       });
       return { status: "synced", mediaType: answer.type || bundleMediaType, bytes: answer.bytes };
     } catch (error) {
-      if (error instanceof EdgeError && error.code === "unreachable") return undefined;
+      // The record is proven locally, then: the plane may be away, or not have sealed what it mirrored.
+      if (error instanceof EdgeError && ["unreachable", "plane-refused"].includes(error.code)) return undefined;
       throw error;
     }
   };

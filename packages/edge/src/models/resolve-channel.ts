@@ -114,9 +114,8 @@ async function askChannel(
   { repository, name }: { repository: string; name: string },
   pinned: number,
 ): Promise<string> {
-  const token = await session.token();
   const path = `/api/v1/channels/${repository}/${encodeURIComponent(name)}?pinned=${pinned}`;
-  return textOf((await askPlane(config.url, { method: "GET", path, token, most: 16 * 1024 * 1024 })).bytes);
+  return textOf((await askPlane(config.url, { method: "GET", path, session, most: 16 * 1024 * 1024 })).bytes);
 }
 
 function channelParts(channel: string): { repository: string; name: string } {

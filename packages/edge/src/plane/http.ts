@@ -6,11 +6,19 @@ export interface PlaneRequest {
   readonly method: "GET" | "POST" | "PUT";
   /** Path and query, from the plane's base URL, with a leading slash. */
   readonly path: string;
+  /** A token that is used once, as for enrolment. */
   readonly token?: string;
+  /** Whose tokens are used, and renewed when the plane no longer knows one. */
+  readonly session?: TokenSource;
   readonly body?: { readonly type: string; readonly bytes: Uint8Array };
   /** Most bytes that a sensible answer has. Default 1 MiB. */
   readonly most?: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface TokenSource {
+  token(): Promise<string>;
+  forget(): void;
 }
 
 export interface PlaneAnswer {
@@ -19,6 +27,9 @@ export interface PlaneAnswer {
   readonly type: string;
   readonly bytes: Uint8Array;
 }
+
+/** Bad gateway, not ready, gateway timeout: somebody answers, but not the plane, or not yet. */
+const notNow = [502, 503, 504];
 
 const timeoutMs = 30_000;
 const mostByDefault = 1024 * 1024;
@@ -30,8 +41,11 @@ const mostByDefault = 1024 * 1024;
  *   `plane-refused` with its words for every other status.
  */
 export async function askPlane(url: string, request: PlaneRequest): Promise<PlaneAnswer> {
-  const answer = await send(url, request);
+  const answer = await sendAs(url, request);
   if (answer.status >= 200 && answer.status < 300) return answer;
+  if (notNow.includes(answer.status)) {
+    throw unreachable(url, errorIn(answer.bytes).message ?? `status ${answer.status}`, undefined);
+  }
   throw refusalOf(request, answer);
 }
 
@@ -49,8 +63,18 @@ export function jsonBody(value: object): { type: string; bytes: Uint8Array } {
   return { type: "application/json", bytes: new TextEncoder().encode(JSON.stringify(value)) };
 }
 
-async function send(url: string, request: PlaneRequest): Promise<PlaneAnswer> {
-  const { method, path, token, body, most = mostByDefault, signal } = request;
+async function sendAs(url: string, request: PlaneRequest): Promise<PlaneAnswer> {
+  const { session, token } = request;
+  if (session === undefined) return send(url, request, token);
+  const answer = await send(url, request, await session.token());
+  if (answer.status !== 401) return answer;
+  // The plane may have forgotten its sessions, as after a restore.
+  session.forget();
+  return send(url, request, await session.token());
+}
+
+async function send(url: string, request: PlaneRequest, token: string | undefined): Promise<PlaneAnswer> {
+  const { method, path, body, most = mostByDefault, signal } = request;
   const limit = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url + path, {

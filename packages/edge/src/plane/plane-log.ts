@@ -8,16 +8,16 @@ import {
   tilePath,
   widthInTree,
 } from "@tally/evidence";
-import { askPlane, textOf } from "./http.ts";
+import { askPlane, type TokenSource, textOf } from "./http.ts";
 
 /** The plane's log as it is served to everyone: a checkpoint and tiles (C2SP tlog-tiles). */
 export class PlaneLog {
   readonly #url: string;
-  readonly #token: () => Promise<string>;
+  readonly #session: TokenSource;
 
-  constructor(url: string, token: () => Promise<string>) {
+  constructor(url: string, session: TokenSource) {
     this.#url = url;
-    this.#token = token;
+    this.#session = session;
   }
 
   /** The newest cosigned checkpoint, unverified. */
@@ -45,6 +45,6 @@ export class PlaneLog {
   }
 
   async #get(path: string): Promise<Uint8Array> {
-    return (await askPlane(this.#url, { method: "GET", path, token: await this.#token() })).bytes;
+    return (await askPlane(this.#url, { method: "GET", path, session: this.#session })).bytes;
   }
 }

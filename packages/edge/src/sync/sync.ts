@@ -29,6 +29,17 @@ export interface SyncReport {
  *   more of this ledger than this folder; `plane-untrusted`; `plane-refused`.
  */
 export async function syncDevice(core: DeviceCore, session: PlaneSession, signal?: AbortSignal): Promise<SyncReport> {
+  try {
+    return await syncOnce(core, session, signal);
+  } catch (error) {
+    // Whatever was refused may have been the token.
+    session.forget();
+    if (error instanceof EdgeError && error.code === "blocked") await keepBlocked(core, error.message);
+    throw error;
+  }
+}
+
+async function syncOnce(core: DeviceCore, session: PlaneSession, signal: AbortSignal | undefined): Promise<SyncReport> {
   const { folder, config, ledger, recorder, clock } = core;
   const before = (await readSyncState(folder.state))?.mirrored ?? 0;
   const checkpoint = await newestCheckpoint(core, session);
@@ -49,7 +60,7 @@ export async function syncDevice(core: DeviceCore, session: PlaneSession, signal
   }).catch((error: unknown) => {
     throw asEdgeError(error, config.url);
   });
-  const mirrored = await mirroredBy(core, result);
+  const mirrored = mirroredBy(core, result);
   await writeSyncState(folder.state, { mirrored, at: clock.now() });
   return { mirrored, sent: Math.max(0, mirrored - before), blobs, anchoredTo: checkpoint.checkpoint.size };
 }
@@ -59,7 +70,7 @@ async function newestCheckpoint(
   { folder, trust, config }: DeviceCore,
   session: PlaneSession,
 ): Promise<PlaneCheckpoint> {
-  const log = new PlaneLog(config.url, () => session.token());
+  const log = new PlaneLog(config.url, session);
   const checkpoint = openPlaneCheckpoint(await log.checkpoint(), trust);
   const pinned = await readPin(folder.state, trust);
   if (pinned === undefined) {
@@ -79,7 +90,7 @@ async function uploadBlobs({ outbox, config }: DeviceCore, session: PlaneSession
     await askPlane(config.url, {
       method: "PUT",
       path: `/api/v1/blobs/${digest}`,
-      token: await session.token(),
+      session,
       body: { type: "application/octet-stream", bytes: await outbox.read(digest) },
     });
     await outbox.remove(digest);
@@ -88,7 +99,7 @@ async function uploadBlobs({ outbox, config }: DeviceCore, session: PlaneSession
 }
 
 /** How many entries the plane holds, or why it took none. */
-async function mirroredBy({ folder, clock, ledger }: DeviceCore, result: SyncResult): Promise<number> {
+function mirroredBy({ ledger }: DeviceCore, result: SyncResult): number {
   switch (result.status) {
     case "mirrored":
       return result.size;
@@ -104,13 +115,16 @@ async function mirroredBy({ folder, clock, ledger }: DeviceCore, result: SyncRes
       if (code !== 403 && code !== 422) {
         throw new EdgeError("plane-refused", `the plane refused ${step} with status ${code}: ${message}`);
       }
-      const known = await readSyncState(folder.state);
-      await writeSyncState(folder.state, { mirrored: known?.mirrored ?? 0, at: clock.now(), blocked: message });
       throw new EdgeError("blocked", `the plane keeps ${ledger.origin} out: ${message}`, {
         hint: "the plane shows the evidence with the device; its operator decides what comes next",
       });
     }
   }
+}
+
+async function keepBlocked({ folder, clock }: DeviceCore, blocked: string): Promise<void> {
+  const { mirrored = 0 } = (await readSyncState(folder.state)) ?? {};
+  await writeSyncState(folder.state, { mirrored, at: clock.now(), blocked });
 }
 
 function asEdgeError(error: unknown, url: string): unknown {
