@@ -1,0 +1,92 @@
+import {
+  approvalType,
+  type Envelope,
+  modelSignatureType,
+  modelType,
+  parseApproval,
+  parseRelease,
+  releaseType,
+  splitChannel,
+  type Trust,
+  trainingType,
+} from "@tally/evidence";
+import type { Clock } from "@tally/ledger";
+import type { BlobStore } from "@tally/oci";
+import { decide, permitBytes, permitDigest, requireAllowed, signedStatement, type Verdict } from "@tally/policy";
+import { PlaneError } from "../error.ts";
+import { type StatementSource, statementsOfModel } from "./model-statements.ts";
+
+export interface GateOptions {
+  readonly source: StatementSource;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+}
+
+const decisive = new Set([modelType, modelSignatureType, trainingType, approvalType, releaseType]);
+/** An approval has to stand by itself: what others approved does not carry it. */
+const decisiveForApproval = new Set([modelType, modelSignatureType, trainingType]);
+
+/**
+ * A release takes effect only if the policy allows it, by all statements known about the model and this one.
+ * The verdict is kept as a blob, whatever it says.
+ *
+ * @throws PlaneError `policy-denied` with every rule that failed; its cause carries the verdict
+ */
+export async function passReleaseGate(offered: Envelope, trust: Trust, options: GateOptions): Promise<void> {
+  const { manifest, channel } = parseRelease(offered.statement);
+  const known = await statementsOfModel(options.source, manifest, decisive);
+  const verdict = decide({
+    gate: "release",
+    manifest,
+    repository: splitChannel(channel).repository,
+    channel,
+    // The release to be decided on stands alone: an earlier one to the same channel allows nothing.
+    statements: [...known.filter(({ row }) => row.predicateType !== releaseType).map((f) => f.envelope), offered].map(
+      (envelope) => signedStatement(envelope, trust),
+    ),
+    trust,
+    at: options.clock.now(),
+  });
+  await keepAndRequire([verdict], options);
+}
+
+/**
+ * Whoever made a model cannot approve it. A rejection passes always: anyone who may approve may reject.
+ *
+ * @throws PlaneError `policy-denied`
+ */
+export async function passApprovalGate(
+  offered: Envelope,
+  repositories: readonly string[],
+  trust: Trust,
+  options: GateOptions,
+): Promise<void> {
+  const { manifest, decision } = parseApproval(offered.statement);
+  if (decision === "rejected") return;
+  if (repositories.length === 0) {
+    throw new PlaneError("policy-denied", `no statement says that ${manifest} is a model, so it cannot be approved`, {
+      hint: "add the model statement first",
+    });
+  }
+  const known = await statementsOfModel(options.source, manifest, decisiveForApproval);
+  const statements = [...known.map(({ envelope }) => envelope), offered].map((e) => signedStatement(e, trust));
+  const at = options.clock.now();
+  const verdicts = repositories.map((repository) =>
+    decide({ gate: "approve", manifest, repository, statements, trust, at }),
+  );
+  await keepAndRequire(verdicts, options);
+}
+
+/** Keeps the verdicts; one that allows is enough. */
+async function keepAndRequire(verdicts: readonly Verdict[], { blobs }: GateOptions): Promise<void> {
+  for (const verdict of verdicts) await blobs.put(permitDigest(verdict), permitBytes(verdict));
+  const verdict = verdicts.find(({ allow }) => allow) ?? verdicts[0]!;
+  try {
+    requireAllowed(verdict);
+  } catch (cause) {
+    throw new PlaneError("policy-denied", (cause as Error).message, {
+      cause,
+      hint: `the whole verdict is kept as blob ${permitDigest(verdict)}`,
+    });
+  }
+}

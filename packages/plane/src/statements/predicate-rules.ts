@@ -1,0 +1,77 @@
+import {
+  approvalType,
+  evaluationType,
+  ingestionType,
+  modelSignatureType,
+  modelType,
+  parseApproval,
+  parseEvaluation,
+  parseIngestion,
+  parseModel,
+  parseModelSignature,
+  parseRelease,
+  parseSelection,
+  parseTraining,
+  type Role,
+  releaseType,
+  type Statement,
+  selectionType,
+  splitChannel,
+  type TrustedAction,
+  trainingType,
+} from "@tally/evidence";
+
+/** What the plane asks of statements of one type before it takes them. */
+export interface PredicateRule {
+  /** What the signer must be trusted to do; null: nothing in particular. */
+  readonly action: TrustedAction | null;
+  /** Roles whose tokens may bring one, besides the administrator's. */
+  readonly roles: readonly Role[];
+  /** Reads it strictly. Throws what the type's parser throws. */
+  readonly parse: (statement: Statement) => unknown;
+  /** The repository that the statement itself names. */
+  readonly repository?: (statement: Statement) => string;
+  /** The statement is about a model's manifest, whose repository a model statement names. */
+  readonly aboutModel?: true;
+}
+
+const rules: ReadonlyMap<string, PredicateRule> = new Map<string, PredicateRule>([
+  [ingestionType, { action: "ingest", roles: ["publisher"], parse: parseIngestion }],
+  [trainingType, { action: "train", roles: ["publisher"], parse: parseTraining }],
+  [modelSignatureType, { action: "sign-model", roles: ["publisher"], parse: parseModelSignature }],
+  [
+    modelType,
+    {
+      action: "sign-model",
+      roles: ["publisher"],
+      parse: parseModel,
+      repository: (statement) => parseModel(statement).repository,
+    },
+  ],
+  [
+    evaluationType,
+    { action: "evaluate", roles: ["publisher", "approver"], parse: parseEvaluation, aboutModel: true },
+  ],
+  [approvalType, { action: "approve", roles: ["approver"], parse: parseApproval, aboutModel: true }],
+  [
+    releaseType,
+    {
+      action: "release",
+      roles: ["publisher"],
+      parse: parseRelease,
+      repository: (statement) => splitChannel(parseRelease(statement).channel).repository,
+    },
+  ],
+  [selectionType, { action: "select", roles: ["publisher", "scientist"], parse: parseSelection }],
+]);
+
+/** Other people's predicates: kept and proven, decided by nothing. */
+const otherTypes: PredicateRule = { action: null, roles: ["publisher"], parse: () => undefined };
+
+export function ruleOf(predicateType: string): PredicateRule {
+  return rules.get(predicateType) ?? otherTypes;
+}
+
+export function mayBring(role: Role, rule: PredicateRule): boolean {
+  return role === "admin" || rule.roles.includes(role);
+}
