@@ -34,14 +34,12 @@ const weight: Readonly<Record<Kind, number>> = {
 
 /** The graph while it is walked, breadth first: every node is followed once, so loops end. */
 export class LineageGraph {
-  readonly #root: string;
   readonly #nodes = new Map<string, Node>();
   readonly #edges = new Map<string, LineageResponse["edges"][number]>();
   readonly #outgoing = new Set<string>();
   readonly #waiting: string[] = [];
 
   constructor(root: string) {
-    this.#root = root;
     this.#nodes.set(root, { id: root, kind: "artifact", name: undefined, details: new Set(), depth: 0 });
     this.#waiting.push(root);
   }
@@ -80,7 +78,13 @@ export class LineageGraph {
       return false;
     }
     if (!known) {
-      this.#nodes.set(to, { id: to, kind: described.kind, name: undefined, details: new Set(), depth: source.depth + 1 });
+      this.#nodes.set(to, {
+        id: to,
+        kind: described.kind,
+        name: undefined,
+        details: new Set(),
+        depth: source.depth + 1,
+      });
       if (leaf === "follow") this.#waiting.push(to);
     }
     this.describe(to, described);

@@ -48,10 +48,7 @@ const rules: ReadonlyMap<string, PredicateRule> = new Map<string, PredicateRule>
       repository: (statement) => parseModel(statement).repository,
     },
   ],
-  [
-    evaluationType,
-    { action: "evaluate", roles: ["publisher", "approver"], parse: parseEvaluation, aboutModel: true },
-  ],
+  [evaluationType, { action: "evaluate", roles: ["publisher", "approver"], parse: parseEvaluation, aboutModel: true }],
   [approvalType, { action: "approve", roles: ["approver"], parse: parseApproval, aboutModel: true }],
   [
     releaseType,

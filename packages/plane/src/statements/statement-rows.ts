@@ -68,10 +68,9 @@ export class StatementRows {
   }
 
   async row(envelope: Digest): Promise<StatementRow | undefined> {
-    const rows = await this.#db.query<Row>(
-      "SELECT envelope, idx, predicate_type FROM statement WHERE envelope = ?",
-      [envelope],
-    );
+    const rows = await this.#db.query<Row>("SELECT envelope, idx, predicate_type FROM statement WHERE envelope = ?", [
+      envelope,
+    ]);
     return rows.map(fromRow)[0];
   }
 

@@ -130,6 +130,15 @@ export class Statements {
     }));
   }
 
+  /** The repository whose model this is said to be, by the newest model statement. @throws PlaneError `not-found` */
+  async repositoryOf(model: Digest): Promise<string> {
+    const [repository] = await repositoriesOf(this, model);
+    if (repository !== undefined) return repository;
+    throw new PlaneError("not-found", `no statement of the plane's log says that ${model} is a model`, {
+      hint: "give the digest of the model's manifest",
+    });
+  }
+
   /** The envelope's exact bytes. @throws PlaneError `not-found` */
   async envelope(digest: Digest): Promise<Uint8Array> {
     await this.#require(digest);
