@@ -1,6 +1,7 @@
 import { type Digest, envelopeMediaType, parseDigest, toBase64 } from "@tally/evidence";
 import { PlaneError } from "../../error.ts";
 import type { PlaneParts } from "../../parts.ts";
+import { repositoriesOf } from "../../statements/index.ts";
 import { digest, numberOf, object, type Route, text } from "../route.ts";
 
 const readers = ["admin", "publisher", "approver", "auditor", "scientist"] as const;
@@ -21,7 +22,7 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
           throw new PlaneError("bad-request", `send the envelope's bytes as ${envelopeMediaType}`);
         }
         reply.code(201);
-        return statements.add(request.body, request.bearer!.role);
+        return statements.add(request.body, request.bearer!.role, request.bearer!.repository);
       },
     },
     {
@@ -115,7 +116,9 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
       schema: { querystring: object({ model: digest }) },
       async handle(request) {
         const model = parseDigest((request.query as { model: string }).model);
-        const repository = await statements.repositoryOf(model);
+        const [repository] = await repositoriesOf(statements, model);
+        if (repository === undefined)
+          throw new PlaneError("not-found", `no statement names the repository of ${model}`);
         return { model, repository, segments: await lineage.segmentsOf(model, repository) };
       },
     },
