@@ -1,25 +1,15 @@
 import {
   approvalType,
   type Digest,
-  decodeCbor,
-  decodeEntry,
-  digestFromHash,
-  digestOf,
   type Envelope,
-  encodeCbor,
   type Hash,
-  hashFromDigest,
   type LeafHash,
-  maxInlineItems,
-  parseEnvelope,
   parseRelease,
   type Role,
   releaseType,
   type StatementItem,
-  type StatementLeaf,
   type StatementResponse,
   subjectDigests,
-  verifyEnvelope,
 } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
@@ -30,7 +20,8 @@ import { maxEnvelopeBytes, type OfferedStatement, readOffer, requireKnownSigner,
 import { passApprovalGate, passReleaseGate } from "./gates.ts";
 import type { Identities } from "./identities.ts";
 import { repositoriesOf } from "./model-statements.ts";
-import { type IndexedStatement, StatementRows } from "./statement-rows.ts";
+import { StatementLog } from "./statement-log.ts";
+import { StatementRows } from "./statement-rows.ts";
 
 export interface StatementsOptions {
   readonly db: Database;
@@ -49,22 +40,17 @@ export interface ProvenPlace {
   readonly proof: readonly Hash[];
 }
 
-/** Entries read at a time when rows are made again. */
-const batchLength = 1024;
-
-/**
- * The signed statements of the plane's log. One is added at a time: envelope durable as a blob, leaf durable in the log,
- * rows in the index. A crash between the last two costs nothing: rows follow from the log.
- */
+/** The signed statements of the plane's log: who may add which, and what there is. One is added at a time. */
 export class Statements {
   readonly #options: StatementsOptions;
   readonly #rows: StatementRows;
+  readonly #log: StatementLog;
   #last: Promise<unknown> = Promise.resolve();
-  #mayBeBehind = true;
 
   constructor(options: StatementsOptions) {
     this.#options = options;
     this.#rows = new StatementRows(options.db, options.logs.log.origin);
+    this.#log = new StatementLog({ ...options, rows: this.#rows });
   }
 
   /**
@@ -74,7 +60,7 @@ export class Statements {
    */
   async rebuild(): Promise<void> {
     await this.#rows.createTables();
-    await this.#oneAtATime(() => this.#catchUp());
+    await this.#oneAtATime(() => this.#log.catchUp());
   }
 
   /**
@@ -88,7 +74,7 @@ export class Statements {
     const offered = readOffer(envelopeBytes, role);
     const { envelope } = offered;
     return this.#oneAtATime(async () => {
-      if (this.#mayBeBehind) await this.#catchUp();
+      await this.#log.catchUp();
       const held = await this.#rows.row(envelope.digest);
       if (held !== undefined) return { digest: held.envelope, index: held.index };
       const trust = await this.#options.identities.trust();
@@ -104,7 +90,7 @@ export class Statements {
         await passReleaseGate(envelope, trust, gate);
       }
       const signedBy = signers.map(({ keyId }) => keyId);
-      return { digest: envelope.digest, index: await this.#store(envelope, signedBy) };
+      return { digest: envelope.digest, index: await this.#log.append(envelope, signedBy) };
     });
   }
 
@@ -182,71 +168,6 @@ export class Statements {
     throw new PlaneError("conflict", `${channel} is at release ${last}; ${sequence} would not be after it`, {
       hint: `sign the release again with sequence ${last + 1}; going back to an earlier model is a new release too`,
     });
-  }
-
-  async #store(envelope: Envelope, signedBy: readonly string[]): Promise<number> {
-    const { blobs, logs } = this.#options;
-    const { digest, bytes, statement } = envelope;
-    await blobs.put(digest, bytes);
-    const subjects = subjectDigests(statement);
-    const leaf = { kind: "statement", envelope: digest, predicateType: statement.predicateType } as const;
-    this.#mayBeBehind = true;
-    const index = await logs.append("log", { ...leaf, ...(await this.#inlineOrBlob(subjects)) });
-    const row = { envelope: digest, index, predicateType: statement.predicateType, subjects, signedBy, statement };
-    await this.#rows.add([row], index + 1);
-    this.#mayBeBehind = false;
-    return index;
-  }
-
-  async #inlineOrBlob(subjects: readonly Digest[]): Promise<Pick<StatementLeaf, "subjects" | "subjectsBlob">> {
-    if (subjects.length <= maxInlineItems) return { subjects };
-    const list = encodeCbor(subjects.map(hashFromDigest));
-    const subjectsBlob = digestOf(list);
-    await this.#options.blobs.put(subjectsBlob, list);
-    return { subjects: [], subjectsBlob };
-  }
-
-  async #catchUp(): Promise<void> {
-    const { log } = this.#options.logs;
-    const { size } = log;
-    let next = await this.#rows.next();
-    if (next > size) {
-      throw new PlaneError("configuration", `the database knows ${next} entries of ${log.origin}, which has ${size}`, {
-        hint: "logs and database are of different times: restore both from one backup",
-      });
-    }
-    while (next < size) {
-      const end = Math.min(next + batchLength, size);
-      const found: IndexedStatement[] = [];
-      let index = next;
-      for await (const bytes of log.entries(next, end)) {
-        const entry = decodeEntry(bytes);
-        if (entry.kind === "statement") found.push(await this.#indexed(index, entry));
-        index += 1;
-      }
-      await this.#rows.add(found, end);
-      next = end;
-    }
-    this.#mayBeBehind = false;
-  }
-
-  async #indexed(index: number, leaf: StatementLeaf): Promise<IndexedStatement> {
-    const { blobs, identities } = this.#options;
-    const { envelope: digest, predicateType, subjectsBlob } = leaf;
-    try {
-      const envelope = parseEnvelope(await blobs.bytes(digest, maxEnvelopeBytes));
-      const signedBy = verifyEnvelope(envelope, (await identities.trust()).identities).map(({ keyId }) => keyId);
-      const subjects =
-        subjectsBlob === undefined
-          ? leaf.subjects
-          : (decodeCbor(await blobs.bytes(subjectsBlob, maxEnvelopeBytes)) as readonly Hash[]).map(digestFromHash);
-      return { envelope: digest, index, predicateType, subjects, signedBy, statement: envelope.statement };
-    } catch (cause) {
-      throw new PlaneError("internal", `the envelope ${digest} of entry ${index} of the plane's log cannot be read`, {
-        cause,
-        hint: "restore the blob from a backup: the log commits to it",
-      });
-    }
   }
 
   #oneAtATime<T>(step: () => Promise<T>): Promise<T> {
