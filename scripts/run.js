@@ -30,7 +30,9 @@ function ownNode() {
 function setUp() {
   const want = wanted();
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === want && existsSync(ownNode())) return;
-  process.stderr.write("setting up: installing dependencies from the package registry (only when the lockfile changed)\n");
+  process.stderr.write(
+    "setting up: installing dependencies from the package registry (only when the lockfile changed)\n",
+  );
   const npm = process.env.npm_execpath;
   const args = ["ci", "--no-fund", "--no-audit", "--loglevel=error"];
   const options = { cwd: root, stdio: ["ignore", 2, 2], env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" } };
@@ -45,7 +47,9 @@ function setUp() {
   }
   if (!existsSync(ownNode())) {
     process.stderr.write("error: the npm package `node` did not install its binary\n");
-    process.stderr.write("hint: install scripts may be off (npm config get ignore-scripts); allow them for `node` and run again\n");
+    process.stderr.write(
+      "hint: install scripts may be off (npm config get ignore-scripts); allow them for `node` and run again\n",
+    );
     process.exit(1);
   }
   writeFileSync(stamp, want);

@@ -21,7 +21,14 @@ if (files.length === 0) {
 
 const child = spawn(
   process.execPath,
-  ["--disable-warning=ExperimentalWarning", "--test", "--test-concurrency=2", "--test-timeout=300000", ...flags, ...files],
+  [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    "--test-concurrency=2",
+    "--test-timeout=300000",
+    ...flags,
+    ...files,
+  ],
   { cwd: root, stdio: "inherit" },
 );
 child.on("exit", (code) => process.exit(code ?? 1));
