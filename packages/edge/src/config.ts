@@ -20,6 +20,8 @@ export interface DeviceConfig {
   readonly capture: CaptureMode;
   /** Bytes of payloads kept before capturing pauses. Default 256 MiB. */
   readonly captureLimitBytes: number;
+  /** Entries after which the ledger is signed without anyone asking. Default 4,096. */
+  readonly sealEveryEntries: number;
   /** How often the agent syncs, in milliseconds. Default 60,000. */
   readonly syncEveryMs: number;
 }
@@ -31,6 +33,7 @@ const defaults = {
   release: "committed",
   capture: "none",
   captureLimitBytes: 256 * 1024 * 1024,
+  sealEveryEntries: 4096,
   syncEveryMs: 60_000,
 } as const satisfies Omit<DeviceConfig, "url">;
 
@@ -86,6 +89,7 @@ function parseConfig(value: Readonly<Record<string, unknown>>): DeviceConfig {
     release: asOneOf(value.release, releaseModes, "release", code),
     capture: asOneOf(value.capture, captureModes, "capture", code),
     captureLimitBytes: asCount(value.captureLimitBytes, "captureLimitBytes", code),
+    sealEveryEntries: asCount(value.sealEveryEntries, "sealEveryEntries", code, 1),
     syncEveryMs: asCount(value.syncEveryMs, "syncEveryMs", code, 100),
   });
 }

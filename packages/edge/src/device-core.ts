@@ -50,6 +50,11 @@ export async function openCore({ dir, config: overrides, clock }: CoreOptions): 
   }
   const config = await readConfig(folder.config, overrides);
   const trust = await readTrust(folder.trust);
+  if (trust.plane.name !== identity.plane) {
+    throw new EdgeError("trust-invalid", `the trust file is of ${trust.plane.name}, the device of ${identity.plane}`, {
+      hint: `put the trust file of ${identity.plane} at ${folder.trust}`,
+    });
+  }
   const signers = await readSigners(folder, identity.origin);
   const ledger = await openLedger(folder, identity, signers, clock);
   try {
@@ -93,6 +98,13 @@ export async function whenRoom<T>({ ledger }: Pick<DeviceCore, "ledger">, write:
       await ledger.flush();
     }
   }
+}
+
+/** Signs what has gathered when it has become much. Who needs a signature at once seals, or records in `sealed` mode. */
+export function sealWhenDue({ ledger, config }: Pick<DeviceCore, "ledger" | "config">): void {
+  const sealed = ledger.latest?.checkpoint.size ?? 0;
+  // A seal that fails leaves the ledger refusing the next record, which says why.
+  if (ledger.size - sealed >= config.sealEveryEntries) ledger.seal().catch(() => {});
 }
 
 type Unstarted = Omit<DeviceCore, "recorder" | "salts" | "payloads" | "gate">;

@@ -39,8 +39,8 @@ export async function resolveChannel(
 ): Promise<ResolvedChannel> {
   const parts = channelParts(channel);
   const kept = await readRelease(core.folder.state, channel);
-  const pinned = await readPin(core.folder.state, core.trust);
-  const text = await askChannel(core, session, parts, pinned?.checkpoint.size ?? 0).catch((error: unknown) => {
+  const pinned = await readPin(core.folder.state);
+  const text = await askChannel(core, session, parts, pinned?.size ?? 0).catch((error: unknown) => {
     if (error instanceof EdgeError && error.code === "unreachable" && kept !== undefined) return undefined;
     throw error;
   });

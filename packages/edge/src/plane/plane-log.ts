@@ -14,10 +14,12 @@ import { askPlane, type TokenSource, textOf } from "./http.ts";
 export class PlaneLog {
   readonly #url: string;
   readonly #session: TokenSource;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(url: string, session: TokenSource) {
+  constructor(url: string, session: TokenSource, signal?: AbortSignal) {
     this.#url = url;
     this.#session = session;
+    this.#signal = signal;
   }
 
   /** The newest cosigned checkpoint, unverified. */
@@ -45,6 +47,6 @@ export class PlaneLog {
   }
 
   async #get(path: string): Promise<Uint8Array> {
-    return (await askPlane(this.#url, { method: "GET", path, session: this.#session })).bytes;
+    return (await askPlane(this.#url, { method: "GET", path, session: this.#session, signal: this.#signal })).bytes;
   }
 }

@@ -1,7 +1,7 @@
 import type { RecordReference } from "@tally/evidence";
 import type { Appended } from "@tally/ledger";
 import { type CanonicalContent, commitTo } from "../content.ts";
-import { type DeviceCore, whenRoom } from "../device-core.ts";
+import { type DeviceCore, sealWhenDue, whenRoom } from "../device-core.ts";
 
 /** Ground truth or a correction for a record, of this ledger or another. */
 export interface GivenLabel {
@@ -24,5 +24,6 @@ export async function recordLabel(core: DeviceCore, { record, content, who }: Gi
     return { appended, written: isCaptured ? payloads.append([payload]).catch(() => {}) : undefined };
   });
   await Promise.all([gate.pass(appended), written]);
+  sealWhenDue(core);
   return appended;
 }

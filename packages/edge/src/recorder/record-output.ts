@@ -8,7 +8,7 @@ import {
   type SaltedCommitment,
 } from "@tally/evidence";
 import { type CanonicalContent, commitTo } from "../content.ts";
-import { type DeviceCore, whenRoom } from "../device-core.ts";
+import { type DeviceCore, sealWhenDue, whenRoom } from "../device-core.ts";
 import { encodeParameters, encodeUsage, type Parameters, type Usage } from "./decimal.ts";
 import type { LiveLoad, RecordPlace } from "./recorder.ts";
 
@@ -55,6 +55,7 @@ export async function recordOutput(core: DeviceCore, output: Output): Promise<Re
     return { place, written: captured ? keepPayloads(core, place.index, output, input, result) : undefined };
   });
   await Promise.all([gate.pass(place), written]);
+  sealWhenDue(core);
   return place;
 }
 

@@ -172,6 +172,15 @@ test("sealed mode releases an output only under a signed checkpoint that covers 
   await closeCore(core);
 });
 
+test("a ledger is signed without anyone asking once enough has gathered", async () => {
+  const core = await open(await enrolledFolder(join(root, "due")), { sealEveryEntries: 10 });
+  const load = core.recorder.load(declared);
+  const before = core.ledger.latest?.checkpoint.size ?? 0;
+  for (let i = 0; i < 40; i++) await say(core, load, `${i}`);
+  assert.ok((core.ledger.latest?.checkpoint.size ?? 0) > before);
+  await closeCore(core);
+});
+
 test("after an unclean stop in immediate mode a gap says how many records may be missing", async () => {
   const dir = await enrolledFolder(join(root, "immediate"), { release: "immediate" });
   const first = await open(dir);

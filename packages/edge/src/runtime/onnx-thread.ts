@@ -1,3 +1,4 @@
+import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { EdgeError, messageOf } from "../error.ts";
 import type { FromWorker, ToWorker, ValueShape, WireTensor } from "./onnx-protocol.ts";
@@ -12,6 +13,9 @@ export interface ThreadResult {
   readonly outputs: readonly WireTensor[];
   readonly micros: number;
 }
+
+/** Beside this file, from source and as built. */
+const workerFile = new URL(`./onnx-worker${extname(import.meta.url)}`, import.meta.url);
 
 /**
  * One model in a thread of its own. It holds the process open only while a run is under way.
@@ -42,7 +46,7 @@ export class OnnxThread {
    */
   static async start(model: Uint8Array<ArrayBuffer>): Promise<OnnxThread> {
     const whole = model.byteLength === model.buffer.byteLength ? model : model.slice();
-    const worker = new Worker(new URL("./onnx-worker.ts", import.meta.url), {
+    const worker = new Worker(workerFile, {
       workerData: whole,
       transferList: [whole.buffer],
     });

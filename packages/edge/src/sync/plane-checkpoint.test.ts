@@ -75,7 +75,7 @@ test("a plane that shrinks, forks or proves nothing is not followed", async () =
   const plain = keys.trust;
   const open = async (size: number, root?: ReturnType<typeof rootOf>) =>
     openPlaneCheckpoint(await note(size, keys.log, root), plain);
-  const pinned = await open(5);
+  const { checkpoint: pinned } = await open(5);
   requireGrowth(plain, pinned, await open(5), []);
   const smaller = await open(4);
   assert.throws(() => requireGrowth(plain, pinned, smaller, []), untrusted(/below/));

@@ -63,13 +63,7 @@ export function openPlaneCheckpoint(note: string, trust: Trust): PlaneCheckpoint
  *
  * @throws EdgeError `plane-untrusted`: two histories, a smaller log, or a proof that does not hold.
  */
-export function requireGrowth(
-  trust: Trust,
-  pinned: PlaneCheckpoint,
-  next: PlaneCheckpoint,
-  proof: readonly Hash[],
-): void {
-  const { checkpoint: from } = pinned;
+export function requireGrowth(trust: Trust, from: Checkpoint, next: PlaneCheckpoint, proof: readonly Hash[]): void {
   const { checkpoint: to } = next;
   if (to.size < from.size) {
     throw untrusted(trust, `its size ${to.size} is below the ${from.size} that this device has seen`);

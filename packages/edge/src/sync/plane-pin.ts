@@ -1,12 +1,15 @@
 import { join } from "node:path";
-import type { Trust } from "@tally/evidence";
+import { type Checkpoint, parseCheckpoint } from "@tally/evidence";
 import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
-import { openPlaneCheckpoint, type PlaneCheckpoint } from "./plane-checkpoint.ts";
+import type { PlaneCheckpoint } from "./plane-checkpoint.ts";
 
-/** The newest plane checkpoint this device has verified: whatever the plane shows later must continue it. */
-export async function readPin(stateFolder: string, trust: Trust): Promise<PlaneCheckpoint | undefined> {
+/**
+ * The newest plane checkpoint this device has verified: whatever the plane shows later must continue it. It was verified when it
+ * was pinned, by the trust file of that day; a later trust file with other witnesses does not undo what was seen.
+ */
+export async function readPin(stateFolder: string): Promise<Checkpoint | undefined> {
   const bytes = await readIfPresent(pinPath(stateFolder));
-  return bytes === undefined ? undefined : openPlaneCheckpoint(new TextDecoder().decode(bytes), trust);
+  return bytes === undefined ? undefined : parseCheckpoint(bytes).checkpoint;
 }
 
 /** Call with a checkpoint that `requireGrowth` accepted. */

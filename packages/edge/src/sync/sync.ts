@@ -42,13 +42,13 @@ export async function syncDevice(core: DeviceCore, session: PlaneSession, signal
 async function syncOnce(core: DeviceCore, session: PlaneSession, signal: AbortSignal | undefined): Promise<SyncReport> {
   const { folder, config, ledger, recorder, clock } = core;
   const before = (await readSyncState(folder.state))?.mirrored ?? 0;
-  const checkpoint = await newestCheckpoint(core, session);
+  const checkpoint = await newestCheckpoint(core, session, signal);
   await whenRoom(core, () => {
     const { size, root } = checkpoint.checkpoint;
     recorder.note({ kind: "anchor", size, root, noteHash: checkpoint.noteHash });
   });
   await whenRoom(core, () => recorder.summary());
-  const blobs = await uploadBlobs(core, session);
+  const blobs = await uploadBlobs(core, session, signal);
   const latest = await ledger.seal();
   const headers = async () => ({ authorization: `Bearer ${await session.token()}` });
   const result = await syncLog(config.url, {
@@ -69,28 +69,34 @@ async function syncOnce(core: DeviceCore, session: PlaneSession, signal: AbortSi
 async function newestCheckpoint(
   { folder, trust, config }: DeviceCore,
   session: PlaneSession,
+  signal: AbortSignal | undefined,
 ): Promise<PlaneCheckpoint> {
-  const log = new PlaneLog(config.url, session);
+  const log = new PlaneLog(config.url, session, signal);
   const checkpoint = openPlaneCheckpoint(await log.checkpoint(), trust);
-  const pinned = await readPin(folder.state, trust);
+  const pinned = await readPin(folder.state);
   if (pinned === undefined) {
     await writePin(folder.state, checkpoint);
     return checkpoint;
   }
-  const [from, to] = [pinned.checkpoint.size, checkpoint.checkpoint.size];
+  const [from, to] = [pinned.size, checkpoint.checkpoint.size];
   const proof = to > from ? await log.consistencyProof(from, to) : [];
   requireGrowth(trust, pinned, checkpoint, proof);
   await writePin(folder.state, checkpoint);
   return checkpoint;
 }
 
-async function uploadBlobs({ outbox, config }: DeviceCore, session: PlaneSession): Promise<readonly Digest[]> {
+async function uploadBlobs(
+  { outbox, config }: DeviceCore,
+  session: PlaneSession,
+  signal: AbortSignal | undefined,
+): Promise<readonly Digest[]> {
   const digests = await outbox.list();
   for (const digest of digests) {
     await askPlane(config.url, {
       method: "PUT",
       path: `/api/v1/blobs/${digest}`,
       session,
+      signal,
       body: { type: "application/octet-stream", bytes: await outbox.read(digest) },
     });
     await outbox.remove(digest);
