@@ -117,7 +117,7 @@ describe("a channel", () => {
     await world.add(await by("reviewer", approval(second, "rejected")), "approver");
     const answer = await world.channels.resolve(channel, pinned.size, await world.seal());
     const envelopes = await verified(world, answer, pinned);
-    const decisions = envelopes.map(({ statement }) => statement.predicate["decision"]).filter((d) => d !== undefined);
+    const decisions = envelopes.map(({ statement }) => statement.predicate.decision).filter((d) => d !== undefined);
     assert.deepEqual(decisions, ["approved", "rejected"]);
   });
 

@@ -92,8 +92,8 @@ describe("lineage", () => {
       "file -used dataset-> dataset",
       "model -contains-> file",
       "model -contains-> file",
-      "segment -records of-> model",
       "segment -recorded on-> device",
+      "segment -records of-> model",
       "selection -takes-> segment",
     ]);
     assert.equal(nodeOf(lineage, origin)?.name, "ward 3");
@@ -160,12 +160,11 @@ describe("lineage", () => {
   });
 
   test("of very many inputs stops at its bound and says so", async () => {
-    const parts = Array.from({ length: 4 }, (_, part) => part);
-    for (const part of parts) {
+    for (let part = 0; part < 30; part += 1) {
       const training = trainingStatement([{ digest: named("hoard") }], {
         buildType: trainingBuildType,
         parameters: {},
-        dependencies: Array.from({ length: 3000 }, (_, i) => ({ digest: named(`input ${part} ${i}`) })),
+        dependencies: Array.from({ length: 350 }, (_, i) => ({ digest: named(`input ${part} ${i}`) })),
         builder: "urn:example:builder",
       });
       await world.add(await by("trainer", training));
