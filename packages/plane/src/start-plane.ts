@@ -79,6 +79,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     cleanup.push(() => logs.close());
     const tokens = new Tokens(db, clock);
     const fleet = new Fleet({ plane: name, db, blobs, logs, tokens, clock });
+    await fleet.catchUp();
     const index = new EntryIndex(db);
     const mirror = await Mirror.open({
       dir: join(dir, "mirror"),

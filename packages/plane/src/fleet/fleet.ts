@@ -5,9 +5,11 @@ import {
   type Digest,
   decodeCbor,
   decodeEntry,
+  digestFromHash,
   digestOf,
   type EnrollRequest,
   type EnrollResponse,
+  type Entry,
   emptyRoot,
   encodeCbor,
   equalBytes,
@@ -62,6 +64,8 @@ export class Fleet {
   readonly #clock: Clock;
   /** Notes that are stored already, so that not every round asks for them. */
   readonly #kept = new Set<string>();
+  /** Entries of the fleet log that the tables know of. */
+  #taken = 0;
   /** Enrolments are few: one at a time, so that a token is used once. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -114,25 +118,56 @@ export class Fleet {
         hint: "a token enrols one device, once",
       });
     }
+    await this.catchUp();
     const known = await this.#row(origin);
     if (known !== undefined) {
-      if (known.genesis === digestOf(genesis)) return { origin, index: known.fleet_index };
+      if (known.genesis === digestFromHash(genesisHash)) return { origin, index: known.fleet_index };
       throw new PlaneError("conflict", `${origin} is enrolled with another genesis entry`);
     }
     await this.#db.run("UPDATE enrolment_token SET origin = ? WHERE hash = ?", [origin, hashToken(token!)]);
-    const [{ name, device_group } = { name: null, device_group: null }] = await this.#db.query<{
-      name: string | null;
-      device_group: string | null;
-    }>("SELECT name, device_group FROM enrolment_token WHERE hash = ?", [hashToken(token!)]);
     await this.#blobs.put(digestOf(genesis), genesis);
     const entry = { kind: "enrol", deviceId, epoch: 0, origin, genesisHash, keySet } as const;
     const index = await this.#logs.append("fleet", entry);
-    const keys = encodeCbor(keySet.map(({ type, publicKey }) => [type, publicKey]));
-    await this.#db.run(
-      "INSERT INTO device (origin, device_id, epoch, name, device_group, state, genesis, key_set, fleet_index, last_sync) VALUES (?, ?, 0, ?, ?, 'enrolled', ?, ?, ?, NULL)",
-      [origin, deviceId, name, device_group, digestOf(genesis), keys, index],
-    );
+    await this.catchUp();
     return { origin, index };
+  }
+
+  /**
+   * Takes the fleet log's entries into the tables, up to `size`: the log is what counts, and after a stop in between it is
+   * ahead. An entry that is taken twice changes nothing.
+   */
+  async catchUp(size = this.#logs.fleet.size): Promise<void> {
+    let index = this.#taken;
+    if (index >= size) return;
+    for await (const bytes of this.#logs.fleet.entries(index, size)) await this.#take(decodeEntry(bytes), index++);
+    this.#taken = Math.max(this.#taken, size);
+  }
+
+  async #take(entry: Entry, index: number): Promise<void> {
+    if (entry.kind === "enrol") {
+      const { origin, deviceId, epoch, genesisHash, keySet } = entry;
+      const [labels] = await this.#db.query<{ name: string | null; device_group: string | null }>(
+        "SELECT name, device_group FROM enrolment_token WHERE origin = ?",
+        [origin],
+      );
+      const keys = encodeCbor(keySet.map(({ type, publicKey }) => [type, publicKey]));
+      await this.#db.run(
+        "INSERT INTO device (origin, device_id, epoch, name, device_group, state, genesis, key_set, fleet_index, last_sync) VALUES (?, ?, ?, ?, ?, 'enrolled', ?, ?, ?, NULL) ON CONFLICT DO NOTHING",
+        [
+          origin,
+          deviceId,
+          epoch,
+          labels?.name ?? null,
+          labels?.device_group ?? null,
+          digestFromHash(genesisHash),
+          keys,
+          index,
+        ],
+      );
+    } else if (entry.kind === "revoke" && entry.origin !== null) {
+      await this.#db.run("UPDATE device SET state = 'revoked' WHERE origin = ?", [entry.origin]);
+      await this.#tokens.endSessions(entry.origin);
+    }
   }
 
   #readRequest({ deviceId, origin, genesis: encoded, checkpoint: signed }: EnrollRequest) {
@@ -186,6 +221,7 @@ export class Fleet {
 
   /** The newest head of every ledger ever admitted. */
   async heads(mirror: Mirror, fleetSize: number): Promise<readonly HeadLeaf[]> {
+    await this.catchUp(fleetSize);
     const rows = await this.#db.query<{ origin: string }>("SELECT origin FROM device WHERE fleet_index < ?", [
       fleetSize,
     ]);
@@ -273,8 +309,7 @@ export class Fleet {
         compromiseTime,
         statement: digestOf(said),
       });
-      await this.#db.run("UPDATE device SET state = 'revoked' WHERE origin = ?", [row.origin]);
-      await this.#tokens.endSessions(row.origin);
+      await this.catchUp();
     }
   }
 
