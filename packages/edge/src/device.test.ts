@@ -189,7 +189,7 @@ test("a clone that offers its own branch is convicted, and both are kept out", a
   await publishModel(plane);
   const dir = await enrolDevice(plane, freshDir());
   const clone = freshDir();
-  await copyTree(dir, clone);
+  await cp(dir, clone, { recursive: true });
   const original = await openDevice({ dir });
   await original.record({ model: await declared(original), input: "a", output: "b" });
   await original.sync();
@@ -200,6 +200,19 @@ test("a clone that offers its own branch is convicted, and both are kept out", a
   await original.record({ model: await declared(original), input: "a", output: "b" });
   await assert.rejects(original.sync(), throwsCode("blocked"));
   assert.match((await original.status()).blocked ?? "", /equivocated/);
+  await Promise.all([original.close(), copy.close()]);
+});
+
+test("a clone that is shorter than what the plane holds is convicted by the branch it offered", async () => {
+  const dir = await enrolDevice(plane, freshDir());
+  const clone = freshDir();
+  await cp(dir, clone, { recursive: true });
+  const original = await openDevice({ dir });
+  for (let i = 0; i < 50; i++) await original.record({ model: await declared(original), input: "a", output: "b" });
+  await original.sync();
+  const copy = await openDevice({ dir: clone });
+  await assert.rejects(copy.sync(), throwsCode("blocked"));
+  assert.equal(plane.conflicts[0]?.kind, "equivocated");
   await Promise.all([original.close(), copy.close()]);
 });
 
@@ -245,8 +258,4 @@ test("full capture keeps what was run until it is packed, in the bytes that were
 
 async function declared(device: Device) {
   return device.declare({ grade: "declared", runtime: "by hand", provider: "none" });
-}
-
-async function copyTree(from: string, to: string): Promise<void> {
-  await cp(from, to, { recursive: true });
 }

@@ -31,12 +31,22 @@ export interface SyncReport {
 export async function syncDevice(core: DeviceCore, session: PlaneSession, signal?: AbortSignal): Promise<SyncReport> {
   try {
     return await syncOnce(core, session, signal);
-  } catch (error) {
+  } catch (caught) {
     // Whatever was refused may have been the token.
     session.forget();
+    const error = await verdictOn(caught, session);
     if (error instanceof EdgeError && error.code === "blocked") await keepBlocked(core, error.message);
     throw error;
   }
+}
+
+/** What was behind may by now be convicted by what it offered; the plane says so when asked for a session. */
+async function verdictOn(error: unknown, session: PlaneSession): Promise<unknown> {
+  if (!(error instanceof EdgeError) || error.code !== "behind") return error;
+  return session.token().then(
+    () => error,
+    (said: unknown) => (said instanceof EdgeError && said.code === "blocked" ? said : error),
+  );
 }
 
 async function syncOnce(core: DeviceCore, session: PlaneSession, signal: AbortSignal | undefined): Promise<SyncReport> {

@@ -198,6 +198,8 @@ export class LoopbackPlane {
   #openSession(response: ServerResponse, { origin, nonce, signature }: SessionRequest): void {
     const key = this.devices.get(origin)?.find(({ type }) => type === 1);
     if (key === undefined) throw new Refused(403, "forbidden", `${origin} is not enrolled`);
+    const blocked = this.blocked.get(origin);
+    if (blocked !== undefined) throw new Refused(403, "blocked", `${origin} is blocked: ${blocked}`);
     const spki = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), key.publicKey]);
     const publicKey = createPublicKey({ key: spki, format: "der", type: "spki" });
     if (!verify(null, utf8(sessionMessage(origin, nonce)), publicKey, fromBase64(signature))) {
