@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import {
@@ -22,7 +22,7 @@ export const planeName = "tally.test/plane";
 const never = 2 ** 30;
 
 export type TestPlaneOptions = Partial<
-  Pick<PlaneOptions, "dir" | "clock" | "witnessPolicy" | "init" | "sealIntervalMs">
+  Pick<PlaneOptions, "dir" | "name" | "host" | "clock" | "witnessPolicy" | "init" | "sealIntervalMs">
 >;
 
 /** A real plane on loopback, with an administrator at the door. It can be stopped and started again on its folder. */
@@ -45,7 +45,7 @@ export class TestPlane {
   }
 
   async start(changes: TestPlaneOptions = {}): Promise<void> {
-    const options = { sealIntervalMs: never, ...this.#options, ...changes, dir: this.dir, name: planeName };
+    const options = { name: planeName, sealIntervalMs: never, ...this.#options, ...changes, dir: this.dir };
     this.#plane = await startPlane(options);
     this.adminToken = (await readFile(this.#plane.adminTokenPath, "utf8")).trim();
   }
@@ -128,6 +128,13 @@ export class TestWitness {
     await this.#witness?.close();
     this.#server = undefined;
     this.#witness = undefined;
+  }
+
+  /** Starts again with the same keys on an empty folder. */
+  async forget(): Promise<void> {
+    await this.stop();
+    await rm(this.#dir, { recursive: true });
+    await this.start();
   }
 
   /** Size of the newest checkpoint of the plane's log that it has cosigned. */
