@@ -1,25 +1,17 @@
-import {
-  bundleMediaType,
-  type Digest,
-  type EvidenceGrade,
-  type RecordReference,
-  toHex,
-  unloadReasons,
-} from "@tally/evidence";
+import { bundleMediaType, type RecordReference, toHex, unloadReasons } from "@tally/evidence";
 import { type Clock, systemClock } from "@tally/ledger";
-import type { CaptureMode, ConfigOverrides, ReleaseMode } from "./config.ts";
-import { type Content, canonicalContent } from "./content.ts";
+import type { ConfigOverrides } from "./config.ts";
+import { canonicalContent } from "./content.ts";
 import { closeCore, type DeviceCore, openCore, whenRoom } from "./device-core.ts";
+import type { Declaration, DeclaredModel, DeviceStatus, LabelRequest, RecordRequest } from "./device-requests.ts";
 import { EdgeError } from "./error.ts";
 import { loadGuarded } from "./models/load-guard.ts";
 import { LoadedModel } from "./models/loaded-model.ts";
 import { askPlane } from "./plane/http.ts";
 import { PlaneSession } from "./plane/session.ts";
 import { type DeviceRecord, deviceRecord, type Receipt, receiptOf, type SyncedReceipts } from "./record.ts";
-import type { Parameters, Usage } from "./recorder/decimal.ts";
 import { recordLabel } from "./recorder/record-label.ts";
 import { recordOutput } from "./recorder/record-output.ts";
-import type { LiveLoad } from "./recorder/recorder.ts";
 import { type PackedSegment, packSegments } from "./segments/pack-segments.ts";
 import { type SyncReport, syncDevice } from "./sync/sync.ts";
 import { readSyncState } from "./sync/sync-state.ts";
@@ -29,64 +21,6 @@ export interface OpenOptions {
   /** Above environment and config.json. */
   readonly config?: ConfigOverrides;
   readonly clock?: Clock;
-}
-
-/** What ran outside Tally's own runtimes, and how its binding to a model is known. */
-export interface Declaration {
-  /** `declared` by an operator, `asserted` by a remote provider, or `named` only. */
-  readonly grade: Extract<EvidenceGrade, "declared" | "asserted" | "named">;
-  readonly runtime: string;
-  readonly provider: string;
-  readonly manifest?: Digest;
-}
-
-/** A model of which Tally did not measure what ran. */
-export interface DeclaredModel {
-  readonly load: LiveLoad;
-  unload(): Promise<void>;
-}
-
-/** One output of anything, to be recorded. */
-export interface RecordRequest {
-  /** A loaded or a declared model. */
-  readonly model: Pick<DeclaredModel, "load">;
-  readonly input: Content;
-  readonly output: Content;
-  /** Microseconds that it took; default 0. */
-  readonly durationMicros?: number;
-  readonly parameters?: Parameters;
-  readonly usage?: Usage;
-  readonly parents?: readonly RecordReference[];
-  /** What was retrieved for this output, in order of use. */
-  readonly retrievals?: readonly Content[];
-}
-
-export interface LabelRequest {
-  readonly record: RecordReference;
-  readonly content: Content;
-  /** Key id of who says so, lower-case hex of 4 to 32 bytes. Default: the device's own Ed25519 key. */
-  readonly who?: string;
-}
-
-export interface DeviceStatus {
-  readonly origin: string;
-  readonly deviceId: string;
-  readonly url: string;
-  readonly release: ReleaseMode;
-  readonly capture: CaptureMode;
-  /** Entries in the ledger. */
-  readonly size: number;
-  /** Entries under its newest signed checkpoint. */
-  readonly sealed: number;
-  /** Entries that the plane holds, as of the last sync. */
-  readonly mirrored: number;
-  /** Milliseconds by this device's clock; null before the first. */
-  readonly lastSync: number | null;
-  /** Why the plane keeps this device out, if it does. */
-  readonly blocked?: string;
-  /** Captured bytes that wait to be packed. */
-  readonly payloadBytes: number;
-  readonly models: readonly { readonly channel: string; readonly manifest: Digest; readonly sequence: number }[];
 }
 
 /** Opens a device and begins a run. One process at a time. @throws EdgeError as `openCore` */

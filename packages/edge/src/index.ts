@@ -10,16 +10,8 @@ export {
   releaseModes,
 } from "./config.ts";
 export type { Content } from "./content.ts";
-export {
-  type Declaration,
-  type DeclaredModel,
-  Device,
-  type DeviceStatus,
-  type LabelRequest,
-  type OpenOptions,
-  openDevice,
-  type RecordRequest,
-} from "./device.ts";
+export { Device, type OpenOptions, openDevice } from "./device.ts";
+export type { Declaration, DeclaredModel, DeviceStatus, LabelRequest, RecordRequest } from "./device-requests.ts";
 export { type EnrollOptions, enroll } from "./enroll/enroll.ts";
 export { EdgeError, type EdgeErrorCode } from "./error.ts";
 export type { DeviceIdentity } from "./identity.ts";

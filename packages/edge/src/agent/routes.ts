@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { type Digest, evidenceGrades, parseDigest, toBase64 } from "@tally/evidence";
-import type { DeclaredModel, Device } from "../device.ts";
+import type { Device } from "../device.ts";
+import type { DeclaredModel } from "../device-requests.ts";
 import { EdgeError } from "../error.ts";
 import { asCount, asList, asObject, asOneOf, asText, type LooseObject } from "../folder/json.ts";
 import type { LoadedModel } from "../models/loaded-model.ts";
