@@ -399,10 +399,20 @@ function headOf(origin: string, mirror: Mirror): HeadLeaf {
   };
 }
 
-/** What a conflict consists of, for whoever wants to check it: two signed notes and a proof. */
-function evidenceOf({ origin, kind, reason, signed, offered, proof, old }: Conflict): string {
-  const hashes = proof.map((hash) => toBase64(hash));
-  return `${JSON.stringify({ format: "tally-conflict/v1", origin, kind, reason, held: signed, refused: offered, old, proof: hashes }, null, 2)}\n`;
+/** What a conflict consists of, for whoever wants to check it: two signed notes and a proof, and entries where they convict. */
+function evidenceOf({ origin, kind, reason, signed, offered, proof, old, entries }: Conflict): string {
+  const file = {
+    format: "tally-conflict/v1",
+    origin,
+    kind,
+    reason,
+    held: signed,
+    refused: offered,
+    old,
+    proof: proof.map((hash) => toBase64(hash)),
+    ...(entries && { entries: { ...entries, entries: entries.entries.map((entry) => toBase64(entry)) } }),
+  };
+  return `${JSON.stringify(file, null, 2)}\n`;
 }
 
 function reasonName(code: number): string {

@@ -26,9 +26,15 @@ import {
   toHex,
   utf8,
 } from "@tally/evidence";
-import { Ledger, type SyncResult, syncLog } from "@tally/ledger";
+import { type Appended, Ledger, type SyncResult, syncLog } from "@tally/ledger";
 import { type Answer, call, json } from "./plane-client.ts";
-import { planeName, type TestPlane } from "./test-plane.ts";
+import { planeName } from "./test-plane.ts";
+
+/** What a device knows of its plane. */
+export interface PlaneAddress {
+  readonly url: string;
+  enrolmentToken(body?: object): Promise<string>;
+}
 
 type Keys = readonly [ed25519: string, mlDsa: string];
 
@@ -62,7 +68,7 @@ export class TestDevice {
   }
 
   /** Created, enrolled and with a model loaded. */
-  static async enrolled(plane: TestPlane, dir: string, name = "ward"): Promise<TestDevice> {
+  static async enrolled(plane: PlaneAddress, dir: string, name = "ward"): Promise<TestDevice> {
     const device = await TestDevice.create(dir);
     const token = await plane.enrolmentToken({ name });
     const { status, text } = await device.enroll(plane, token);
@@ -76,12 +82,12 @@ export class TestDevice {
   }
 
   /** Writes the genesis entry on what the plane gives, and asks to be enrolled. */
-  async enroll(plane: TestPlane, token: string): Promise<Answer> {
+  async enroll(plane: PlaneAddress, token: string): Promise<Answer> {
     return call(plane.url, "POST", "/api/v1/enroll", { token, body: await this.enrolment(plane, token) });
   }
 
   /** The enrolment request; the genesis entry is written the first time. */
-  async enrolment(plane: TestPlane, token: string): Promise<EnrollRequest> {
+  async enrolment(plane: PlaneAddress, token: string): Promise<EnrollRequest> {
     if (this.ledger.size === 0) {
       const { checkpoint } = json<GenesisResponse>(await call(plane.url, "GET", "/api/v1/genesis", { token }));
       await this.append(await this.genesis(checkpoint));
@@ -137,6 +143,13 @@ export class TestDevice {
 
   /** One record; `ordinal` is given only by liars, and then it is not counted. */
   async infer(ordinal?: number): Promise<number> {
+    const { index, committed } = this.queueInference(ordinal);
+    await committed;
+    return index;
+  }
+
+  /** One record that is not waited for. */
+  queueInference(ordinal?: number): Appended {
     const salted = { commitment: sha256(randomBytes(8)), slot: 0 };
     const next = this.#run?.loads.get(this.#load)?.count ?? 0;
     const entry: Entry = {
@@ -149,10 +162,9 @@ export class TestDevice {
       durationMicros: 100,
       captureLevel: 0,
     };
-    if (ordinal === undefined || ordinal === next) return this.append(entry);
-    const { index, committed } = this.ledger.append(encodeEntry(entry));
-    await committed;
-    return index;
+    const appended = this.ledger.append(encodeEntry(entry));
+    if (entry.ordinal === next) this.#run = advanceRun(this.#run, entry);
+    return appended;
   }
 
   async summary(): Promise<void> {
@@ -161,13 +173,18 @@ export class TestDevice {
   }
 
   /** The session that the device's first key opens; asked for once. */
-  async token(plane: TestPlane): Promise<string> {
+  async token(plane: PlaneAddress): Promise<string> {
     const token = this.#token ?? json<TokenResponse>(await this.openSession(plane)).token;
     this.#token = token;
     return token;
   }
 
-  async openSession(plane: TestPlane, origin = this.origin): Promise<Answer> {
+  async freshToken(plane: PlaneAddress): Promise<string> {
+    this.#token = undefined;
+    return this.token(plane);
+  }
+
+  async openSession(plane: PlaneAddress, origin = this.origin): Promise<Answer> {
     const asked = await call(plane.url, "POST", "/api/v1/sessions/nonce", { body: { origin } });
     const { nonce } = json<NonceResponse>(asked);
     return call(plane.url, "POST", "/api/v1/sessions", {
@@ -180,7 +197,7 @@ export class TestDevice {
   }
 
   /** Anchor, summary, seal, add-checkpoint, add-entries (evidence.md 4). */
-  async sync(plane: TestPlane): Promise<SyncResult> {
+  async sync(plane: PlaneAddress): Promise<SyncResult> {
     const token = await this.token(plane);
     const { text } = await call(plane.url, "GET", "/log/checkpoint", { token });
     const { size, root } = parseCheckpoint(text).checkpoint;
@@ -190,10 +207,10 @@ export class TestDevice {
   }
 
   /** Uploads what there is, as it is. */
-  async upload(plane: TestPlane, token?: string): Promise<SyncResult> {
+  async upload(plane: PlaneAddress, token?: string, send: typeof fetch = fetch): Promise<SyncResult> {
     const authorization = `Bearer ${token ?? (await this.token(plane))}`;
     const latest = await this.ledger.seal();
-    return syncLog(plane.url, { log: this.ledger, latest, headers: { authorization } });
+    return syncLog(plane.url, { log: this.ledger, latest, headers: { authorization }, fetch: send });
   }
 
   /** A second device with this one's keys and a copy of its folder as it is now. */
