@@ -25,6 +25,10 @@ export interface Victim {
 export async function copyDevice({ dir, origin }: Victim, to: string): Promise<Victim> {
   await rm(to, { recursive: true, force: true });
   await cp(dir, to, { recursive: true });
+  // The original is running and holds its folder; a thief does not keep that note.
+  for (const name of await readdir(to, { recursive: true })) {
+    if (/(^|\/)lock\./.test(name)) await rm(join(to, name));
+  }
   return { dir: to, origin };
 }
 

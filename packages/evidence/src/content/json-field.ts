@@ -106,8 +106,8 @@ export class JsonField {
   }
 
   /** Runs a parser over the field and puts the place before its message. */
-  parse<T>(read: (text: string) => T): T {
-    const text = this.text();
+  parse<T>(read: (text: string) => T, maxBytes?: number): T {
+    const text = this.text(maxBytes);
     return this.#parse(() => read(text));
   }
 

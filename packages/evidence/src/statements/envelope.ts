@@ -9,6 +9,9 @@ export const payloadType = "application/vnd.in-toto+json";
 /** The most signatures that one envelope may carry. */
 export const maxEnvelopeSignatures = 16;
 
+/** Bytes of a payload in base64: a statement about ten thousand files fits. */
+const maxPayloadBytes = 16 * 1024 * 1024;
+
 /** A DSSE envelope around a statement. Its identity is the digest of its exact bytes, signatures included. */
 export interface Envelope {
   readonly bytes: Uint8Array;
@@ -38,7 +41,7 @@ export interface EnvelopeSignature {
 export function parseEnvelope(bytes: Uint8Array): Envelope {
   const root = new JsonField(parseJson(bytes, "envelope-invalid"), "", "envelope-invalid");
   root.at("payloadType").oneOf(payloadType);
-  const payload = root.at("payload").parse(fromEitherBase64);
+  const payload = root.at("payload").parse(fromEitherBase64, maxPayloadBytes);
   const signatures = root.at("signatures").nonEmptyList(readSignature);
   if (signatures.length > maxEnvelopeSignatures) {
     throw root.at("signatures").fail(`an envelope carries at most ${maxEnvelopeSignatures} signatures`);

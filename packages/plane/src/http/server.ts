@@ -1,5 +1,6 @@
 import swagger from "@fastify/swagger";
 import { type ErrorBody, envelopeMediaType } from "@tally/evidence";
+import { PolicyError, permitDigest } from "@tally/policy";
 import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import { tokenOf } from "../access/tokens.ts";
 import { PlaneError, type PlaneErrorCode } from "../error.ts";
@@ -191,7 +192,10 @@ function describe(error: unknown): { status: number; body: ErrorBody } {
     statusCode?: number;
     validation?: unknown;
   };
-  if (error instanceof PlaneError) return { status: statusOf[error.code], body: bodyOf(error.code, message, hint) };
+  if (error instanceof PlaneError) {
+    const { error: said } = bodyOf(error.code, message, hint);
+    return { status: statusOf[error.code], body: { error: { ...said, ...denialOf(error.cause) } } };
+  }
   if (validation !== undefined) return { status: 400, body: bodyOf("bad-request", message) };
   if ((error as Error).name === "EvidenceError") return { status: 400, body: bodyOf(String(code), message, hint) };
   const named = (error as Error).name;
@@ -202,6 +206,12 @@ function describe(error: unknown): { status: number; body: ErrorBody } {
   }
   if (statusCode !== undefined && statusCode < 500) return { status: statusCode, body: bodyOf("bad-request", message) };
   return { status: 500, body: bodyOf("internal", "the plane could not do this", "its log says why; try again later") };
+}
+
+/** What a gate found, where a gate denied. */
+function denialOf(cause: unknown): Partial<ErrorBody["error"]> {
+  if (!(cause instanceof PolicyError)) return {};
+  return { reasons: cause.verdict.reasons, verdict: permitDigest(cause.verdict) };
 }
 
 function bodyOf(code: string, message: string, hint?: string): ErrorBody {

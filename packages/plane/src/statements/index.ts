@@ -1,5 +1,4 @@
 export { Channels, type ChannelsOptions } from "./channels.ts";
 export { Identities, type IdentitiesOptions } from "./identities.ts";
 export { Lineage, type LineageOptions } from "./lineage.ts";
-export { repositoriesOf } from "./model-statements.ts";
 export { type ProvenPlace, Statements, type StatementsOptions } from "./statements.ts";

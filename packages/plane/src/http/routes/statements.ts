@@ -1,7 +1,6 @@
 import { type Digest, envelopeMediaType, parseDigest, toBase64 } from "@tally/evidence";
 import { PlaneError } from "../../error.ts";
 import type { PlaneParts } from "../../parts.ts";
-import { repositoriesOf } from "../../statements/index.ts";
 import { digest, numberOf, object, type Route, text } from "../route.ts";
 
 const readers = ["admin", "publisher", "approver", "auditor", "scientist"] as const;
@@ -62,12 +61,13 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
         if (row === undefined) throw new PlaneError("not-found", `the plane's log has no statement ${envelope}`);
         await sealer.covering(row.index);
         const newest = (await checkpoints.log.newest())!;
-        const { entry, proof } = await statements.proof(envelope, newest.size);
+        const { entry, leaf, proof } = await statements.proof(envelope, newest.size);
         const note = Buffer.from(await checkpoints.log.bytes(newest.note)).toString("utf8");
         return {
           index: row.index,
           size: newest.size,
           entry: toBase64(entry),
+          leaf: toBase64(leaf),
           proof: proof.map((hash) => toBase64(hash)),
           checkpoint: note,
         };
@@ -116,9 +116,7 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
       schema: { querystring: object({ model: digest }) },
       async handle(request) {
         const model = parseDigest((request.query as { model: string }).model);
-        const [repository] = await repositoriesOf(statements, model);
-        if (repository === undefined)
-          throw new PlaneError("not-found", `no statement names the repository of ${model}`);
+        const repository = await statements.repositoryOf(model);
         return { model, repository, segments: await lineage.segmentsOf(model, repository) };
       },
     },
