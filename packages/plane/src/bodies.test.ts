@@ -54,6 +54,24 @@ test("a body that is too large is refused, announced or not", async (t) => {
   }
 });
 
+test("a body that trickles in is not waited for, at whatever route", async (t) => {
+  const plane = await TestPlane.start(t, { bodyTimeoutMs: 20 });
+  const device = await TestDevice.enrolled(plane, join(await temporaryFolder(t), "device"));
+  t.after(() => device.close());
+  const token = await device.token(plane);
+  const begun = (path: string, by: string, type: string) =>
+    `POST ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${by}\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n{`;
+  for (const head of [
+    begun("/api/v1/tokens", plane.adminToken, "application/json"),
+    begun("/api/v1/statements", plane.adminToken, "application/vnd.dsse+json"),
+    begun("/add-checkpoint", token, "text/plain"),
+    begun("/add-entries", token, "application/octet-stream"),
+  ]) {
+    assert.match(await exchange(plane, head), /^HTTP\/1\.1 408 /, head.split("\r\n")[0]!);
+  }
+  assert.equal((await call(plane.url, "GET", "/healthz")).status, 200);
+});
+
 test("who may not is turned away before a byte of the body is read", async (t) => {
   const { plane } = await planeWithDevice(t);
   const head =

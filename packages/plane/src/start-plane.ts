@@ -39,6 +39,8 @@ export interface PlaneOptions {
   readonly insecureHttp?: boolean;
   /** Milliseconds between seals; default 1000. */
   readonly sealIntervalMs?: number;
+  /** Milliseconds in which a request's body has to be there; default 30,000. */
+  readonly bodyTimeoutMs?: number;
   /** Structured logs on stdout. */
   readonly log?: boolean;
   readonly clock?: Clock;
@@ -136,7 +138,11 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       source,
     };
     const adminTokenPath = await firstAdministrator(dir, tokens);
-    const app = await createServer(parts, { ...(options.tls && { tls: options.tls }), log: options.log === true });
+    const app = await createServer(parts, {
+      ...(options.tls && { tls: options.tls }),
+      ...(options.bodyTimeoutMs !== undefined && { bodyTimeoutMs: options.bodyTimeoutMs }),
+      log: options.log === true,
+    });
     cleanup.push(() => app.close());
     onSealingFailed = (error) => app.log.error({ err: error }, "sealing failed");
     await sealer.seal().catch(onSealingFailed);

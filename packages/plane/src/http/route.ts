@@ -22,6 +22,8 @@ export interface Route {
   readonly schema?: Readonly<Record<string, unknown>>;
   /** Bytes; left out: 1 MiB. */
   readonly bodyLimit?: number;
+  /** Its body may take long to arrive. */
+  readonly large?: true;
   readonly handle: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 }
 

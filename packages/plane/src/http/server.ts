@@ -1,7 +1,7 @@
 import swagger from "@fastify/swagger";
 import { type ErrorBody, envelopeMediaType } from "@tally/evidence";
 import { PolicyError, permitDigest } from "@tally/policy";
-import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { tokenOf } from "../access/tokens.ts";
 import { PlaneError, type PlaneErrorCode } from "../error.ts";
 import type { PlaneParts } from "../parts.ts";
@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
   /** Structured logs on stdout, one JSON object a line; off in tests. */
   readonly log?: boolean;
+  /** Milliseconds in which a body has to be there, 20 times that for uploads of entries and blobs. Default 30,000. */
+  readonly bodyTimeoutMs?: number;
 }
 
 const statusOf: Readonly<Record<PlaneErrorCode, number>> = {
@@ -79,7 +81,7 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
   });
   readBodies(app);
   app.decorateRequest("bearer", undefined);
-  for (const route of routesOf(parts)) register(app, route, parts);
+  for (const route of routesOf(parts)) register(app, route, parts, options.bodyTimeoutMs ?? 30_000);
   mountRegistry(app, parts);
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   app.setNotFoundHandler(async (request, reply) =>
@@ -102,7 +104,7 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
   return app;
 }
 
-function register(app: FastifyInstance, route: Route, parts: PlaneParts): void {
+function register(app: FastifyInstance, route: Route, parts: PlaneParts, bodyTimeoutMs: number): void {
   const { method, url, access, summary, tag, schema = {}, bodyLimit, handle } = route;
   const security = access === "public" ? [] : [{ token: [] as string[] }];
   const roles = typeof access === "string" ? access : access.join(", ");
@@ -111,9 +113,25 @@ function register(app: FastifyInstance, route: Route, parts: PlaneParts): void {
     url,
     ...(bodyLimit !== undefined && { bodyLimit }),
     schema: { summary, tags: [tag], security, description: `Access: ${roles}.`, ...schema },
-    onRequest: async (request) => authorise(request, route, parts),
+    onRequest: async (request, reply) => {
+      await authorise(request, route, parts);
+      limitBody(request, reply, route.large === true ? 20 * bodyTimeoutMs : bodyTimeoutMs);
+    },
     handler: handle,
   });
+}
+
+/** A body that trickles in keeps its connection for no longer than this: a silent one is not the only slow one. */
+function limitBody({ raw }: FastifyRequest, reply: FastifyReply, ms: number): void {
+  if (raw.method === "GET" || raw.complete) return;
+  const timer = setTimeout(() => {
+    if (raw.complete) return;
+    const body = bodyOf("too-slow", `the body was not there within ${ms / 1000} s`);
+    if (!reply.sent) void reply.code(408).header("connection", "close").send(body);
+    else raw.destroy();
+  }, ms);
+  // A body that nobody reads to its end closes with its answer.
+  for (const ended of [raw, reply.raw]) ended.once("close", () => clearTimeout(timer));
 }
 
 /** Decides by role before a byte of the body is read. */

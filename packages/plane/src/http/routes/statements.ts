@@ -127,6 +127,7 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
       summary: "store bytes that an entry is going to name",
       tag: "statements",
       bodyLimit: maxBlobBytes,
+      large: true,
       schema: { params: object({ digest }) },
       async handle(request, reply) {
         const wanted = parseDigest((request.params as { digest: string }).digest);
