@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type DeviceList, decodeEntry, type EnrollResponse, toBase64 } from "@tally/evidence";
+import { originHash } from "@tally/ledger";
 import { call, errorOf, json } from "./testing/plane-client.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 import { TestDevice } from "./testing/test-device.ts";
@@ -150,6 +151,17 @@ test("a device opens a session by signing a nonce of the plane, each nonce once"
   assert.equal((await plane.call("GET", "/log/checkpoint", { token: opened.token })).status, 401, "an hour later");
 });
 
+test("strangers who ask for nonces without end keep no device out", async (t) => {
+  const plane = await TestPlane.start(t);
+  const device = await newDevice(t);
+  await device.enroll(plane, await plane.enrolmentToken());
+  const { sessions, fleet } = plane.plane.parts;
+  const nonce = sessions.nonce(device.origin);
+  for (let i = 0; i < 20_000; i += 1) sessions.nonce("anyone");
+  const signature = await device.sign(nonce);
+  assert.ok((await sessions.open(device.origin, nonce, signature, await fleet.keySet(device.origin))).token);
+});
+
 test("a device's token is for its own ledger only", async (t) => {
   const plane = await TestPlane.start(t);
   const folder = await temporaryFolder(t);
@@ -164,6 +176,12 @@ test("a device's token is for its own ledger only", async (t) => {
   assert.equal((await plane.call("GET", `/api/v1/devices/${two.id}`, { token })).status, 403);
   assert.equal((await plane.call("GET", `/api/v1/receipts/${two.id}/0`, { token })).status, 403);
   assert.equal((await plane.call("GET", `/api/v1/devices/${one.id}`, { token })).status, 200);
+  await one.sync(plane);
+  await two.sync(plane);
+  const mirrorOf = ({ origin }: TestDevice) => `/mirror/${originHash(origin)}/checkpoint`;
+  assert.equal((await plane.call("GET", mirrorOf(one), { token })).status, 200);
+  assert.equal((await plane.call("GET", mirrorOf(two), { token })).status, 403);
+  assert.equal((await plane.call("GET", mirrorOf(two))).status, 200);
 });
 
 test("a revoked device is kept out at once, sessions included, and the fleet log says so", async (t) => {

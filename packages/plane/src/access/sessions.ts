@@ -1,18 +1,26 @@
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { fromBase64, type KeySet, sessionMessage, utf8, verifyEcdsa, verifyEd25519 } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
 import { PlaneError } from "../error.ts";
 import type { Tokens } from "./tokens.ts";
 
 const nonceLifetimeMs = 60_000;
-const maxNonces = 10_000;
 const sessionLifetimeMs = 3_600_000;
+const bodyBytes = 24;
 
-/** Devices sign a nonce and get a token for an hour. Nonces are for one origin, one use, one minute. */
+/**
+ * Devices sign a nonce and get a token for an hour. Nonces are for one origin, one use, one minute. Anyone may ask for any number
+ * of them, so none is kept when it is given out:
+ *
+ *     nonce = u64 expiry in ms ‖ random[16] ‖ HMAC-SHA256(key, these ‖ origin)[32], in base64url
+ *
+ * Those that were used are kept until they expire.
+ */
 export class Sessions {
   readonly #tokens: Tokens;
   readonly #clock: Clock;
-  readonly #nonces = new Map<string, { readonly origin: string; readonly expires: number }>();
+  readonly #key = randomBytes(32);
+  readonly #used = new Map<string, number>();
 
   constructor(tokens: Tokens, clock: Clock) {
     this.#tokens = tokens;
@@ -20,14 +28,10 @@ export class Sessions {
   }
 
   nonce(origin: string): string {
-    const now = this.#clock.now();
-    for (const [old, { expires }] of this.#nonces) {
-      if (expires > now && this.#nonces.size < maxNonces) break;
-      this.#nonces.delete(old);
-    }
-    const nonce = randomBytes(32).toString("base64url");
-    this.#nonces.set(nonce, { origin, expires: now + nonceLifetimeMs });
-    return nonce;
+    const body = Buffer.alloc(bodyBytes);
+    body.writeBigUInt64BE(BigInt(this.#clock.now() + nonceLifetimeMs));
+    randomBytes(16).copy(body, 8);
+    return Buffer.concat([body, this.#mac(body, origin)]).toString("base64url");
   }
 
   /** @throws PlaneError `unauthorized` */
@@ -37,15 +41,32 @@ export class Sessions {
     signature: string,
     keySet: KeySet,
   ): Promise<{ token: string; expires: number }> {
-    const asked = this.#nonces.get(nonce);
-    this.#nonces.delete(nonce);
-    if (asked === undefined || asked.origin !== origin || asked.expires <= this.#clock.now()) {
+    if (!this.#use(origin, nonce)) {
       throw new PlaneError("unauthorized", "the nonce is unknown, used or too old", { hint: "ask for a new one" });
     }
     if (!verifies(keySet, utf8(sessionMessage(origin, nonce)), signature)) {
       throw new PlaneError("unauthorized", `the signature is not of the key of ${origin}`);
     }
     return this.#tokens.create({ role: "device", repository: "*", origin }, sessionLifetimeMs);
+  }
+
+  /** Whether the nonce is ours, of this origin, young enough and unused; from here on it is used. */
+  #use(origin: string, nonce: string): boolean {
+    const bytes = Buffer.from(nonce, "base64url");
+    const body = bytes.subarray(0, bodyBytes);
+    const mac = bytes.subarray(bodyBytes);
+    if (mac.length !== 32 || bytes.toString("base64url") !== nonce) return false;
+    if (!timingSafeEqual(mac, this.#mac(body, origin))) return false;
+    const now = this.#clock.now();
+    for (const [used, expires] of this.#used) if (expires <= now) this.#used.delete(used);
+    const expires = Number(body.readBigUInt64BE());
+    if (expires <= now || this.#used.has(nonce)) return false;
+    this.#used.set(nonce, expires);
+    return true;
+  }
+
+  #mac(body: Uint8Array, origin: string): Buffer {
+    return createHmac("sha256", this.#key).update(body).update(origin).digest();
   }
 }
 

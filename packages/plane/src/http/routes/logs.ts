@@ -1,4 +1,10 @@
-import { type LogReader, MAX_ADD_CHECKPOINT_BYTES, type ProtocolResponse, requestBody } from "@tally/ledger";
+import {
+  type LogReader,
+  MAX_ADD_CHECKPOINT_BYTES,
+  originHash,
+  type ProtocolResponse,
+  requestBody,
+} from "@tally/ledger";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { PlaneError } from "../../error.ts";
 import type { Checkpoints } from "../../log/checkpoints.ts";
@@ -42,7 +48,7 @@ export function logRoutes({ logs, mirror, checkpoints, sealer }: PlaneParts): re
       summary: "C2SP tlog-mirror: a mirrored ledger's checkpoint and tiles",
       tag: "logs",
       async handle(request, reply) {
-        return answerWith(reply, await mirror.read((request.params as { "*": string })["*"]));
+        return answerWith(reply, await mirror.read(ownPath(request)));
       },
     },
     {
@@ -52,7 +58,7 @@ export function logRoutes({ logs, mirror, checkpoints, sealer }: PlaneParts): re
       summary: "C2SP tlog-witness: a device's pending checkpoint with the witness's cosignatures",
       tag: "logs",
       async handle(request, reply) {
-        return answerWith(reply, await mirror.readWitness((request.params as { "*": string })["*"]));
+        return answerWith(reply, await mirror.readWitness(ownPath(request)));
       },
     },
     ...(["log", "fleet"] as const).map(
@@ -95,6 +101,13 @@ function answerWith(reply: FastifyReply, { status, headers, body }: ProtocolResp
 function requireOwnOrigin({ bearer }: FastifyRequest, origin: string | undefined): void {
   if (origin === undefined || bearer?.origin === origin) return;
   throw new PlaneError("forbidden", `this token is of ${bearer?.origin}, the request is for ${origin.slice(0, 200)}`);
+}
+
+/** The path within the mirror. A device reads its own ledger: others' rates and models are not its business. */
+function ownPath({ bearer, params }: FastifyRequest): string {
+  const path = (params as { "*": string })["*"];
+  if (bearer?.role !== "device" || path.startsWith(`${originHash(bearer.origin ?? "")}/`)) return path;
+  throw new PlaneError("forbidden", "a device reads the mirror of its own ledger only");
 }
 
 function originOfOffer(body: Buffer): string | undefined {
