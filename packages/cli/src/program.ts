@@ -26,7 +26,8 @@ export function program(terminal: Terminal, finish: (code: number) => void): Com
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
-      outputError: (text, write) => write(`${text.trimEnd()}\nhint: see \`tally --help\` or \`tally COMMAND --help\`\n`),
+      outputError: (text, write) =>
+        write(`${text.trimEnd()}\nhint: see \`tally --help\` or \`tally COMMAND --help\`\n`),
     })
     .showSuggestionAfterError(true)
     .addHelpText("after", exits);
@@ -35,10 +36,26 @@ export function program(terminal: Terminal, finish: (code: number) => void): Com
   return root;
 }
 
-/** Errors of every nested command are thrown and written like those of the root. */
-function inherit(parent: Command): void {
+/** Errors of every nested command are thrown and written like those of the root, and point to its own help. */
+function inherit(parent: Command, path = "tally"): void {
   for (const child of parent.commands) {
+    const name = `${path} ${child.name()}`;
     child.copyInheritedSettings(parent).exitOverride();
-    inherit(child);
+    child.configureOutput({
+      ...parent.configureOutput(),
+      outputError: (text, write) => write(errorLines(text, name)),
+    });
+    inherit(child, name);
   }
+}
+
+/** Commander's `error: …` and, on a line of its own, what may have been meant. */
+function errorLines(text: string, command: string): string {
+  const [error = "", ...more] = text.trimEnd().split("\n");
+  const meant = /^\(Did you mean (.+)\?\)$/.exec(more.at(-1) ?? "")?.[1];
+  const hint =
+    meant === undefined
+      ? `see \`${command} --help\``
+      : `did you mean ${meant}? \`${command} --help\` lists what there is`;
+  return `${error}\nhint: ${hint}\n`;
 }

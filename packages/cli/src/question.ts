@@ -17,21 +17,24 @@ export function questionOf({ model, from, to, device }: QuestionFlags): RecordsQ
     to: timeOf("--to", to),
     devices: device === undefined || device.length === 0 ? null : [...new Set(device.map(deviceId))].sort(),
   };
-  if (question.from >= question.to) throw usage(`--from ${from} is not before --to ${to}`, "the interval is [from, to)");
+  if (question.from >= question.to)
+    throw usage(`--from ${from} is not before --to ${to}`, "the interval is [from, to)");
   return question;
 }
 
 /** Milliseconds of an ISO 8601 time, a date, or a number of milliseconds. */
 export function timeOf(flag: string, text: string): number {
   const time = /^\d{10,}$/.test(text) ? Number(text) : Date.parse(text);
-  if (Number.isNaN(time)) throw usage(`${flag} ${text || "(missing)"} is no time`, "write 2026-01-31, 2026-01-31T12:00:00Z, or milliseconds");
+  if (Number.isNaN(time))
+    throw usage(`${flag} ${text || "(missing)"} is no time`, "write 2026-01-31, 2026-01-31T12:00:00Z, or milliseconds");
   return time;
 }
 
 /** A device's id: 32 hex digits, also as part of an origin. */
 export function deviceId(text: string): string {
   const id = /(?:^|\/d\/)([0-9a-f]{32})(?:\/\d+)?$/.exec(text)?.[1];
-  if (id === undefined) throw usage(`${text} is no device id`, "it has 32 hex digits; `tally device status` lists them");
+  if (id === undefined)
+    throw usage(`${text} is no device id`, "it has 32 hex digits; `tally device status` lists them");
   return id;
 }
 

@@ -19,22 +19,40 @@ export function reportLines(report: Report, records: boolean): readonly string[]
     }
     if (records) lines.push("", "records", ...table(report.answer.records.map(recordRow)).map(indent));
   }
-  lines.push("", "checks", ...table(summarise(report.checks)).map(indent), "", outcomeLine(report));
+  lines.push("", ...checkLines(report));
   return lines;
+}
+
+/** Every check with its reason, and what it all comes to. */
+export function checkLines(report: Report): readonly string[] {
+  return ["checks", ...table(summarise(report.checks)).map(indent), "", outcomeLine(report)];
 }
 
 function modelRows(model: ModelAnswer): string[][] {
   const released = model.releases.map(({ channel, sequence }) => `${channel} #${sequence}`).join(", ");
   const data = model.origin.data.map(({ name, source }) => `${name} (${source ?? "no signed source"})`).join(", ");
   return [
-    [model.manifest, `${model.inside} records proven inside`, `${model.possiblyInside} possibly inside`, `${model.devices} devices`],
-    [`  signed by ${list(model.signedBy)}`, `approved by ${list(model.approvedBy)}`, `released as ${released || "nothing proven"}`, ""],
+    [
+      model.manifest,
+      `${model.inside} records proven inside`,
+      `${model.possiblyInside} possibly inside`,
+      `${model.devices} devices`,
+    ],
+    [
+      `  signed by ${list(model.signedBy)}`,
+      `approved by ${list(model.approvedBy)}`,
+      `released as ${released || "nothing proven"}`,
+      "",
+    ],
     [`  trained by ${list(model.origin.trainedBy)}`, `from ${data || "nothing stated"}`, "", ""],
   ];
 }
 
 function ledgerRow(ledger: LedgerAnswer): string[] {
-  const until = ledger.coveredUntil === null ? "nothing delivered" : `delivered up to ${new Date(ledger.coveredUntil).toISOString()}`;
+  const until =
+    ledger.coveredUntil === null
+      ? "nothing delivered"
+      : `delivered up to ${new Date(ledger.coveredUntil).toISOString()}`;
   return [
     ledger.origin,
     ledger.standing,

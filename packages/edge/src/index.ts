@@ -23,4 +23,5 @@ export type { OnnxTensor } from "./runtime/tensors.ts";
 export { type OpenedSegment, openSegment } from "./segments/open-segment.ts";
 export type { PackedSegment } from "./segments/pack-segments.ts";
 export type { LateLabel, RowLabel, SegmentRow } from "./segments/row.ts";
+export { renderTables, type Tables } from "./segments/tables.ts";
 export type { SyncReport } from "./sync/sync.ts";

@@ -1,22 +1,22 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import {
+  decodeCbor,
   describeQuestion,
+  encodeCbor,
+  fromHex,
   type Member,
   type MemberType,
   memberTypeName,
   memberTypes,
   questionFromCbor,
   questionToCbor,
-  decodeCbor,
-  encodeCbor,
-  fromHex,
   readBundle,
   toHex,
   writeBundle,
 } from "@tally/evidence";
-import { CliError, exitCodes, say } from "../terminal/index.ts";
 import type { Register } from "../program.ts";
+import { CliError, exitCodes, say } from "../terminal/index.ts";
 
 /** `tally bundle open` and `pack`: a bundle as files that a person can read, and back to identical bytes. */
 export const bundle: Register = (program, { terminal }) => {
@@ -31,7 +31,11 @@ export const bundle: Register = (program, { terminal }) => {
       const dir = resolve(terminal.cwd, output);
       await mkdir(dir, { recursive: true });
       if ((await readdir(dir)).length > 0) throw new CliError(exitCodes.usage, `${dir} is not empty`);
-      const header = { format: "tally-bundle/v1", question: describeQuestion(question), cbor: toHex(encodeCbor(questionToCbor(question))) };
+      const header = {
+        format: "tally-bundle/v1",
+        question: describeQuestion(question),
+        cbor: toHex(encodeCbor(questionToCbor(question))),
+      };
       await writeFile(join(dir, "question.json"), `${JSON.stringify(header, null, 2)}\n`);
       for (const [i, member] of members.entries()) await writeFile(join(dir, fileName(i, member)), member.bytes);
       say(terminal, `${members.length} members in ${dir}`);
@@ -44,7 +48,8 @@ export const bundle: Register = (program, { terminal }) => {
     .action(async (folder: string, { output }: { output: string }) => {
       const dir = resolve(terminal.cwd, folder);
       const header = JSON.parse(await readFile(join(dir, "question.json"), "utf8")) as { cbor?: unknown };
-      if (typeof header.cbor !== "string") throw new CliError(exitCodes.usage, `${dir}/question.json has no "cbor" member`);
+      if (typeof header.cbor !== "string")
+        throw new CliError(exitCodes.usage, `${dir}/question.json has no "cbor" member`);
       const members: Member[] = [];
       for (const name of (await readdir(dir)).sort()) {
         if (name === "question.json") continue;
@@ -72,6 +77,7 @@ function fileName(position: number, { type }: Member): string {
 function typeOf(file: string): MemberType {
   const name = /^\d{6}-([A-Za-z]+)\.[a-z]+$/.exec(file)?.[1];
   const found = Object.entries(memberTypes).find(([known]) => known === name);
-  if (found === undefined) throw new CliError(exitCodes.usage, `${file} is no member of a bundle`, { hint: "remove it from the folder" });
+  if (found === undefined)
+    throw new CliError(exitCodes.usage, `${file} is no member of a bundle`, { hint: "remove it from the folder" });
   return found[1];
 }

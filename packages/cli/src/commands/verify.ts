@@ -1,10 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { exitCodeOf, parseTrust, type Question, type Report, verifyBundle } from "@tally/evidence";
-import { questionOf } from "../question.ts";
-import { reportLines } from "../report-lines.ts";
+import { exitCodeOf, type Question, verifyBundle } from "@tally/evidence";
 import type { Register } from "../program.ts";
-import { print, required, settings } from "../terminal/index.ts";
+import { questionOf, timeOf } from "../question.ts";
+import { reportAsJson } from "../report-json.ts";
+import { reportLines } from "../report-lines.ts";
+import { print, usageError } from "../terminal/index.ts";
+import { readTrustFile } from "../trust-file.ts";
 
 interface Options {
   readonly trust?: string;
@@ -32,35 +34,26 @@ export const verify: Register = (program, { terminal, finish }) => {
     .option("--records", "list every record of the answer")
     .option("--json", "print JSON")
     .action(async (file: string, options: Options) => {
-      const { trust } = await settings(terminal, options);
-      const trustFile = parseTrust(await readFile(resolve(terminal.cwd, required(trust))));
+      const trust = await readTrustFile(terminal, options);
       const expected = expectedQuestion(options);
       const report = verifyBundle({
         bundle: await readFile(resolve(terminal.cwd, file)),
-        trust: trustFile,
-        now: options.at === undefined ? Date.now() : Date.parse(options.at),
+        trust,
+        now: options.at === undefined ? Date.now() : timeOf("--at", options.at),
         ...(expected && { expected }),
       });
-      print(terminal, options.json, jsonReport(report), () => reportLines(report, options.records === true));
+      print(terminal, options.json, reportAsJson(report), () => reportLines(report, options.records === true));
       finish(exitCodeOf(report));
     });
 };
 
 function expectedQuestion({ model, from, to, device }: Options): Question | undefined {
-  if (from === undefined && to === undefined) return undefined;
+  if (from === undefined && to === undefined) {
+    if (model === undefined && device === undefined) return undefined;
+    throw usageError(
+      "--model and --device insist on a question only together with its times",
+      "give --from and --to as well",
+    );
+  }
   return questionOf({ from: from ?? "", to: to ?? "", ...(model && { model }), ...(device && { device }) });
-}
-
-/** The report without bytes that JSON has no form for: a record's entry stays in the bundle. */
-function jsonReport(report: Report): unknown {
-  const { answer } = report;
-  if (answer === null) return report;
-  return {
-    ...report,
-    answer: {
-      ...answer,
-      records: answer.records.map(({ entry: _, leaf, ...record }) => ({ ...record, leaf: Buffer.from(leaf).toString("hex") })),
-      refused: answer.refused.map(({ origin, index, load }) => ({ origin, index, model: load.manifest, reason: load.reason })),
-    },
-  };
 }

@@ -16,36 +16,56 @@ export class CliError extends Error {
   override readonly name = "CliError";
   readonly exitCode: ExitCode;
   readonly hint: string | undefined;
+  /** Of what a plane refused: its own code. */
+  readonly code: string | undefined;
 
-  constructor(exitCode: ExitCode, message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
+  constructor(
+    exitCode: ExitCode,
+    message: string,
+    options: { readonly hint?: string; readonly cause?: unknown; readonly code?: string } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.exitCode = exitCode;
     this.hint = options.hint;
+    this.code = options.code;
   }
 }
 
-const byCode: Readonly<Record<string, ExitCode>> = {
-  unreachable: exitCodes.unreachable,
-  "policy-denied": exitCodes.denied,
-  forbidden: exitCodes.denied,
-  unauthorized: exitCodes.denied,
-  denied: exitCodes.denied,
-  blocked: exitCodes.denied,
-  "bad-request": exitCodes.usage,
-  usage: exitCodes.usage,
-  "load-refused": exitCodes.verificationFailed,
-  "signature-invalid": exitCodes.verificationFailed,
-  "signature-missing": exitCodes.verificationFailed,
-  "proof-invalid": exitCodes.verificationFailed,
-  "digest-mismatch": exitCodes.verificationFailed,
-  damaged: exitCodes.verificationFailed,
+/** What was asked for cannot be done as it was asked. */
+export function usageError(message: string, hint?: string, cause?: unknown): CliError {
+  return new CliError(exitCodes.usage, message, { ...(hint !== undefined && { hint }), cause });
+}
+
+/** Codes of all rooms' errors, by what the process exits with. Codes that stand nowhere here are unexpected. */
+const codes: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
+  [exitCodes.usage]: [
+    // what was typed, or what lies where it points
+    ...["bad-request", "not-found", "configuration", "conflict", "too-large", "locked", "format-unknown"],
+    ...["encoding-invalid", "digest-invalid", "key-invalid", "policy-invalid", "trust-invalid", "not-supported"],
+    ...["statement-invalid", "envelope-invalid", "content-invalid", "api-invalid"],
+    ...["name-invalid", "manifest-invalid", "media-type-invalid", "layout-invalid", "modelkit-invalid"],
+    ...["archive-invalid", "refused", "already-enrolled", "busy", "config-invalid", "device-locked", "not-enrolled"],
+    ...["listen-refused", "model-not-found", "request-invalid", "plane-refused"],
+    ...["ENOENT", "EISDIR", "ENOTDIR", "EEXIST", "ENOTEMPTY", "EADDRINUSE"],
+  ],
+  [exitCodes.verificationFailed]: [
+    ...["load-refused", "signature-invalid", "signature-missing", "proof-invalid", "digest-mismatch", "size-mismatch"],
+    ...["damaged", "bundle-invalid", "bundle-damaged", "note-invalid", "checkpoint-invalid", "receipt-invalid"],
+    ...["segment-invalid", "plane-untrusted", "refuses-to-sign", "entry-invalid", "run-broken", "behind"],
+  ],
+  [exitCodes.denied]: ["policy-denied", "denied", "forbidden", "unauthorized", "blocked", "request-refused"],
+  [exitCodes.unreachable]: ["unreachable", "not-ready", "ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "ETIMEDOUT"],
 };
+
+const byCode: ReadonlyMap<string, ExitCode> = new Map(
+  Object.entries(codes).flatMap(([exit, names]) =>
+    names.map((name): [string, ExitCode] => [name, Number(exit) as ExitCode]),
+  ),
+);
 
 /** The exit code for an error of any room, by its `code`. */
 export function exitCodeFor(error: unknown): ExitCode {
   if (error instanceof CliError) return error.exitCode;
   const code = (error as { code?: unknown } | null)?.code;
-  if (code === "ENOENT" || code === "EISDIR" || code === "ENOTDIR") return exitCodes.usage;
-  if (code === "ECONNREFUSED") return exitCodes.unreachable;
-  return (typeof code === "string" ? byCode[code] : undefined) ?? exitCodes.unexpected;
+  return (typeof code === "string" ? byCode.get(code) : undefined) ?? exitCodes.unexpected;
 }

@@ -1,4 +1,4 @@
 export * from "./exit-code.ts";
 export * from "./failure.ts";
-export * from "./terminal.ts";
 export * from "./settings.ts";
+export * from "./terminal.ts";

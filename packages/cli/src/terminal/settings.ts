@@ -66,7 +66,9 @@ async function readConfig(path: string): Promise<Readonly<Record<string, string>
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError("it is not an object");
-    return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+    return Object.fromEntries(
+      Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+    );
   } catch (cause) {
     throw new CliError(exitCodes.usage, `${path} is not a JSON object: ${(cause as Error).message}`, {
       cause,

@@ -18,7 +18,12 @@ export interface Terminal {
 }
 
 /** Prints data for people, or as JSON where that was asked for. */
-export function print(terminal: Terminal, json: boolean | undefined, data: unknown, lines: () => readonly string[]): void {
+export function print(
+  terminal: Terminal,
+  json: boolean | undefined,
+  data: unknown,
+  lines: () => readonly string[],
+): void {
   if (json) terminal.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
   else for (const line of lines()) terminal.stdout.write(`${line}\n`);
 }

@@ -10,6 +10,7 @@ import {
   type Inference,
   type KeySet,
   type Label,
+  type LeafHash,
   parseCheckpoint,
   parseNote,
   utf8,
@@ -34,6 +35,8 @@ export interface OpenedSegment {
   readonly model: Digest | null;
   readonly rows: readonly SegmentRow[];
   readonly late: readonly LateLabel[];
+  /** Leaf hash of the ledger's first entry: what an enrolment in the fleet log commits to. */
+  readonly genesisHash: LeafHash;
 }
 
 /**
@@ -60,7 +63,15 @@ export async function openSegment(folder: string): Promise<OpenedSegment> {
     if (equalBytes(await readPart(folder, `data/${name}`), utf8(text))) continue;
     throw invalid(`${name} is not what its payloads render to`);
   }
-  return Object.freeze({ origin, from, to, model: modelOf(rows, known), rows, late });
+  return Object.freeze({
+    origin,
+    from,
+    to,
+    model: modelOf(rows, known),
+    rows,
+    late,
+    genesisHash: genesisHashOf(proof),
+  });
 }
 
 type KnownEntries = ReadonlyMap<number, Entry>;
@@ -84,6 +95,12 @@ function checkProof(proof: SegmentProof): KnownEntries {
     if (!(cause instanceof EvidenceError)) throw cause;
     throw invalid(`the proof does not hold: ${cause.message}`, cause);
   }
+}
+
+function genesisHashOf({ from, entries, others }: SegmentProof): LeafHash {
+  const genesis = from === 0 ? entries[0] : others.find(({ index }) => index === 0)?.entry;
+  if (genesis === undefined) throw invalid("proof.cbor does not hold the ledger's genesis entry");
+  return hashLeaf(genesis);
 }
 
 function keySetIn(known: KnownEntries): KeySet {

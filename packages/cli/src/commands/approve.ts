@@ -1,0 +1,47 @@
+import { approvalStatement, evaluationType, type StatementList } from "@tally/evidence";
+import { manifestOf } from "../artifact.ts";
+import { withJson, withPlane } from "../options.ts";
+import { connect, type PlaneFlags } from "../plane-client.ts";
+import { signAndPost } from "../post-statement.ts";
+import type { Register } from "../program.ts";
+import { readSigningKey } from "../signing-key.ts";
+import { print, say } from "../terminal/index.ts";
+
+interface Options extends PlaneFlags {
+  readonly key: string;
+  readonly reject?: boolean;
+  readonly note?: string;
+}
+
+/** `tally approve DIGEST|REF`: somebody other than who made the model says that it may be released. */
+export const approve: Register = (program, { terminal }) => {
+  const command = program
+    .command("approve")
+    .description("approve a model, or reject it; who made it cannot approve it")
+    .argument("<model>", "digest of the manifest, or repository:tag")
+    .requiredOption("--key <file>", "private key of the reviewer")
+    .option("--reject", "reject it: it is not released from now on")
+    .option("--note <text>", "why, in a sentence");
+  withJson(withPlane(command)).action(async (model: string, options: Options) => {
+    const key = await readSigningKey(terminal, options.key);
+    const client = await connect(terminal, options);
+    const manifest = await manifestOf(client, model);
+    const query = new URLSearchParams({ subject: manifest, type: evaluationType });
+    const { statements } = await client.get<StatementList>(`/api/v1/statements?${query}`);
+    const approval = approvalStatement({
+      manifest,
+      decision: options.reject === true ? "rejected" : "approved",
+      evaluated: statements.map(({ digest }) => digest),
+      ...(options.note !== undefined && { note: options.note }),
+    });
+    const { digest, index } = await signAndPost(client, approval, key);
+    const decision = options.reject === true ? "rejected" : "approved";
+    print(terminal, options.json, { manifest, decision, statement: digest, index }, () => [digest]);
+    say(
+      terminal,
+      `${decision} ${manifest}, having seen ${count(statements.length)}: entry ${index} of the plane's log`,
+    );
+  });
+};
+
+const count = (n: number) => (n === 1 ? "1 evaluation" : `${n} evaluations`);

@@ -1,0 +1,15 @@
+import type { Register } from "../../program.ts";
+import { enroll } from "./enroll.ts";
+import { infer } from "./infer.ts";
+import { label } from "./label.ts";
+import { revoke } from "./revoke.ts";
+import { run } from "./run.ts";
+import { status } from "./status.ts";
+import { sync } from "./sync.ts";
+import { token } from "./token.ts";
+
+/** `tally device`: devices, from both sides. */
+export const device: Register = (program, context) => {
+  const group = program.command("device").description("enrol, run and watch devices");
+  for (const register of [token, enroll, run, infer, label, sync, status, revoke]) register(group, context);
+};

@@ -1,0 +1,45 @@
+import type { Register } from "../program.ts";
+import { approve } from "./approve.ts";
+import { audit } from "./audit.ts";
+import { bundle } from "./bundle.ts";
+import { data } from "./data.ts";
+import { device } from "./device/index.ts";
+import { doctor } from "./doctor.ts";
+import { env } from "./env.ts";
+import { identity } from "./identity.ts";
+import { ingest } from "./ingest.ts";
+import { keygen } from "./keygen.ts";
+import { ledger } from "./ledger.ts";
+import { model } from "./model/index.ts";
+import { release } from "./release.ts";
+import { serve } from "./serve.ts";
+import { statement } from "./statement.ts";
+import { token } from "./token.ts";
+import { trace } from "./trace/index.ts";
+import { trust } from "./trust.ts";
+import { verify } from "./verify.ts";
+import { witness } from "./witness.ts";
+
+/** Every command, in the order in which a newcomer needs them. */
+export const commands: readonly Register[] = [
+  serve,
+  witness,
+  keygen,
+  token,
+  identity,
+  trust,
+  ingest,
+  model,
+  statement,
+  approve,
+  release,
+  device,
+  audit,
+  verify,
+  bundle,
+  trace,
+  data,
+  ledger,
+  env,
+  doctor,
+];

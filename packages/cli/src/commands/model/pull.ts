@@ -1,0 +1,124 @@
+import { lstat, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { type Digest, identitiesFor, isDigest, publicKeyPem, type TrustedIdentity } from "@tally/evidence";
+import {
+  bundleMediaType,
+  type ModelReport,
+  parseArtifactName,
+  type RegistryClient,
+  unpackModelKit,
+  verifyModel,
+} from "@tally/oci";
+import { repositoryOf } from "../../artifact.ts";
+import { withJson, withPlane } from "../../options.ts";
+import { connect, type PlaneFlags } from "../../plane-client.ts";
+import type { Register } from "../../program.ts";
+import { CliError, exitCodes, print, say, type Terminal, usageError } from "../../terminal/index.ts";
+import { readTrustFile } from "../../trust-file.ts";
+
+interface Options extends PlaneFlags {
+  readonly output: string;
+  readonly key?: string;
+}
+
+/** Whom the model is to be signed by: a name for people, and the key. */
+interface Signer {
+  readonly name: string;
+  readonly pem: string;
+}
+
+const mostSignatures = 64;
+const largestSignature = 64 * 1024 * 1024;
+
+/** `tally model pull REF -o DIR`: the files of a model, if somebody who may has signed them. */
+export const pull: Register = (program, { terminal }) => {
+  const command = program
+    .command("pull")
+    .description(
+      "pull a model, verify every byte and its signature, and unpack it; if anything is wrong nothing is left",
+    )
+    .argument("<ref>", "repository:tag or repository@sha256:…")
+    .requiredOption("-o, --output <dir>", "a folder that is not there yet")
+    .option("--key <file>", "public key of who is to have signed it")
+    .option("--trust <file>", "or the trust file: anyone in it who may sign models of this repository; TALLY_TRUST");
+  withJson(withPlane(command)).action(async (ref: string, options: Options) => {
+    if (isDigest(ref)) throw usageError("a digest alone does not say where it lies", `write REPOSITORY@${ref}`);
+    const { repository, reference } = parseArtifactName(ref);
+    const client = await connect(terminal, options);
+    const signers = await signersOf(terminal, options, repository);
+    const source = repositoryOf(client, repository);
+    const into = resolve(terminal.cwd, options.output);
+    const { digest: manifest } = await source.resolve(reference);
+    const signer = await unpackVerified(source, manifest, into, signers);
+    print(terminal, options.json, { manifest, repository, folder: into, signedBy: signer.name }, () => [manifest]);
+    say(terminal, `signed by ${signer.name}, unpacked to ${into}`);
+  });
+};
+
+async function signersOf(terminal: Terminal, options: Options, repository: string): Promise<readonly Signer[]> {
+  if (options.key !== undefined) {
+    return [{ name: options.key, pem: await readFile(resolve(terminal.cwd, options.key), "utf8") }];
+  }
+  const trust = await readTrustFile(terminal, options);
+  const able = identitiesFor(trust, { action: "sign-model", repository, atMs: Date.now() });
+  if (able.length > 0) return able.map(({ name, spki }: TrustedIdentity) => ({ name, pem: publicKeyPem(spki) }));
+  throw new CliError(exitCodes.denied, `nobody in the trust file may sign models of ${repository}`, {
+    hint: "give --key PUBLIC_KEY, or another trust file",
+  });
+}
+
+/** The folder gets its name only when the signature holds. */
+async function unpackVerified(
+  source: RegistryClient,
+  manifest: Digest,
+  into: string,
+  signers: readonly Signer[],
+): Promise<Signer> {
+  if (await lstat(into).catch(() => undefined))
+    throw usageError(`${into} is there already`, "name a folder that is not");
+  await mkdir(dirname(into), { recursive: true });
+  const temporary = await mkdtemp(join(dirname(into), ".pulling-"));
+  try {
+    const dir = join(temporary, "model");
+    await unpackModelKit({ source, reference: manifest, into: dir });
+    const signer = await verifiedBy(source, manifest, dir, signers);
+    await rename(dir, into);
+    return signer;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function verifiedBy(
+  source: RegistryClient,
+  manifest: Digest,
+  dir: string,
+  signers: readonly Signer[],
+): Promise<Signer> {
+  let reason = "no signature is attached to it";
+  let seen = 0;
+  for await (const { digest } of source.referrers(manifest, bundleMediaType)) {
+    if (++seen > mostSignatures) break;
+    const bundle = await attachedBundle(source, digest);
+    for (const signer of signers) {
+      const report = await verifyModel({ bundle, files: dir, publicKeyPem: signer.pem });
+      if (report.outcome === "good") return signer;
+      reason = whyNot(report);
+    }
+  }
+  throw new CliError(exitCodes.verificationFailed, `${manifest} is not unpacked: ${reason}`, {
+    hint: `accepted are signatures by ${signers.map(({ name }) => name).join(", ")}`,
+  });
+}
+
+async function attachedBundle(source: RegistryClient, digest: string): Promise<Uint8Array> {
+  const { manifest } = await source.resolve(digest);
+  const layer = manifest.kind === "image" ? manifest.layers[0] : undefined;
+  if (layer === undefined || layer.size > largestSignature) return new Uint8Array();
+  return Buffer.concat(await Array.fromAsync(source.blob(layer)));
+}
+
+function whyNot({ checks }: ModelReport): string {
+  const failed = checks.find(({ result }) => result !== "good");
+  return failed === undefined ? "no check was made" : `${failed.name}: ${failed.message}`;
+}

@@ -1,0 +1,47 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { signModel } from "@tally/oci";
+import { withJson } from "../../options.ts";
+import type { Register } from "../../program.ts";
+import { readSigningKey } from "../../signing-key.ts";
+import { print, say } from "../../terminal/index.ts";
+import { signatureFile } from "./signature-file.ts";
+
+interface Options {
+  readonly key: string;
+  readonly certificateChain?: string;
+  readonly name?: string;
+  readonly output?: string;
+  readonly json?: boolean;
+}
+
+/** `tally model sign DIR`: an OpenSSF model signature over every file of a folder. */
+export const sign: Register = (program, { terminal }) => {
+  const command = program
+    .command("sign")
+    .description(`sign all files of a model by OpenSSF Model Signing, into DIR/${signatureFile}`)
+    .argument("<dir>", "the model's folder")
+    .requiredOption("--key <file>", "private key, P-256 or P-384")
+    .option("--certificate-chain <file>", "certificates, the signer's first: sign by certificate")
+    .option("--name <name>", "what the model is called; the default is the folder's name")
+    .option("-o, --output <file>", "where the signature goes");
+  withJson(command).action(async (folder: string, options: Options) => {
+    const { pem } = await readSigningKey(terminal, options.key);
+    const dir = resolve(terminal.cwd, folder);
+    const { certificateChain, name } = options;
+    const chain = certificateChain && (await readFile(resolve(terminal.cwd, certificateChain), "utf8"));
+    const { bundle, envelope, signature } = await signModel({
+      files: dir,
+      privateKeyPem: pem,
+      ignorePaths: [signatureFile],
+      ...(name !== undefined && { name }),
+      ...(chain && { certificateChainPem: chain }),
+    });
+    const output = options.output === undefined ? join(dir, signatureFile) : resolve(terminal.cwd, options.output);
+    await writeFile(output, bundle);
+    const files = signature.resources.map(({ path, digest }) => ({ name: path, digest }));
+    const made = { model: signature.model, signature: envelope.digest, file: output, files };
+    print(terminal, options.json, made, () => files.map((file) => `${file.digest}  ${file.name}`));
+    say(terminal, `signed ${files.length === 1 ? "1 file" : `${files.length} files`}: ${output}`);
+  });
+};

@@ -1,0 +1,65 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { listFiles, type ModelReport, verifyModel } from "@tally/oci";
+import { withJson } from "../../options.ts";
+import type { Register } from "../../program.ts";
+import { exitCodes, print, table, usageError } from "../../terminal/index.ts";
+import { signatureFile } from "./signature-file.ts";
+
+interface Options {
+  readonly key?: string;
+  readonly certificateChain?: string;
+  readonly signature?: string;
+  readonly json?: boolean;
+}
+
+const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
+
+/** `tally model verify DIR`: a model's files against an OpenSSF model signature. */
+export const verify: Register = (program, { terminal, finish }) => {
+  const command = program
+    .command("verify")
+    .description("verify a model's files against its OpenSSF model signature")
+    .argument("<dir>", "the model's folder")
+    .option("--key <file>", "public key of who is to have signed")
+    .option("--certificate-chain <file>", "certificates that are trusted, to verify a signature by certificate")
+    .option("--signature <file>", `the signature; the default is DIR/${signatureFile}`);
+  withJson(command).action(async (folder: string, options: Options) => {
+    const { key, certificateChain, signature } = options;
+    if (key === undefined && certificateChain === undefined) {
+      throw usageError("whose signature is it to be?", "give --key PUBLIC_KEY or --certificate-chain FILE");
+    }
+    const dir = resolve(terminal.cwd, folder);
+    const read = async (path: string) => readFile(resolve(terminal.cwd, path), "utf8");
+    const bundle = await readFile(
+      signature === undefined ? join(dir, signatureFile) : resolve(terminal.cwd, signature),
+    );
+    const report = await verifyModel({
+      bundle,
+      files: await listFiles(dir, [signatureFile]),
+      ...(key !== undefined && { publicKeyPem: await read(key) }),
+      ...(certificateChain !== undefined && { trustedCertificatesPem: await read(certificateChain) }),
+    });
+    print(terminal, options.json, jsonReport(report), () => [
+      ...table(report.checks.map(({ name, result, message }) => [marks[result], name, message])),
+      outcomes[report.outcome],
+    ]);
+    finish(exits[report.outcome]);
+  });
+};
+
+const exits = { good: exitCodes.good, bad: exitCodes.verificationFailed, "not made": exitCodes.notProven } as const;
+const outcomes = {
+  good: "good: these are the files that were signed",
+  bad: "BAD: do not use this model",
+  "not made": "not proven: a check could not be made",
+} as const;
+
+function jsonReport({ outcome, checks, signer, signature }: ModelReport): unknown {
+  return {
+    outcome,
+    checks,
+    ...(signer && { signer: { keyId: signer.keyId, algorithm: signer.algorithm } }),
+    ...(signature && { model: signature.model, name: signature.name }),
+  };
+}

@@ -1,0 +1,87 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { parsePort } from "../options.ts";
+import type { Register } from "../program.ts";
+import { required, say, settings, type Terminal, usageError } from "../terminal/index.ts";
+import { untilStopped } from "../until-stopped.ts";
+
+interface Options {
+  readonly dir?: string;
+  readonly name?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly witnessPolicy?: string;
+  readonly init?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly insecureHttp?: boolean;
+  readonly log?: boolean;
+}
+
+/** `tally serve`: the control plane, until it is told to stop. */
+export const serve: Register = (program, { terminal }) => {
+  program
+    .command("serve")
+    .description("start a control plane; its URL is the first line of output, and SIGTERM ends it in good order")
+    .option("--dir <dir>", "the plane's own folder; TALLY_DIR")
+    .option(
+      "--name <name>",
+      "what the plane is called in every origin, such as tally.example/hospital; kept in the folder",
+    )
+    .option("--host <host>", "where to listen", "127.0.0.1")
+    .option("--port <port>", "0 takes a free port", parsePort, 7400)
+    .option(
+      "--witness-policy <file>",
+      "C2SP tlog-policy: who cosigns the plane's logs; kept nowhere, give it at each start",
+    )
+    .option("--init", "begin a new plane, though witnesses are configured")
+    .option("--tls-cert <file>", "certificate chain, PEM")
+    .option("--tls-key <file>", "its private key, PEM")
+    .option("--insecure-http", "plain HTTP beyond this machine: tokens can be read on the way")
+    .option("--log", "structured logs on stdout, after the URL")
+    .action((options: Options) => serveUntilStopped(terminal, options));
+};
+
+async function serveUntilStopped(terminal: Terminal, options: Options): Promise<void> {
+  const dir = required((await settings(terminal, options)).dir);
+  const { host, port, witnessPolicy, init, insecureHttp, log } = options;
+  const name = options.name ?? (await nameIn(dir));
+  const tls = await readTls(terminal, options);
+  const policy = witnessPolicy && (await readFile(resolve(terminal.cwd, witnessPolicy), "utf8"));
+  const { startPlane } = await import("@tally/plane");
+  const plane = await startPlane({
+    dir,
+    name,
+    host,
+    port,
+    ...(policy && { witnessPolicy: policy }),
+    ...(init === true && { init }),
+    ...(tls && { tls }),
+    ...(insecureHttp === true && { insecureHttp }),
+    ...(log === true && { log }),
+  });
+  terminal.stdout.write(`${plane.url}\n`);
+  say(terminal, `plane ${name} in ${dir}; its administrator's token is in ${plane.adminTokenPath}`);
+  if (policy === undefined) say(terminal, "no witness policy: times and completeness are this plane's word alone");
+  await untilStopped(terminal);
+  await plane.close();
+}
+
+/** A folder that has been a plane's before knows its name. */
+async function nameIn(dir: string): Promise<string> {
+  try {
+    const { name } = JSON.parse(await readFile(join(dir, "plane.json"), "utf8")) as { name?: unknown };
+    if (typeof name === "string") return name;
+  } catch {}
+  throw usageError("the plane has no name yet", "give --name, a URL without its scheme such as tally.example/hospital");
+}
+
+async function readTls(
+  terminal: Terminal,
+  { tlsCert, tlsKey }: Options,
+): Promise<{ cert: Buffer; key: Buffer } | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) throw usageError("--tls-cert and --tls-key go together");
+  const [cert, key] = await Promise.all([tlsCert, tlsKey].map((path) => readFile(resolve(terminal.cwd, path))));
+  return { cert: cert!, key: key! };
+}

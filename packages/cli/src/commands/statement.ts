@@ -1,0 +1,145 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import {
+  approvalType,
+  evaluationType,
+  ingestionType,
+  type JsonObject,
+  makeStatement,
+  modelType,
+  type NamedDigest,
+  parseApproval,
+  parseDigest,
+  parseEnvelope,
+  parseEvaluation,
+  parseIngestion,
+  parseModel,
+  parseRelease,
+  parseSelection,
+  parseTraining,
+  releaseType,
+  type Statement,
+  type StatementList,
+  selectionType,
+  signStatement,
+  trainingType,
+} from "@tally/evidence";
+import { hashFiles } from "../hash-files.ts";
+import { collect, parseDigestOption, withJson, withPlane } from "../options.ts";
+import { connect, type PlaneFlags } from "../plane-client.ts";
+import { postEnvelope } from "../post-statement.ts";
+import type { Register } from "../program.ts";
+import { readSigningKey } from "../signing-key.ts";
+import { print, say, type Terminal, table, usageError } from "../terminal/index.ts";
+
+const types: Readonly<Record<string, { readonly uri: string; readonly parse: (statement: Statement) => unknown }>> = {
+  ingestion: { uri: ingestionType, parse: parseIngestion },
+  training: { uri: trainingType, parse: parseTraining },
+  model: { uri: modelType, parse: parseModel },
+  evaluation: { uri: evaluationType, parse: parseEvaluation },
+  approval: { uri: approvalType, parse: parseApproval },
+  release: { uri: releaseType, parse: parseRelease },
+  selection: { uri: selectionType, parse: parseSelection },
+};
+
+interface SignOptions {
+  readonly type: string;
+  readonly subject?: readonly string[];
+  readonly key: string;
+  readonly output: string;
+  readonly json?: boolean;
+}
+
+/** `tally statement sign|post|list|get`: statements of any type, for what has no command of its own. */
+export const statement: Register = (program, { terminal }) => {
+  const group = program.command("statement").description("sign, add and read statements of any type");
+  const sign = group
+    .command("sign")
+    .description("sign a statement whose predicate is in a JSON file, such as how a model was trained")
+    .argument("<predicate>", "the predicate, a JSON object")
+    .requiredOption("--type <type>", `${Object.keys(types).join(", ")}, or the URI of another predicate type`)
+    .requiredOption(
+      "--subject <file|digest>",
+      "what it is about: a file, a folder, sha256:… or name=sha256:… (repeatable)",
+      collect,
+    )
+    .requiredOption("--key <file>", "private key of who says so")
+    .requiredOption("-o, --output <file>", "where the envelope goes");
+  withJson(sign).action((path: string, options: SignOptions) => signFile(terminal, path, options));
+
+  const post = group
+    .command("post")
+    .description("add a signed statement to the plane's log")
+    .argument("<file>", "the envelope");
+  withJson(withPlane(post)).action(async (file: string, options: PlaneFlags) => {
+    const bytes = await readFile(resolve(terminal.cwd, file));
+    const { digest } = parseEnvelope(bytes);
+    const client = await connect(terminal, options);
+    const { index } = await postEnvelope(client, bytes);
+    print(terminal, options.json, { digest, index }, () => [digest]);
+    say(terminal, `entry ${index} of the plane's log`);
+  });
+
+  const list = group
+    .command("list")
+    .description("list the statements of the plane's log")
+    .option("--subject <digest>", "about this artifact only", parseDigestOption)
+    .option("--type <type>", "of this type only");
+  withJson(withPlane(list)).action(async (options: PlaneFlags & { subject?: string; type?: string }) => {
+    const query = new URLSearchParams();
+    if (options.subject !== undefined) query.set("subject", options.subject);
+    if (options.type !== undefined) query.set("type", types[options.type]?.uri ?? options.type);
+    const found = await (await connect(terminal, options)).get<StatementList>(`/api/v1/statements?${query}`);
+    print(terminal, options.json, found, () =>
+      table(found.statements.map((s) => [String(s.index), s.digest, nameOf(s.predicateType), s.signedBy.join(", ")])),
+    );
+  });
+
+  const get = group
+    .command("get")
+    .description("print a statement's envelope as it was signed")
+    .argument("<digest>", "digest of the envelope", parseDigestOption);
+  withPlane(get).action(async (digest: string, options: PlaneFlags) => {
+    const bytes = await (await connect(terminal, options)).bytes(`/api/v1/statements/${digest}`);
+    if (parseEnvelope(bytes).digest !== digest) throw usageError(`the plane sent another envelope than ${digest}`);
+    terminal.stdout.write(`${new TextDecoder().decode(bytes)}\n`);
+  });
+};
+
+async function signFile(terminal: Terminal, path: string, options: SignOptions): Promise<void> {
+  const { type, subject = [], key, output } = options;
+  const known = types[type];
+  if (known === undefined && !type.includes(":")) {
+    throw usageError(`${type} is no type of statement`, `it is one of ${Object.keys(types).join(", ")}, or a URI`);
+  }
+  const predicate = readPredicate(path, await readFile(resolve(terminal.cwd, path), "utf8"));
+  const { signer } = await readSigningKey(terminal, key);
+  const subjects = (await Promise.all(subject.map((text) => subjectsOf(terminal, text)))).flat();
+  const made = makeStatement(subjects, known?.uri ?? type, predicate);
+  known?.parse(made);
+  const { bytes, digest } = await signStatement(made, signer);
+  await writeFile(resolve(terminal.cwd, output), bytes);
+  print(terminal, options.json, { digest, subjects }, () => [digest]);
+  say(terminal, `signed; \`tally statement post ${output}\` adds it to the plane's log`);
+}
+
+function readPredicate(path: string, text: string): JsonObject {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  } catch (cause) {
+    throw usageError(`${path} is not JSON: ${(cause as Error).message}`, undefined, cause);
+  }
+  throw usageError(`${path} is not a JSON object`);
+}
+
+async function subjectsOf(terminal: Terminal, text: string): Promise<readonly NamedDigest[]> {
+  if (text.startsWith("sha256:")) return [{ digest: parseDigest(text) }];
+  const [, name, digest] = /^([^=]+)=(sha256:.*)$/.exec(text) ?? [];
+  if (name !== undefined && digest !== undefined) return [{ name, digest: parseDigest(digest) }];
+  return hashFiles(resolve(terminal.cwd, text));
+}
+
+function nameOf(uri: string): string {
+  return Object.entries(types).find(([, type]) => type.uri === uri)?.[0] ?? uri;
+}

@@ -1,0 +1,52 @@
+import { exitCodeOf, type LineageResponse, parseDigest, verifyBundle } from "@tally/evidence";
+import { withJson, withPlane } from "../../options.ts";
+import { connect, type PlaneFlags } from "../../plane-client.ts";
+import type { Register } from "../../program.ts";
+import { deviceId } from "../../question.ts";
+import { reportAsJson } from "../../report-json.ts";
+import { print, say, usageError } from "../../terminal/index.ts";
+import { readTrustFile } from "../../trust-file.ts";
+import { lineageLines } from "./lineage-lines.ts";
+import { recordLines } from "./record-lines.ts";
+
+/** `tally trace DEVICE/INDEX`: one record, proven back to its data. `tally trace DIGEST`: what an artifact was made from. */
+export const trace: Register = (program, { terminal, finish }) => {
+  const command = program
+    .command("trace")
+    .description("follow one record, or one artifact, back to where it comes from")
+    .argument("<what>", "DEVICE/INDEX of a record, which is verified; or the digest of a model, file or dataset")
+    .option("--trust <file>", "the trust file, needed for a record; TALLY_TRUST");
+  withJson(withPlane(command)).action(async (what: string, flags: PlaneFlags) => {
+    if (what.startsWith("sha256:")) {
+      const digest = parseDigest(what);
+      const lineage = await (await connect(terminal, flags)).get<LineageResponse>(`/api/v1/lineage/${digest}`);
+      print(terminal, flags.json, lineage, () => lineageLines(lineage));
+      say(terminal, "as the plane says, from signed statements; an audit of the model proves it");
+      return;
+    }
+    const { device, index } = recordOf(what);
+    const trust = await readTrustFile(terminal, flags);
+    const bundle = await (await connect(terminal, flags)).bytes(`/api/v1/receipts/${device}/${index}`);
+    const report = verifyBundle({ bundle, trust, now: Date.now() });
+    requireAnswerTo(report.question, device, index);
+    print(terminal, flags.json, reportAsJson(report), () => recordLines(report));
+    finish(exitCodeOf(report));
+  });
+};
+
+/** `<device id>/<index>`, or `<origin> #<index>` as reports write it. */
+function recordOf(text: string): { device: string; index: number } {
+  const [, device, index] = /^(.+?)(?:\/| ?#)(\d{1,15})$/.exec(text) ?? [];
+  if (device === undefined)
+    throw usageError(`${text} names no record and no artifact`, "write DEVICE/INDEX, such as 0f…9a/12, or sha256:…");
+  return { device: deviceId(device), index: Number(index) };
+}
+
+function requireAnswerTo(question: ReturnType<typeof verifyBundle>["question"], device: string, index: number): void {
+  const same = question?.kind === "record" && question.index === index && question.origin.includes(`/d/${device}/`);
+  if (question !== null && !same)
+    throw usageError(
+      "the plane answered another question than was asked",
+      "ask again; if it stays so, do not rely on this plane",
+    );
+}

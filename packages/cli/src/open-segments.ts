@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type OpenedSegment, openSegment, type RowLabel, type SegmentRow } from "@tally/edge";
+import { type Digest, equalBytes, parseDigest, type SegmentItem, type Trust } from "@tally/evidence";
+import { type RegistryClient, unpackModelKit } from "@tally/oci";
+import { type Admission, readFleet } from "./fleet-log.ts";
+import type { PlaneClient } from "./plane-client.ts";
+import { CliError, exitCodes } from "./terminal/index.ts";
+
+export interface SegmentsToOpen {
+  readonly client: PlaneClient;
+  readonly source: RegistryClient;
+  readonly model: Digest;
+  readonly items: readonly SegmentItem[];
+  /** Left out, nothing says that the ledgers are of enrolled devices. */
+  readonly trust: Trust | undefined;
+}
+
+/** A segment whose rows were verified. */
+export interface VerifiedSegment {
+  readonly manifest: Digest;
+  readonly origin: string;
+  /** Entries [from, to). */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface OpenedData {
+  readonly segments: readonly VerifiedSegment[];
+  /** By origin and index, each with every label known of it, the late ones too. */
+  readonly rows: readonly SegmentRow[];
+  readonly devices: number;
+}
+
+/**
+ * Pulls segments and verifies every row against its ledger and its commitments; with a trust file, also that each ledger is
+ * an enrolled device's.
+ *
+ * @throws EdgeError `segment-invalid`; CliError verification failed where a segment is not what the plane says
+ */
+export async function openSegments(wanted: SegmentsToOpen): Promise<OpenedData> {
+  const { client, items, trust } = wanted;
+  const fleet = trust === undefined ? undefined : await readFleet(client, trust);
+  const opened: OpenedSegment[] = [];
+  for (const item of items) {
+    const segment = await openOne(wanted, item);
+    if (fleet !== undefined) requireEnrolled(segment, item.manifest, fleet.get(segment.origin));
+    opened.push(segment);
+  }
+  return {
+    segments: items.map(({ manifest, origin, from, to }) => ({ manifest: parseDigest(manifest), origin, from, to })),
+    rows: withLateLabels(opened),
+    devices: new Set(opened.map(({ origin }) => origin)).size,
+  };
+}
+
+async function openOne({ source, model }: SegmentsToOpen, item: SegmentItem): Promise<OpenedSegment> {
+  const temporary = await mkdtemp(join(tmpdir(), "tally-segment-"));
+  try {
+    const into = join(temporary, "segment");
+    const { manifest } = await unpackModelKit({ source, reference: parseDigest(item.manifest), into });
+    if (manifest.subject?.digest !== model) throw wrong(item.manifest, `its subject is not ${model}`);
+    const segment = await openSegment(into);
+    const { origin, from, to } = segment;
+    if (origin !== item.origin || from !== item.from || to !== item.to) {
+      throw wrong(item.manifest, `it holds entries ${from} to ${to} of ${origin}, not those that the plane names`);
+    }
+    if (segment.model !== null && segment.model !== model)
+      throw wrong(item.manifest, `its records are of ${segment.model}`);
+    return segment;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+function requireEnrolled(segment: OpenedSegment, manifest: string, admission: Admission | undefined): void {
+  if (admission === undefined) throw wrong(manifest, `the fleet log has no enrolment of ${segment.origin}`);
+  if (equalBytes(admission.genesisHash, segment.genesisHash)) return;
+  throw wrong(manifest, `${segment.origin} was enrolled with another first entry, and so with other keys`);
+}
+
+/** Labels that came after their record's segment belong to its row. */
+function withLateLabels(segments: readonly OpenedSegment[]): readonly SegmentRow[] {
+  const key = (record: { origin: string; index: number; leaf: string }) =>
+    `${record.origin} ${record.index} ${record.leaf}`;
+  const late = Map.groupBy(
+    segments.flatMap((segment) => segment.late),
+    ({ record }) => key(record),
+  );
+  return segments
+    .flatMap((segment) => segment.rows)
+    .map((row) => ({ ...row, labels: [...row.labels, ...(late.get(key(row)) ?? []).map(labelOnly)] }))
+    .sort((a, b) => (a.origin === b.origin ? a.index - b.index : a.origin < b.origin ? -1 : 1));
+}
+
+function labelOnly({ index, leaf, who, value }: RowLabel): RowLabel {
+  return { index, leaf, who, value };
+}
+
+function wrong(manifest: string, why: string): CliError {
+  return new CliError(exitCodes.verificationFailed, `segment ${manifest} is not accepted: ${why}`, {
+    hint: "ask the operator of the plane how it came to serve it",
+  });
+}

@@ -1,0 +1,157 @@
+import type { ErrorBody } from "@tally/evidence";
+import {
+  CliError,
+  type ExitCode,
+  exitCodes,
+  type Flags,
+  required,
+  type Setting,
+  settings,
+  type Terminal,
+} from "./terminal/index.ts";
+
+/** Flags that every command has which talks to a plane. */
+export interface PlaneFlags extends Flags {
+  readonly json?: boolean;
+}
+
+const timeoutMs = 120_000;
+
+const exits: Readonly<Record<number, ExitCode>> = {
+  400: exitCodes.usage,
+  401: exitCodes.denied,
+  403: exitCodes.denied,
+  404: exitCodes.usage,
+  409: exitCodes.usage,
+  413: exitCodes.usage,
+  422: exitCodes.usage,
+  429: exitCodes.unreachable,
+  502: exitCodes.unreachable,
+  503: exitCodes.unreachable,
+  504: exitCodes.unreachable,
+};
+
+/** The plane of `--url` and `--token`, or of what stands for them. @throws CliError usage where no URL is set */
+export async function connect(terminal: Terminal, flags: PlaneFlags): Promise<PlaneClient> {
+  const { url, token } = await settings(terminal, flags);
+  return new PlaneClient(url, token.value, terminal.env.TALLY_INSECURE_HTTP === "1");
+}
+
+/**
+ * A plane's HTTP API. Refusals become a CliError: 401 and 403 denied, no answer unreachable, what was wrongly asked usage.
+ * What comes back is believed only as far as a command verifies it.
+ */
+export class PlaneClient {
+  /** Without a slash at the end. */
+  readonly url: string;
+  readonly token: string | undefined;
+  readonly insecureHttp: boolean;
+
+  constructor(url: Setting, token: string | undefined, insecureHttp = false) {
+    this.url = baseUrl(url);
+    this.token = token;
+    this.insecureHttp = insecureHttp;
+    if (token !== undefined && !insecureHttp && !isPrivate(new URL(this.url))) {
+      throw new CliError(exitCodes.usage, `the token would travel unencrypted to ${this.url}`, {
+        hint: "use https, or set TALLY_INSECURE_HTTP=1 where the network itself is trusted",
+      });
+    }
+  }
+
+  /** A JSON answer. Its shape is the type that the plane documents; bytes in it are not verified. */
+  async get<T extends object>(path: string): Promise<T> {
+    return asJson<T>(path, await this.#ask("GET", path));
+  }
+
+  async post<T extends object>(path: string, body: object): Promise<T> {
+    return asJson<T>(path, await this.#ask("POST", path, { type: "application/json", bytes: JSON.stringify(body) }));
+  }
+
+  async postBytes<T extends object>(path: string, bytes: Uint8Array, type: string): Promise<T> {
+    return asJson<T>(path, await this.#ask("POST", path, { type, bytes: bytes as Uint8Array<ArrayBuffer> }));
+  }
+
+  async bytes(path: string): Promise<Uint8Array> {
+    return new Uint8Array(await (await this.#ask("GET", path)).arrayBuffer());
+  }
+
+  async #ask(
+    method: string,
+    path: string,
+    body?: { type: string; bytes: string | Uint8Array<ArrayBuffer> },
+  ): Promise<Response> {
+    const response = await fetch(this.url + path, {
+      method,
+      headers: {
+        ...(this.token !== undefined && { authorization: `Bearer ${this.token}` }),
+        ...(body && { "content-type": body.type }),
+      },
+      body: body?.bytes ?? null,
+      signal: AbortSignal.timeout(timeoutMs),
+      // A redirect would carry the token elsewhere.
+      redirect: "manual",
+    }).catch((cause: unknown) => {
+      throw unreachable(this.url, cause);
+    });
+    if (response.ok) return response;
+    throw await refusal(`${method} ${path.split("?")[0]}`, response, this.token !== undefined);
+  }
+}
+
+function baseUrl(setting: Setting): string {
+  const text = required(setting);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (
+    url === undefined ||
+    !/^https?:$/.test(url.protocol) ||
+    url.search !== "" ||
+    url.hash !== "" ||
+    url.username !== ""
+  ) {
+    throw new CliError(exitCodes.usage, `${text} (from ${setting.from}) is not the URL of a plane`, {
+      hint: "write http://host:port or https://host",
+    });
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+function isPrivate({ protocol, hostname }: URL): boolean {
+  return protocol === "https:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+}
+
+async function asJson<T extends object>(path: string, response: Response): Promise<T> {
+  const value: unknown = await response.json().catch(() => undefined);
+  if (typeof value === "object" && value !== null) return value as T;
+  throw new CliError(exitCodes.unexpected, `what answers ${path} is no plane: it sends no JSON object`, {
+    hint: "check the URL",
+  });
+}
+
+function unreachable(url: string, cause: unknown): CliError {
+  const { code, message } = ((cause as Error).cause ?? cause) as { code?: string; message?: string };
+  const why = (cause as Error).name === "TimeoutError" ? `no answer within ${timeoutMs / 1000} s` : (code ?? message);
+  return new CliError(exitCodes.unreachable, `the plane at ${url} cannot be reached: ${why}`, {
+    cause,
+    hint: "check that it runs and that the URL is right; `tally doctor` looks closer",
+  });
+}
+
+async function refusal(what: string, response: Response, hasToken: boolean): Promise<CliError> {
+  const { message, hint, code } = await errorIn(response);
+  const exit =
+    code === "refuses-to-sign" ? exitCodes.verificationFailed : (exits[response.status] ?? exitCodes.unexpected);
+  const next = response.status === 401 && !hasToken ? "give --token, or set TALLY_TOKEN" : hint;
+  return new CliError(exit, message ?? `the plane answered ${response.status} to ${what}`, {
+    ...(next !== undefined && { hint: next }),
+    ...(code !== undefined && { code }),
+  });
+}
+
+/** What the plane says of it, on one line: another party's words do not get to move the cursor. */
+async function errorIn(response: Response): Promise<{ message?: string; hint?: string; code?: string }> {
+  const body = (await response.json().catch(() => undefined)) as Partial<ErrorBody> | undefined;
+  const words = (value: unknown) =>
+    typeof value === "string" ? value.slice(0, 2000).replace(/\p{C}/gu, " ") : undefined;
+  const [message, hint, code] = [body?.error?.message, body?.error?.hint, body?.error?.code].map(words);
+  return { ...(message && { message }), ...(hint && { hint }), ...(code && { code }) };
+}

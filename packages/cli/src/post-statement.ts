@@ -1,0 +1,24 @@
+import {
+  type Envelope,
+  envelopeMediaType,
+  type Statement,
+  type StatementResponse,
+  signStatement,
+} from "@tally/evidence";
+import type { PlaneClient } from "./plane-client.ts";
+import type { SigningKey } from "./signing-key.ts";
+
+/** Adds an envelope to the plane's log. @throws CliError denied where the policy or the role forbids it */
+export function postEnvelope(client: PlaneClient, bytes: Uint8Array): Promise<StatementResponse> {
+  return client.postBytes<StatementResponse>("/api/v1/statements", bytes, envelopeMediaType);
+}
+
+/** Signs a statement and adds it to the plane's log. */
+export async function signAndPost(
+  client: PlaneClient,
+  statement: Statement,
+  { signer }: SigningKey,
+): Promise<StatementResponse & { readonly envelope: Envelope }> {
+  const envelope = await signStatement(statement, signer);
+  return { ...(await postEnvelope(client, envelope.bytes)), envelope };
+}

@@ -1,0 +1,25 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type PublicIdentity, type StatementSigner, statementSignerFromPem } from "@tally/evidence";
+import { type Terminal, usageError } from "./terminal/index.ts";
+
+/** A person's private key, to sign with. */
+export interface SigningKey {
+  readonly pem: string;
+  readonly signer: StatementSigner & { readonly identity: PublicIdentity };
+}
+
+/** Reads `--key`. @throws CliError usage naming the file, without showing what is in it */
+export async function readSigningKey(terminal: Terminal, path: string): Promise<SigningKey> {
+  const pem = await readFile(resolve(terminal.cwd, path), "utf8");
+  try {
+    return { pem, signer: statementSignerFromPem(pem) };
+  } catch (cause) {
+    const isPublic = pem.includes("BEGIN PUBLIC KEY");
+    throw usageError(
+      `${path} holds no private key that can sign${isPublic ? ": it is the public half" : ""}`,
+      isPublic ? "give NAME.pem instead of NAME.pub.pem" : "make one with `tally keygen`",
+      cause,
+    );
+  }
+}

@@ -1,0 +1,11 @@
+import { type Device, openDevice } from "@tally/edge";
+
+/** Opens the device for one command, and closes it whatever happens: a run that ended well is said so in its ledger. */
+export async function withDevice<T>(dir: string, work: (device: Device) => Promise<T>): Promise<T> {
+  const device = await openDevice({ dir });
+  try {
+    return await work(device);
+  } finally {
+    await device.close();
+  }
+}
