@@ -63,17 +63,18 @@ export async function offerCut(victim: Victim, url: string): Promise<string> {
   return offer(victim, [...entries.slice(0, keep), ...continued], url);
 }
 
-/** Changes one byte of the model that lies unpacked on a device. @returns the file. */
-export async function replaceModelFile(victim: Victim): Promise<string> {
-  for (const name of await readdir(join(victim.dir, "models"), { recursive: true })) {
+/** Changes one byte of a model that lies unpacked on a device. @returns the file. */
+export async function replaceModelFile({ dir }: Victim, manifest: string): Promise<string> {
+  const folder = join(dir, "models", manifest.slice("sha256:".length));
+  for (const name of await readdir(folder, { recursive: true })) {
     if (!name.endsWith(".onnx")) continue;
-    const path = join(victim.dir, "models", name);
+    const path = join(folder, name);
     const bytes = await readFile(path);
     bytes[bytes.length - 8]! ^= 1;
     await writeFile(path, bytes);
     return path;
   }
-  throw new Error("no model lies on the device");
+  throw new Error(`${manifest} does not lie on the device`);
 }
 
 async function readEntries({ dir }: Victim): Promise<Uint8Array[]> {

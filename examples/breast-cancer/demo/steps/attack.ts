@@ -31,7 +31,7 @@ export async function attack(scene: Scene): Promise<void> {
   await offerCut(await copyDevice(cut, join(work, "attacker-2")), plane.url);
   await requireState(scene, cut, "equivocated", "the newest records cut off and others put in their place");
 
-  await replaceModelFile(swapped);
+  await replaceModelFile(swapped, scene.versions.at(-1)!.manifest);
   await requireRefusal(swapped.load(channel), "load-refused");
   await swapped.sync();
   const refusals = (await rows(scene)).find(({ deviceId }) => deviceId === swapped.deviceId)?.refusals ?? [];
