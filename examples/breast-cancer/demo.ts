@@ -18,12 +18,14 @@ const options = readOptions(process.argv.slice(2));
 const story = new Story();
 await rm(options.out, { recursive: true, force: true });
 await mkdir(options.out, { recursive: true });
-process.on("SIGINT", () => {
-  killAll();
-  process.exit(130);
-});
-
 const scene = new Scene(options, story);
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (scene.stop()) return;
+    killAll();
+    process.exit(130);
+  });
+}
 try {
   await startPlaneAndWitness(scene);
   await makeFirstModel(scene);
@@ -34,22 +36,28 @@ try {
   await retrain(scene);
   await copyFile(scene.trustPath, join(options.out, "trust.json"));
   await writeFile(join(options.out, "demo.json"), `${JSON.stringify(story.toJson(), null, 2)}\n`);
-  const here = relative(process.env.TALLY_CWD ?? process.cwd(), options.out) || ".";
+  const here = nearest(options.out);
   story.line("");
   story.line(`All of it took ${story.seconds} s. In ${here}: answer.tally, trust.json, demo.json.`);
   story.line(
     `Check the answer on any machine: npm run --silent tally -- verify ${here}/answer.tally --trust ${here}/trust.json`,
   );
   if (options.keep) {
-    story.line(
-      `The plane stays at ${scene.plane.url}; its administrator's token is in ${relative(process.cwd(), join(scene.work, "plane", "admin.token"))}. Ctrl-C ends it.`,
-    );
-    await new Promise(() => setInterval(() => {}, 60_000));
+    const token = nearest(join(scene.work, "plane", "admin.token"));
+    story.line(`The plane stays at ${scene.plane.url}; its administrator's token is in ${token}. Ctrl-C ends it.`);
+    await scene.stopped;
   }
   await scene.end();
+  if (!options.keep) await rm(scene.work, { recursive: true, force: true });
 } catch (error) {
   process.stderr.write(`\nerror: the demo stopped: ${error instanceof Error ? error.message : String(error)}\n`);
   process.stderr.write(`hint: what was made so far is in ${options.out}\n`);
   killAll();
   process.exitCode = 1;
+}
+
+/** A path as the person who started the demo would write it. */
+function nearest(path: string): string {
+  const from = relative(process.env.TALLY_CWD ?? process.cwd(), path);
+  return from.startsWith("..") ? path : from || ".";
 }

@@ -29,12 +29,28 @@ export class Scene {
   dataset = "";
   policyPath = "";
 
+  /** Resolves when someone ends a demo that was told to keep the plane. */
+  readonly stopped: Promise<void>;
+  #stop: () => void = () => {};
+  #told = false;
+
   constructor(options: DemoOptions, story: Story) {
     this.options = options;
     this.story = story;
     this.work = join(options.out, "work");
     this.trustPath = join(this.work, "trust.json");
     this.split = splitPatients(this.patients, { seed: 1, devices: options.devices });
+    this.stopped = new Promise((resolve) => {
+      this.#stop = resolve;
+    });
+  }
+
+  /** Lets a kept plane go. False where nobody waits for that, or when told again: then the demo is to be killed. */
+  stop(): boolean {
+    const first = this.options.keep && this.versions.length === 3 && !this.#told;
+    this.#told = true;
+    this.#stop();
+    return first;
   }
 
   /** Starts the plane on its folder; with a port, where it was before. */
