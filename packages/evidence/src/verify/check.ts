@@ -13,9 +13,14 @@ export interface Check {
   readonly required: boolean;
 }
 
-/** Collects checks in the order in which they are made. */
+/** Collects checks in the order in which they are made, and tells of each as it is made. */
 export class Checklist {
   readonly #checks: Check[] = [];
+  readonly #made: ((check: Check) => void) | undefined;
+
+  constructor(made?: (check: Check) => void) {
+    this.#made = made;
+  }
 
   get checks(): readonly Check[] {
     return this.#checks;
@@ -53,5 +58,6 @@ export class Checklist {
 
   #add(check: Check): void {
     this.#checks.push(Object.freeze(check));
+    this.#made?.(check);
   }
 }

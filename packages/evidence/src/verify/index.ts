@@ -5,4 +5,4 @@ export type { ModelAnswer } from "./models.ts";
 export type { RecordAnswer, RecordStanding, RefusedLoad } from "./records.ts";
 export { type Answer, exitCodeOf, type LedgerAnswer, type Outcome, type Report } from "./report.ts";
 export type { Bracket } from "./time-bracket.ts";
-export { type VerifyOptions, verifyBundle } from "./verify-bundle.ts";
+export { type Progress, type VerifyOptions, verifyBundle } from "./verify-bundle.ts";

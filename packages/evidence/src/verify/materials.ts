@@ -10,9 +10,12 @@ export class Materials {
   readonly #byType = new Map<MemberType, BundleMember[]>();
   readonly #byDigest = new Map<Digest, BundleMember>();
   readonly #unused: Set<BundleMember>;
+  readonly #used: ((member: BundleMember) => void) | undefined;
 
-  constructor(bundle: Bundle) {
+  /** `used` is told of each member when it is used for the first time. */
+  constructor(bundle: Bundle, used?: (member: BundleMember) => void) {
     this.#unused = new Set(bundle.members);
+    this.#used = used;
     for (const member of bundle.members) {
       const same = this.#byType.get(member.type);
       if (same === undefined) this.#byType.set(member.type, [member]);
@@ -33,7 +36,7 @@ export class Materials {
   }
 
   use(member: BundleMember): void {
-    this.#unused.delete(member);
+    if (this.#unused.delete(member)) this.#used?.(member);
   }
 
   checkUnused(checklist: Checklist): void {

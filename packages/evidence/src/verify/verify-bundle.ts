@@ -30,6 +30,17 @@ export interface VerifyOptions {
   readonly expected?: Question;
   /** Milliseconds since 1970, for the trust file's maximum age. Left out, age is not checked. */
   readonly now?: number;
+  /** Called on the way, many times; what it does must not take long. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** How far a verification has come. Both counts only grow; all bytes are used before the last checks are made. */
+export interface Progress {
+  /** Bytes of the bundle's members that checks have used so far. */
+  readonly used: number;
+  /** Bytes of all members. */
+  readonly bytes: number;
+  readonly checks: number;
 }
 
 /**
@@ -37,15 +48,23 @@ export interface VerifyOptions {
  * plane and fleet checkpoints → enrolment → device keys → device checkpoint → entries → loads → statements. Never throws
  * for what is wrong with a bundle: it is in the report, each check with its reason.
  */
-export function verifyBundle({ bundle: bytes, trust, expected, now }: VerifyOptions): Report {
-  const checklist = new Checklist();
+export function verifyBundle({ bundle: bytes, trust, expected, now, onProgress }: VerifyOptions): Report {
+  let progress: Progress = { used: 0, bytes: bytes.length, checks: 0 };
+  const proceed = (to: Partial<Progress>): void => {
+    progress = { ...progress, ...to };
+    onProgress?.(progress);
+  };
+  const checklist = new Checklist(() => proceed({ checks: progress.checks + 1 }));
   const bundle = read(bytes, checklist);
   if (bundle.damage !== null) {
     return report({ checklist, question: null, log: undefined, heads: undefined, answer: null, damage: bundle.damage });
   }
   const { question, members } = bundle;
   checkQuestion(question, expected, checklist);
-  const materials = new Materials({ question, members });
+  const materials = new Materials({ question, members }, (member) =>
+    proceed({ used: progress.used + member.bytes.length }),
+  );
+  proceed({ bytes: members.reduce((sum, member) => sum + member.bytes.length, 0) });
 
   const log = verifyPlaneLog(materials, trust, checklist);
   if (log !== undefined) checkFreshness(log, trust, now, checklist);
