@@ -140,7 +140,12 @@ async function refusal(what: string, response: Response, hasToken: boolean): Pro
   const { message, hint, code } = await errorIn(response);
   const exit =
     code === "refuses-to-sign" ? exitCodes.verificationFailed : (exits[response.status] ?? exitCodes.unexpected);
-  const next = response.status === 401 && !hasToken ? "give --token, or set TALLY_TOKEN" : hint;
+  const next =
+    response.status !== 401
+      ? hint
+      : hasToken
+        ? "ask an administrator for another: `tally token create`"
+        : "give --token, or set TALLY_TOKEN";
   return new CliError(exit, message ?? `the plane answered ${response.status} to ${what}`, {
     ...(next !== undefined && { hint: next }),
     ...(code !== undefined && { code }),

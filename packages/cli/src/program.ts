@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import manifest from "../package.json" with { type: "json" };
 import { commands } from "./commands/index.ts";
 import type { Terminal } from "./terminal/index.ts";
 
@@ -21,13 +22,12 @@ Environment: TALLY_URL, TALLY_TOKEN, TALLY_DIR, TALLY_TRUST (see \`tally env\`)`
 export function program(terminal: Terminal, finish: (code: number) => void): Command {
   const root = new Command("tally")
     .description("Provenance for AI that runs anywhere: who made, allowed and ran which model, with proof")
-    .version("0.1.0", "--version", "print the version")
+    .version(manifest.version, "--version", "print the version")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
-      outputError: (text, write) =>
-        write(`${text.trimEnd()}\nhint: see \`tally --help\` or \`tally COMMAND --help\`\n`),
+      outputError: (text, write) => write(errorLines(text, "tally")),
     })
     .showSuggestionAfterError(true)
     .addHelpText("after", exits);

@@ -1,5 +1,5 @@
 import { type Check, describeQuestion, type LedgerAnswer, type ModelAnswer, type Report } from "@tally/evidence";
-import { table } from "./terminal/index.ts";
+import { counted, table } from "./terminal/index.ts";
 
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
@@ -9,7 +9,7 @@ export function reportLines(report: Report, records: boolean): readonly string[]
   if (report.question !== null) lines.push(`question  ${describeQuestion(report.question)}`);
   if (report.asOf !== null) lines.push(`as of     ${new Date(report.asOf).toISOString()} (${report.timeLabel})`);
   if (report.answer !== null) {
-    lines.push("", "models", ...table(report.answer.models.flatMap(modelRows)).map(indent));
+    lines.push("", "models", ...report.answer.models.flatMap(modelLines).map(indent));
     lines.push("", "devices", ...table(report.answer.ledgers.map(ledgerRow)).map(indent));
     if (report.answer.refused.length > 0) {
       lines.push("", "refused loads");
@@ -28,23 +28,14 @@ export function checkLines(report: Report): readonly string[] {
   return ["checks", ...table(summarise(report.checks)).map(indent), "", outcomeLine(report)];
 }
 
-function modelRows(model: ModelAnswer): string[][] {
+function modelLines(model: ModelAnswer): string[] {
   const released = model.releases.map(({ channel, sequence }) => `${channel} #${sequence}`).join(", ");
   const data = model.origin.data.map(({ name, source }) => `${name} (${source ?? "no signed source"})`).join(", ");
   return [
-    [
-      model.manifest,
-      `${model.inside} records proven inside`,
-      `${model.possiblyInside} possibly inside`,
-      `${model.devices} devices`,
-    ],
-    [
-      `  signed by ${list(model.signedBy)}`,
-      `approved by ${list(model.approvedBy)}`,
-      `released as ${released || "nothing proven"}`,
-      "",
-    ],
-    [`  trained by ${list(model.origin.trainedBy)}`, `from ${data || "nothing stated"}`, "", ""],
+    [model.manifest, ...(model.repository === null ? [] : [model.repository])].join("  "),
+    `  ${model.inside} records proven inside, ${model.possiblyInside} possibly inside, on ${counted(model.devices, "device")}`,
+    `  signed by ${list(model.signedBy)}, approved by ${list(model.approvedBy)}, released as ${released || "nothing proven"}`,
+    `  trained by ${list(model.origin.trainedBy)} from ${data || "nothing stated"}`,
   ];
 }
 

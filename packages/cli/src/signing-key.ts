@@ -12,14 +12,15 @@ export interface SigningKey {
 /** Reads `--key`. @throws CliError usage naming the file, without showing what is in it */
 export async function readSigningKey(terminal: Terminal, path: string): Promise<SigningKey> {
   const pem = await readFile(resolve(terminal.cwd, path), "utf8");
+  if (pem.includes("BEGIN PUBLIC KEY")) {
+    throw usageError(
+      `${path} is the public half of a key, and signing needs the private one`,
+      "give NAME.pem instead of NAME.pub.pem",
+    );
+  }
   try {
     return { pem, signer: statementSignerFromPem(pem) };
   } catch (cause) {
-    const isPublic = pem.includes("BEGIN PUBLIC KEY");
-    throw usageError(
-      `${path} holds no private key that can sign${isPublic ? ": it is the public half" : ""}`,
-      isPublic ? "give NAME.pem instead of NAME.pub.pem" : "make one with `tally keygen`",
-      cause,
-    );
+    throw usageError(`${path} holds no private key that can sign`, "make one with `tally keygen`", cause);
   }
 }

@@ -1,6 +1,6 @@
 import { access, constants, readdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Setting } from "../terminal/index.ts";
+import { counted, type Setting } from "../terminal/index.ts";
 import { bad, type Finding, good, notMade, wordsOf } from "./finding.ts";
 
 const leastFreeBytes = 1024 ** 3;
@@ -37,7 +37,7 @@ export async function checkKeyFiles({ value = "." }: Setting): Promise<Finding> 
   }
   if (open.length > 0) return bad(name, `${open.join(", ")} can be read by other users`, `chmod 600 ${open.join(" ")}`);
   if (keys.length === 0) return notMade(name, "the folder holds none");
-  return good(name, `${keys.length === 1 ? "1 key" : `${keys.length} keys`}, readable by their owner alone`);
+  return good(name, `${counted(keys.length, "key")}, readable by their owner alone`);
 }
 
 /** A full disk stops records, and with them outputs. */

@@ -42,7 +42,12 @@ async function ready(url: string): Promise<Finding> {
         `these witnesses do not cosign: ${silent.join(", ")}`,
         "start them, or ask who runs them",
       );
-    const by = witnesses.length === 0 ? "no witness is configured" : `${witnesses.length} witnesses agree`;
+    const by =
+      witnesses.length === 0
+        ? "no witness is configured"
+        : witnesses.length === 1
+          ? "its witness agrees"
+          : `its ${witnesses.length} witnesses agree`;
     return good("checkpoints", `cosigned up to ${cosignedSize} entries, ${by}`);
   } catch (error) {
     return bad("checkpoints", `the plane does not say how it stands: ${wordsOf(error)}`, "look at its log");

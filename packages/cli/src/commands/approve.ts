@@ -5,7 +5,7 @@ import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../program.ts";
 import { readSigningKey } from "../signing-key.ts";
-import { print, say } from "../terminal/index.ts";
+import { counted, print, say } from "../terminal/index.ts";
 
 interface Options extends PlaneFlags {
   readonly key: string;
@@ -17,6 +17,7 @@ interface Options extends PlaneFlags {
 export const approve: Register = (program, { terminal }) => {
   const command = program
     .command("approve")
+    .summary("approve a model, or reject it")
     .description("approve a model, or reject it; who made it cannot approve it")
     .argument("<model>", "digest of the manifest, or repository:tag")
     .requiredOption("--key <file>", "private key of the reviewer")
@@ -39,9 +40,7 @@ export const approve: Register = (program, { terminal }) => {
     print(terminal, options.json, { manifest, decision, statement: digest, index }, () => [digest]);
     say(
       terminal,
-      `${decision} ${manifest}, having seen ${count(statements.length)}: entry ${index} of the plane's log`,
+      `${decision} ${manifest}, having seen ${counted(statements.length, "evaluation")}: entry ${index} of the plane's log`,
     );
   });
 };
-
-const count = (n: number) => (n === 1 ? "1 evaluation" : `${n} evaluations`);

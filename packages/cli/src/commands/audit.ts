@@ -19,6 +19,7 @@ interface Options extends PlaneFlags {
 export const audit: Register = (program, { terminal }) => {
   const command = program
     .command("audit")
+    .summary("ask what ran between two times")
     .description("ask what ran between two times, and get the answer with its evidence as one file")
     .option("--model <digest>", "this model only")
     .requiredOption("--from <time>", "from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or milliseconds")

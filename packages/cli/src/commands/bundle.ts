@@ -20,7 +20,10 @@ import { CliError, exitCodes, say } from "../terminal/index.ts";
 
 /** `tally bundle open` and `pack`: a bundle as files that a person can read, and back to identical bytes. */
 export const bundle: Register = (program, { terminal }) => {
-  const group = program.command("bundle").description("take an evidence bundle apart, and put it together again");
+  const group = program
+    .command("bundle")
+    .summary("take an answer apart, and put it together again")
+    .description("take an evidence bundle apart, and put it together again");
   group
     .command("open")
     .description("unpack a bundle into a folder: one file for each member, notes and statements as they were signed")

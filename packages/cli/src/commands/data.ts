@@ -17,7 +17,7 @@ import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../program.ts";
 import { readSigningKey } from "../signing-key.ts";
-import { print, say, settings, usageError } from "../terminal/index.ts";
+import { counted, print, say, settings, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 
 interface Options extends PlaneFlags {
@@ -81,7 +81,7 @@ export const data: Register = (program, { terminal }) => {
     print(terminal, options.json, summary, () => written.files.map((file) => `${file.digest}  ${file.name}`));
     say(
       terminal,
-      `${written.rows} rows from ${opened.segments.length} segments of ${opened.devices} devices, each proven against its ledger`,
+      `${counted(written.rows, "row")} from ${counted(opened.segments.length, "segment")} of ${counted(opened.devices, "device")}, each proven against its ledger`,
     );
   });
 };

@@ -10,6 +10,7 @@ const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 export const doctor: Register = (program, { terminal, finish }) => {
   const command = program
     .command("doctor")
+    .summary("check this machine")
     .description("check this machine: Node, folder and permissions, disk space, the plane, its clock, the trust file")
     .option("--dir <dir>", "the folder of a device, plane or witness; TALLY_DIR")
     .option("--trust <file>", "the trust file; TALLY_TRUST");

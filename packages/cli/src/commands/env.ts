@@ -7,6 +7,7 @@ import { print, type Setting, settings, table } from "../terminal/index.ts";
 export const env: Register = (program, { terminal }) => {
   const command = program
     .command("env")
+    .summary("show which settings hold, and from where")
     .description(
       "show which settings hold and where each comes from: flags, then TALLY_*, then config.json in the folder",
     )

@@ -14,7 +14,10 @@ interface AddOptions extends PlaneFlags {
 
 /** `tally identity add|list`: whose statements the plane takes, and about what. */
 export const identity: Register = (program, { terminal }) => {
-  const group = program.command("identity").description("whose signatures the plane knows, and what each may say");
+  const group = program
+    .command("identity")
+    .summary("whose signatures the plane knows")
+    .description("whose signatures the plane knows, and what each may say");
   const add = group
     .command("add")
     .description("say what a key may sign from now on (for administrators); nobody else's trust file changes by it")

@@ -6,7 +6,7 @@ import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../program.ts";
 import { readSigningKey } from "../signing-key.ts";
-import { print, say } from "../terminal/index.ts";
+import { counted, print, say } from "../terminal/index.ts";
 
 interface Options extends PlaneFlags {
   readonly source: string;
@@ -20,6 +20,7 @@ interface Options extends PlaneFlags {
 export const ingest: Register = (program, { terminal }) => {
   const command = program
     .command("ingest")
+    .summary("state where data comes from")
     .description("state where data comes from: hash the files, sign an ingestion statement, add it to the plane's log")
     .argument("<files...>", "files, or folders with all their files")
     .requiredOption("--source <source>", "where it comes from: a URL, or a name that people find it by")
@@ -43,9 +44,6 @@ export const ingest: Register = (program, { terminal }) => {
     print(terminal, options.json, { statement: digest, index, files }, () =>
       files.map((file) => `${file.digest}  ${file.name}`),
     );
-    say(
-      terminal,
-      `ingested ${files.length === 1 ? "1 file" : `${files.length} files`}: statement ${digest}, entry ${index} of the plane's log`,
-    );
+    say(terminal, `ingested ${counted(files.length, "file")}: statement ${digest}, entry ${index} of the plane's log`);
   });
 };

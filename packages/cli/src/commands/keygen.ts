@@ -12,6 +12,7 @@ type Type = (typeof types)[number];
 export const keygen: Register = (program, { terminal }) => {
   program
     .command("keygen")
+    .summary("make a key pair for someone who signs")
     .description("make a key pair for someone who signs: NAME.pem (private, 0600) and NAME.pub.pem")
     .argument("<name>", "path and name of the files, such as keys/publisher")
     .option("--type <type>", `${types.join(", ")}; model signatures need p-256 or p-384`, parseType, "p-256")

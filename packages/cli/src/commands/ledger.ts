@@ -1,10 +1,10 @@
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { decodeEntry, EvidenceError, type KeySet } from "@tally/evidence";
 import { type CheckReport, checkLedger, LedgerError, openForReading } from "@tally/ledger";
 import { withJson } from "../options.ts";
 import type { Register } from "../program.ts";
-import { exitCodes, print, type Terminal } from "../terminal/index.ts";
+import { counted, exitCodes, print, type Terminal, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 
 interface Options {
@@ -23,6 +23,8 @@ export const ledger: Register = (program, { terminal, finish }) => {
   withJson(check).action(async (folder: string, options: Options) => {
     const dir = await ledgerFolder(resolve(terminal.cwd, folder));
     const keySet = await keySetFor(terminal, dir, options);
+    if (!(await isLedger(dir)))
+      throw usageError(`there is no ledger in ${dir}`, "name the folder of a device, or a ledger's own");
     const report = await checkLedger(dir, { ...(keySet && { keySet }) });
     print(terminal, options.json, report, () => lines(report));
     finish(report.ok ? exitCodes.good : exitCodes.verificationFailed);
@@ -33,6 +35,12 @@ export const ledger: Register = (program, { terminal, finish }) => {
 async function ledgerFolder(dir: string): Promise<string> {
   const journal = join(dir, "journal");
   return (await stat(journal).catch(() => undefined))?.isDirectory() ? journal : dir;
+}
+
+/** A damaged ledger may lack any of its files, but not all. */
+async function isLedger(dir: string): Promise<boolean> {
+  const names = await readdir(dir);
+  return ["log.json", "entries", "commits", "checkpoint"].some((name) => names.includes(name));
 }
 
 /** A device's ledger begins with its keys. A plane's are in the trust file. */
@@ -75,6 +83,6 @@ function lines({
       ? [`${tornBytes} bytes of an interrupted write at the end: no problem, they are cut when it is opened`]
       : []),
     ...problems.map(({ where, what }) => `BAD  ${where}: ${what}`),
-    ok ? "good: the ledger is whole" : `BAD: ${problems.length === 1 ? "1 problem" : `${problems.length} problems`}`,
+    ok ? "good: the ledger is whole" : `BAD: ${counted(problems.length, "problem")}`,
   ];
 }

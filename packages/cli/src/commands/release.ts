@@ -16,6 +16,7 @@ interface Options extends PlaneFlags {
 export const release: Register = (program, { terminal }) => {
   const command = program
     .command("release")
+    .summary("let a channel lead to a model")
     .description("let a channel lead to a model; to roll back, release the older model again")
     .argument("<model>", "digest of the manifest, or repository:tag")
     .argument("<channel>", "repository:name, such as breast-cancer:stable")

@@ -22,6 +22,7 @@ interface Options {
 export const serve: Register = (program, { terminal }) => {
   program
     .command("serve")
+    .summary("start a control plane")
     .description("start a control plane; its URL is the first line of output, and SIGTERM ends it in good order")
     .option("--dir <dir>", "the plane's own folder; TALLY_DIR")
     .option(

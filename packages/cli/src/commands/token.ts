@@ -16,7 +16,10 @@ interface Options extends PlaneFlags {
 
 /** `tally token create`: access for a person or a program. Tokens grant access, never trust. */
 export const token: Register = (program, { terminal }) => {
-  const group = program.command("token").description("access tokens of the plane (for administrators)");
+  const group = program
+    .command("token")
+    .summary("access tokens of the plane")
+    .description("access tokens of the plane (for administrators)");
   const create = group
     .command("create")
     .description("make an access token; it is shown this once")

@@ -6,7 +6,10 @@ import { say } from "../terminal/index.ts";
 
 /** `tally trust show`: the trust file as the plane itself would write it. */
 export const trust: Register = (program, { terminal }) => {
-  const group = program.command("trust").description("trust files: all that a verifier believes without proof");
+  const group = program
+    .command("trust")
+    .summary("what a verifier believes without proof")
+    .description("trust files: all that a verifier believes without proof");
   const show = group
     .command("show")
     .description(

@@ -23,6 +23,7 @@ interface Options {
 export const verify: Register = (program, { terminal, finish }) => {
   program
     .command("verify")
+    .summary("verify an answer offline, with a trust file")
     .description("verify an evidence bundle offline, and print the question, the answer and each check with its reason")
     .argument("<file>", "the bundle, such as answer.tally")
     .option("--trust <file>", "the trust file: all that is believed without proof")

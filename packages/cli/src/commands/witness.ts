@@ -23,6 +23,7 @@ interface Options {
 export const witness: Register = (program, { terminal }) => {
   program
     .command("witness")
+    .summary("start a witness, which cosigns logs that only grow")
     .description(
       "start a witness (C2SP tlog-witness): it cosigns a log's checkpoint after checking that the log only grew",
     )

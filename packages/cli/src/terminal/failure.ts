@@ -4,22 +4,50 @@ import type { Terminal } from "./terminal.ts";
 
 /** Says what went wrong, on stderr, and what the process exits with. */
 export function fail(terminal: Terminal, error: unknown): ExitCode {
-  const code = exitCodeFor(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const exit = exitCodeFor(error);
+  const { message, hint } = systemWords(error) ?? wordsOf(error);
   terminal.stderr.write(`error: ${message.split("\n")[0]}\n`);
-  const hint = (error as { hint?: unknown } | null)?.hint ?? systemHint(error);
-  if (typeof hint === "string" && hint !== "") terminal.stderr.write(`hint: ${hint}\n`);
-  if (code === exitCodes.unexpected && terminal.env.TALLY_DEBUG && error instanceof Error) {
+  if (hint !== undefined && hint !== "") terminal.stderr.write(`hint: ${hint}\n`);
+  if (exit === exitCodes.unexpected && terminal.env.TALLY_DEBUG && error instanceof Error) {
     terminal.stderr.write(`${error.stack}\n`);
   }
-  return code;
+  return exit;
 }
 
-function systemHint(error: unknown): string | undefined {
-  const { code, path } = error as { code?: unknown; path?: unknown };
-  if (code === "ENOENT") return `there is nothing at ${String(path)}: check the path`;
-  if (code === "EISDIR") return "a file is needed, this is a folder";
-  if (code === "EACCES") return `no permission for ${String(path)}`;
-  if (code === "EADDRINUSE") return "another program listens there: give another --port";
-  return undefined;
+interface Words {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+function wordsOf(error: unknown): Words {
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = (error as { hint?: unknown } | null)?.hint;
+  return { message, ...(typeof hint === "string" && { hint }) };
+}
+
+/** The operating system's errors in words: what is wrong with which path, and what to do. */
+function systemWords(error: unknown): Words | undefined {
+  const { code, path, syscall, address, port } = (error ?? {}) as Record<string, unknown>;
+  if (typeof syscall !== "string") return undefined;
+  const place = String(path ?? "the path");
+  switch (code) {
+    case "ENOENT":
+      return {
+        message: `there is no ${place}`,
+        hint: "check the path; relative paths start where the command is given",
+      };
+    case "EISDIR":
+      return { message: `${place} is a folder, and a file is needed` };
+    case "ENOTDIR":
+      return { message: `${place} is not in a folder` };
+    case "EACCES":
+    case "EPERM":
+      return { message: `no permission for ${place}`, hint: "run as its owner, or change its permissions" };
+    case "ENOSPC":
+      return { message: "the disk is full", hint: "make room, then run the command again" };
+    case "EADDRINUSE":
+      return { message: `another program listens at ${String(address)}:${String(port)}`, hint: "give another --port" };
+    default:
+      return undefined;
+  }
 }

@@ -1,3 +1,4 @@
+export * from "./counted.ts";
 export * from "./exit-code.ts";
 export * from "./failure.ts";
 export * from "./settings.ts";

@@ -1,4 +1,4 @@
-import { type JsonValue, toHex } from "@tally/evidence";
+import { decodeEntry, type JsonValue, toHex } from "@tally/evidence";
 import { deviceFolderOf, withDeviceFolder } from "../../device-folder.ts";
 import { parseCount, withJson } from "../../options.ts";
 import type { Register } from "../../program.ts";
@@ -22,8 +22,9 @@ export const label: Register = (program, { terminal }) => {
     const dir = await deviceFolderOf(terminal, options);
     const made = await withDevice(dir, async (device) => {
       const { ledger } = device.core;
-      if (index >= ledger.committedSize)
-        throw usageError(`the ledger has no entry ${index}`, "`tally device status` shows its size");
+      if (index >= ledger.committedSize) throw noRecord(`the ledger has no entry ${index}`);
+      const { kind } = decodeEntry(await ledger.entry(index));
+      if (kind !== "inference") throw noRecord(`entry ${index} is ${kind}, not a record`);
       const record = { origin: device.origin, index, leaf: await ledger.leafHash(index) };
       const { index: at, leaf } = await device.label({ record, content: { json } });
       return { origin: device.origin, index: at, leaf: toHex(leaf) };
@@ -32,6 +33,10 @@ export const label: Register = (program, { terminal }) => {
     say(terminal, `entry ${made.index} is a label of entry ${index}`);
   });
 };
+
+function noRecord(message: string): Error {
+  return usageError(message, "give the index that came with the output");
+}
 
 function readJson(text: string): JsonValue {
   try {

@@ -4,7 +4,7 @@ import { type FileEntry, ImageLayout, type Kitfile, listFiles, packModelKit, par
 import { describeFolder } from "../../describe-folder.ts";
 import { withJson } from "../../options.ts";
 import type { Register } from "../../program.ts";
-import { print, say } from "../../terminal/index.ts";
+import { counted, print, say } from "../../terminal/index.ts";
 import { signatureFile } from "./signature-file.ts";
 
 interface Options {
@@ -36,10 +36,7 @@ export const pack: Register = (program, { terminal }) => {
       layers: layers.map(({ kind, descriptor }) => ({ kind, ...descriptor })),
     };
     print(terminal, options.json, made, () => [digest]);
-    say(
-      terminal,
-      `packed ${files.length === 1 ? "1 file" : `${files.length} files`} in ${layers.length === 1 ? "1 layer" : `${layers.length} layers`}`,
-    );
+    say(terminal, `packed ${counted(files.length, "file")} in ${counted(layers.length, "layer")}`);
   });
 };
 

@@ -25,7 +25,7 @@ import { connect, type PlaneFlags } from "../../plane-client.ts";
 import { postEnvelope, signAndPost } from "../../post-statement.ts";
 import type { Register } from "../../program.ts";
 import { readSigningKey } from "../../signing-key.ts";
-import { CliError, exitCodes, print, say, usageError } from "../../terminal/index.ts";
+import { CliError, counted, exitCodes, print, say, usageError } from "../../terminal/index.ts";
 
 interface Options extends PlaneFlags {
   readonly signature: string;
@@ -88,10 +88,7 @@ export const push: Register = (program, { terminal }) => {
       statement: stated.digest,
     };
     print(terminal, options.json, made, () => [manifest]);
-    say(
-      terminal,
-      `${repository}:${reference} is ${manifest}, ${files.length === 1 ? "1 file" : `${files.length} files`}, signed`,
-    );
+    say(terminal, `${repository}:${reference} is ${manifest}, ${counted(files.length, "file")}, signed`);
   });
 };
 

@@ -4,7 +4,7 @@ import { signModel } from "@tally/oci";
 import { withJson } from "../../options.ts";
 import type { Register } from "../../program.ts";
 import { readSigningKey } from "../../signing-key.ts";
-import { print, say } from "../../terminal/index.ts";
+import { counted, print, say } from "../../terminal/index.ts";
 import { signatureFile } from "./signature-file.ts";
 
 interface Options {
@@ -42,6 +42,6 @@ export const sign: Register = (program, { terminal }) => {
     const files = signature.resources.map(({ path, digest }) => ({ name: path, digest }));
     const made = { model: signature.model, signature: envelope.digest, file: output, files };
     print(terminal, options.json, made, () => files.map((file) => `${file.digest}  ${file.name}`));
-    say(terminal, `signed ${files.length === 1 ? "1 file" : `${files.length} files`}: ${output}`);
+    say(terminal, `signed ${counted(files.length, "file")}: ${output}`);
   });
 };

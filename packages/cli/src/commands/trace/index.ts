@@ -13,6 +13,7 @@ import { recordLines } from "./record-lines.ts";
 export const trace: Register = (program, { terminal, finish }) => {
   const command = program
     .command("trace")
+    .summary("follow a record or an artifact back to where it comes from")
     .description("follow one record, or one artifact, back to where it comes from")
     .argument("<what>", "DEVICE/INDEX of a record, which is verified; or the digest of a model, file or dataset")
     .option("--trust <file>", "the trust file, needed for a record; TALLY_TRUST");
