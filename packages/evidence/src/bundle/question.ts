@@ -1,5 +1,5 @@
-import { fromHex, toHex } from "../bytes.ts";
-import { type CborValue, isCborMap } from "../cbor/index.ts";
+import { equalBytes, fromHex, toHex } from "../bytes.ts";
+import { type CborValue, encodeCbor, isCborMap } from "../cbor/index.ts";
 import { asHash, type Digest, digestFromHash, hashFromDigest } from "../digest.ts";
 import { EvidenceError } from "../error.ts";
 
@@ -60,8 +60,8 @@ export function questionFromCbor(value: CborValue): Question {
   }
   if (kind !== kinds.records) throw invalid(`the question is of unknown kind ${String(kind)}`);
   const [model, from, to, devices] = [value.get(1), value.get(2), value.get(3), value.get(4)];
-  if (value.size !== 5 || !isCount(from) || !isCount(to) || from >= to)
-    throw invalid("the question's interval is empty");
+  if (value.size !== 5 || !isMoment(from) || !isMoment(to) || from >= to)
+    throw invalid("the question's interval is empty, or beyond what a date can be");
   if (model !== null && !(model instanceof Uint8Array)) throw invalid("the question's model is not a digest");
   return Object.freeze({
     kind: "records",
@@ -82,7 +82,7 @@ export function describeQuestion(question: Question): string {
 }
 
 export function sameQuestion(a: Question, b: Question): boolean {
-  return describeQuestion(a) === describeQuestion(b);
+  return equalBytes(encodeCbor(questionToCbor(a)), encodeCbor(questionToCbor(b)));
 }
 
 function deviceIds(value: CborValue | undefined): readonly string[] {
@@ -93,6 +93,13 @@ function deviceIds(value: CborValue | undefined): readonly string[] {
   });
   if (ids.some((id, i) => i > 0 && id <= ids[i - 1]!)) throw invalid("the question's devices are not sorted");
   return Object.freeze(ids);
+}
+
+// ECMA-262, 21.4.1.1: the last moment that a Date can hold.
+const lastMoment = 8.64e15;
+
+function isMoment(value: CborValue | undefined): value is number {
+  return isCount(value) && value <= lastMoment;
 }
 
 function isCount(value: CborValue | undefined): value is number {

@@ -3,7 +3,8 @@ import { type CborValue, decodeCbor, decodeCborFirst, isCborMap } from "../cbor/
 import { type Hash, sha256 } from "../digest.ts";
 import { EvidenceError } from "../error.ts";
 import { bundleFormat, memberHead, trailerLength } from "./layout.ts";
-import { type Member, type MemberType, memberTypeName, memberTypes, placeOf } from "./member.ts";
+import { listFromTheEnd } from "./list-from-the-end.ts";
+import { type Member, type MemberPlace, type MemberType, memberTypeName, memberTypes, placeOf } from "./member.ts";
 import { type Question, questionFromCbor } from "./question.ts";
 import { comparePlaces } from "./write.ts";
 
@@ -13,7 +14,17 @@ export interface Bundle {
 }
 
 export interface BundleMember extends Member {
-  /** Offset in the file of the member's first byte. */
+  /** Offset in the file of the first byte of its content. */
+  readonly offset: number;
+  readonly digest: Hash;
+  /** What it was sorted by. */
+  readonly place: MemberPlace;
+}
+
+/** A member as it is framed in the file, before its content is read. */
+interface Framed extends Member {
+  /** Offset of the byte that its frame begins with. */
+  readonly start: number;
   readonly offset: number;
   readonly digest: Hash;
 }
@@ -43,26 +54,68 @@ const knownTypes: ReadonlySet<number> = new Set(Object.values(memberTypes));
  * @throws BundleDamage naming the first member that differs and its offset.
  */
 export function readBundle(file: Uint8Array): Bundle {
-  const end = file.length - trailerLength;
-  const trailer = file.subarray(Math.max(end, 0));
-  const header = readHeader(file.subarray(0, Math.max(end, 0)));
-  const intact = end > 0 && equalBytes(sha256(file.subarray(0, end)), trailer);
+  const end = Math.max(file.length - trailerLength, 0);
+  const header = readHeader(file.subarray(0, end));
+  const members = readFrames(file, header.end, end);
+  // The list speaks for every member and is canonical itself, so what is left to differ is the header or the trailer.
+  if (!equalBytes(sha256(file.subarray(0, end)), file.subarray(end))) {
+    throw new BundleDamage("header or trailer", 0, "the trailer is not the SHA-256 of the bytes before it");
+  }
+  return { question: header.question, members: readContents(members) };
+}
 
-  const members: BundleMember[] = [];
-  let offset = header.end;
-  while (offset < end && file[offset] === 0x82 && !isListHead(file, offset)) {
-    const member = readMember(file, offset, end, members.length);
-    members.push(member);
-    offset = member.offset + member.bytes.length;
+/** The members, each as the member list says. */
+function readFrames(file: Uint8Array, start: number, end: number): readonly Framed[] {
+  const members: Framed[] = [];
+  let offset = start;
+  try {
+    while (offset < end && file[offset] === 0x82 && !isListHead(file, offset)) {
+      const member = readMember(file, offset, end, members.length);
+      members.push(member);
+      offset = member.offset + member.bytes.length;
+    }
+    const list = readList(file, offset, end);
+    for (const [i, member] of members.entries()) compareWithList(member, i, list[i]);
+    if (list.length !== members.length) {
+      throw new BundleDamage(
+        "member list",
+        offset,
+        `it names ${list.length} members, the file holds ${members.length}`,
+      );
+    }
+    return members;
+  } catch (error) {
+    // Where a length was changed, the way through the file is lost behind it. The list at the end still knows it.
+    throw firstDifference(file, start, end) ?? error;
   }
-  const list = readList(file, offset, end);
-  for (const [i, member] of members.entries()) compareWithList(member, i, list[i]);
-  if (list.length !== members.length) {
-    throw new BundleDamage("member list", offset, `it names ${list.length} members, the file holds ${members.length}`);
+}
+
+/** The first member that is not as the list at the end of the file says, if that list can be found. */
+function firstDifference(file: Uint8Array, start: number, end: number): BundleDamage | undefined {
+  const found = listFromTheEnd(file, start, end);
+  if (found === undefined) return undefined;
+  const heads = found.items.map(({ type, length }) => memberHead(type, length));
+  const total = found.items.reduce((sum, { length }, i) => sum + heads[i]!.length + length, 0);
+  let at = start;
+  for (const [i, { type, length, digest }] of found.items.entries()) {
+    const head = heads[i]!;
+    const content = file.subarray(at + head.length, at + head.length + length);
+    if (!equalBytes(file.subarray(at, at + head.length), head) || !equalBytes(sha256(content), digest)) {
+      // With a first member that is whole where the list puts it, it was the header that changed its length.
+      const shifted =
+        i === 0 && start + total !== found.start && intact(file, found.start - total, head, digest, length);
+      if (shifted)
+        return new BundleDamage("header", 0, "it is shorter or longer than it was when the file was written");
+      return new BundleDamage(`member ${i} (${memberTypeName(type)})`, at, "it is not what the member list says");
+    }
+    at += head.length + length;
   }
-  if (!intact) throw new BundleDamage("trailer", end, "it is not the SHA-256 of the bytes before it");
-  checkOrder(members);
-  return { question: header.question, members };
+  return undefined;
+}
+
+function intact(file: Uint8Array, at: number, head: Uint8Array, digest: Hash, length: number): boolean {
+  if (at < 0 || !equalBytes(file.subarray(at, at + head.length), head)) return false;
+  return equalBytes(sha256(file.subarray(at + head.length, at + head.length + length)), digest);
 }
 
 function readHeader(body: Uint8Array): { question: Question; end: number } {
@@ -82,17 +135,16 @@ function isListHead(file: Uint8Array, offset: number): boolean {
   return file[offset + 1] === 0x83;
 }
 
-function readMember(file: Uint8Array, start: number, end: number, position: number): BundleMember {
+function readMember(file: Uint8Array, start: number, end: number, position: number): Framed {
   const type = file[start + 1]!;
   const where = `member ${position} (${memberTypeName(type)})`;
-  if (!knownTypes.has(type)) throw new BundleDamage(where, start + 1, "this version knows no such type of member");
+  if (!knownTypes.has(type)) throw new BundleDamage(where, start, "this version knows no such type of member");
   const length = byteStringLength(file, start + 2);
-  if (length === undefined) throw new BundleDamage(where, start + 2, "no byte string stands here");
+  if (length === undefined) throw new BundleDamage(where, start, "no byte string stands here");
   const offset = start + memberHead(type, length).length;
-  if (offset + length > end)
-    throw new BundleDamage(where, start + 2, `its length ${length} runs past the end of the file`);
+  if (offset + length > end) throw new BundleDamage(where, start, `its length ${length} runs past the end of the file`);
   const bytes = file.subarray(offset, offset + length);
-  return { type: type as MemberType, bytes, offset, digest: sha256(bytes) };
+  return { type: type as MemberType, bytes, start, offset, digest: sha256(bytes) };
 }
 
 /** The length in a byte string's head, if it is there in its shortest form. */
@@ -119,30 +171,32 @@ function readList(file: Uint8Array, start: number, end: number): readonly CborVa
   }
 }
 
-function compareWithList(member: BundleMember, position: number, listed: CborValue | undefined): void {
+function compareWithList(member: Framed, position: number, listed: CborValue | undefined): void {
   const where = `member ${position} (${memberTypeName(member.type)})`;
-  if (!Array.isArray(listed)) throw new BundleDamage(where, member.offset, "the member list does not name it");
+  if (!Array.isArray(listed)) throw new BundleDamage(where, member.start, "the member list does not name it");
   const [type, length, digest, ...more] = listed as CborValue[];
   const same =
     type === member.type && length === member.bytes.length && digest instanceof Uint8Array && more.length === 0;
   if (!same || !equalBytes(digest as Uint8Array, member.digest)) {
-    throw new BundleDamage(where, member.offset, "it is not what the member list says");
+    throw new BundleDamage(where, member.start, "it is not what the member list says");
   }
 }
 
-function checkOrder(members: readonly BundleMember[]): void {
+function readContents(members: readonly Framed[]): readonly BundleMember[] {
   let before: { type: number; origin: Uint8Array; index: number; digest: Uint8Array } | undefined;
-  members.forEach((member, i) => {
-    const where = `member ${i} (${memberTypeName(member.type)})`;
+  return members.map((member, i) => {
+    const { type, bytes, start, offset, digest } = member;
     try {
-      const { origin, index } = placeOf(member);
-      const place = { type: member.type, origin: utf8(origin), index, digest: member.digest };
-      if (before !== undefined && comparePlaces(before, place) >= 0) {
+      const place = placeOf(member);
+      const sortedBy = { type, origin: utf8(place.origin), index: place.index, digest };
+      if (before !== undefined && comparePlaces(before, sortedBy) >= 0) {
         throw new EvidenceError("bundle-invalid", "members are not in their order, or one is there twice");
       }
-      before = place;
+      before = sortedBy;
+      return { type, bytes, offset, digest, place };
     } catch (cause) {
-      throw new BundleDamage(where, member.offset, cause instanceof Error ? cause.message : String(cause), cause);
+      const what = cause instanceof Error ? cause.message : String(cause);
+      throw new BundleDamage(`member ${i} (${memberTypeName(type)})`, start, what, cause);
     }
   });
 }

@@ -1,7 +1,7 @@
-import { compareBytes, concatBytes, utf8 } from "../bytes.ts";
+import { compareBytes, utf8 } from "../bytes.ts";
 import { type CborValue, encodeCbor } from "../cbor/index.ts";
 import { type Hash, sha256 } from "../digest.ts";
-import { bundleFormat, memberHead } from "./layout.ts";
+import { bundleFormat, memberHead, trailerLength } from "./layout.ts";
 import { type Member, placeOf } from "./member.ts";
 import { type Question, questionToCbor } from "./question.ts";
 
@@ -27,8 +27,20 @@ export function writeBundle(question: Question, members: Iterable<Member>): Uint
     list.push([type, bytes.length, digest]);
   }
   parts.push(encodeCbor(list));
-  parts.push(sha256(...parts));
-  return concatBytes(...parts);
+  return withTrailer(parts);
+}
+
+// By hand, because a fleet's answer has more parts than a call may have arguments.
+function withTrailer(parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const file = new Uint8Array(length + trailerLength);
+  let at = 0;
+  for (const part of parts) {
+    file.set(part, at);
+    at += part.length;
+  }
+  file.set(sha256(file.subarray(0, length)), length);
+  return file;
 }
 
 function sortMembers(members: Iterable<Member>): Placed[] {

@@ -1,4 +1,4 @@
-import type { Entry, LoadCount } from "../entries/index.ts";
+import { type Entry, type LoadCount, maxLoadsOfRun } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 
 // A device ledger is divided into runs. A run begins at genesis or restart and ends all earlier loads; each record
@@ -33,6 +33,33 @@ export interface LoadProgress {
  * @throws EvidenceError `run-broken` naming the entry and the rule that it breaks.
  */
 export function advanceRun(state: RunState | undefined, entry: Entry): RunState {
+  return step(state, entry, withLoad);
+}
+
+/**
+ * The same for a whole slice, entry by entry. It keeps one map of loads for a run, where `advanceRun` copies it for each
+ * record: a run may have 2,048 loads, and a slice millions of records.
+ */
+export class RunReplay {
+  #state: RunState | undefined;
+
+  /** @param start what the entries before came to; undefined before the first. */
+  constructor(start?: RunState) {
+    this.#state = start && { ...start, loads: new Map(start.loads) };
+  }
+
+  /** @throws EvidenceError `run-broken`, after which nothing more can be taken. */
+  take(entry: Entry): void {
+    this.#state = step(this.#state, entry, (loads, loadIndex, progress) =>
+      (loads as Map<number, LoadProgress>).set(loadIndex, progress),
+    );
+  }
+}
+
+type Loads = RunState["loads"];
+type PutLoad = (loads: Loads, loadIndex: number, progress: LoadProgress) => Loads;
+
+function step(state: RunState | undefined, entry: Entry, put: PutLoad): RunState {
   if (state === undefined) {
     if (entry.kind !== "genesis") throw broken(0, `the ledger begins with ${entry.kind}, not with genesis`);
     return { next: 1, runStart: 0, statedAt: 0, loads: new Map() };
@@ -57,11 +84,14 @@ export function advanceRun(state: RunState | undefined, entry: Entry): RunState 
     case "load":
       checkInterval(state, index);
       if (entry.outcome !== "accepted") return next;
-      return { ...next, loads: withLoad(state, index, { count: 0, unloadIndex: null }) };
+      if (state.loads.size >= maxLoadsOfRun) {
+        throw broken(index, `the run has ${maxLoadsOfRun} loads already, and begins no new run for this one`);
+      }
+      return { ...next, loads: put(state.loads, index, { count: 0, unloadIndex: null }) };
     case "unload": {
       checkInterval(state, index);
       const load = openLoad(state, index, entry.loadIndex);
-      return { ...next, loads: withLoad(state, entry.loadIndex, { ...load, unloadIndex: index }) };
+      return { ...next, loads: put(state.loads, entry.loadIndex, { ...load, unloadIndex: index }) };
     }
     case "inference": {
       checkInterval(state, index);
@@ -69,7 +99,7 @@ export function advanceRun(state: RunState | undefined, entry: Entry): RunState 
       if (entry.ordinal !== load.count) {
         throw broken(index, `its ordinal under load ${entry.loadIndex} is ${entry.ordinal}, ${load.count} was next`);
       }
-      return { ...next, loads: withLoad(state, entry.loadIndex, { ...load, count: load.count + 1 }) };
+      return { ...next, loads: put(state.loads, entry.loadIndex, { ...load, count: load.count + 1 }) };
     }
     default:
       checkInterval(state, index);
@@ -83,6 +113,7 @@ export function runStateAt(index: number, entry: Entry): RunState {
     return { next: index + 1, runStart: index, statedAt: index, loads: new Map() };
   }
   if (entry.kind !== "summary") throw broken(index, `${entry.kind} does not state a run`);
+  checkStated(index, entry.runStart, entry.loads);
   const loads = entry.loads.map(({ loadIndex, count, unloadIndex }): [number, LoadProgress] => [
     loadIndex,
     { count, unloadIndex },
@@ -105,15 +136,28 @@ function openLoad(state: RunState, index: number, loadIndex: number): LoadProgre
 }
 
 // A copy, so that a caller who fails to store what it has just counted still holds the state before. Runs have few loads.
-function withLoad(state: RunState, loadIndex: number, progress: LoadProgress): ReadonlyMap<number, LoadProgress> {
-  const loads = new Map(state.loads);
-  loads.set(loadIndex, progress);
-  return loads;
+function withLoad(loads: Loads, loadIndex: number, progress: LoadProgress): Loads {
+  return new Map(loads).set(loadIndex, progress);
 }
 
 function checkInterval(state: RunState, index: number): void {
   if (index - state.statedAt > summaryInterval) {
     throw broken(index, `no summary stands in the ${summaryInterval} entries after ${state.statedAt}`);
+  }
+}
+
+/** What a summary states about entries that are not at hand still has to be possible. */
+function checkStated(index: number, runStart: number, loads: readonly LoadCount[]): void {
+  let before = runStart;
+  if (runStart >= index) throw broken(index, `the summary names run ${runStart}, which is not before it`);
+  for (const { loadIndex, unloadIndex } of loads) {
+    if (loadIndex <= before || loadIndex >= index) {
+      throw broken(index, `the summary lists load ${loadIndex} after ${before}, in a run that began at ${runStart}`);
+    }
+    if (unloadIndex !== null && (unloadIndex <= loadIndex || unloadIndex >= index)) {
+      throw broken(index, `the summary has load ${loadIndex} unloaded at ${unloadIndex}`);
+    }
+    before = loadIndex;
   }
 }
 

@@ -1,0 +1,63 @@
+import { encodeCbor } from "../cbor/index.ts";
+import { asHash, type Hash } from "../digest.ts";
+import { cborHead } from "./layout.ts";
+import { memberTypes } from "./member.ts";
+
+export interface ListedMember {
+  readonly type: number;
+  readonly length: number;
+  readonly digest: Hash;
+}
+
+const lastType = Math.max(...Object.values(memberTypes));
+
+/**
+ * Finds the member list from its end, for files in which the way through the members is lost. An item is
+ * `83 <type> <length> 58 20 <sha256>`, so it can be read backwards; what stands before the first is the array's head.
+ */
+export function listFromTheEnd(
+  file: Uint8Array,
+  from: number,
+  end: number,
+): { start: number; items: readonly ListedMember[] } | undefined {
+  const backwards: ListedMember[] = [];
+  let at = end;
+  for (;;) {
+    const head = cborHead(4, backwards.length);
+    if (backwards.length > 0 && at - head.length >= from && endsWith(file, at, head)) {
+      return { start: at - head.length, items: backwards.reverse() };
+    }
+    const item = itemBefore(file, at);
+    if (item === undefined || item.start < from) return undefined;
+    backwards.push(item);
+    at = item.start;
+  }
+}
+
+function itemBefore(file: Uint8Array, end: number): (ListedMember & { start: number }) | undefined {
+  const hash = end - 32;
+  if (hash < 5 || file[hash - 2] !== 0x58 || file[hash - 1] !== 0x20) return undefined;
+  for (const width of [1, 2, 3, 5]) {
+    const start = hash - 2 - width - 2;
+    if (start < 0 || file[start] !== 0x83) continue;
+    const type = file[start + 1]!;
+    const length = lengthIn(file.subarray(start + 2, start + 2 + width));
+    if (type < 1 || type > lastType || length === undefined) continue;
+    return { start, type, length, digest: asHash(file.subarray(hash, end)) };
+  }
+  return undefined;
+}
+
+/** The unsigned integer that these bytes are, if they are one in its shortest form. */
+function lengthIn(bytes: Uint8Array): number | undefined {
+  let value = bytes.length === 1 ? bytes[0]! : 0;
+  for (const byte of bytes.subarray(1)) value = value * 256 + byte;
+  return endsWith(bytes, bytes.length, encodeCbor(value)) && encodeCbor(value).length === bytes.length
+    ? value
+    : undefined;
+}
+
+function endsWith(bytes: Uint8Array, end: number, part: Uint8Array): boolean {
+  const start = end - part.length;
+  return start >= 0 && part.every((byte, i) => bytes[start + i] === byte);
+}
