@@ -24,7 +24,7 @@ process.on("message", async (message) => {
     process.send!({ usage });
   } else if (message === "stop") {
     await plane.close();
-    process.disconnect();
+    process.disconnect?.();
   }
 });
 process.send!({ url: plane.url, adminToken });

@@ -1,0 +1,155 @@
+// What a plane takes in and answers, over HTTP, in a process of its own. Devices sync from this process.
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type { Device } from "@tally/edge";
+import { parseCheckpoint, sha256, utf8 } from "@tally/evidence";
+import { proveGrowth } from "@tally/ledger";
+import { indexBytes } from "../index-size.ts";
+import { contents, recorderOf } from "../load.ts";
+import { inFlight, median } from "../measure.ts";
+import { part, runPart } from "../part.ts";
+import { compared, figure, type Row } from "../row.ts";
+import { Scene } from "../scene.ts";
+import { Wire } from "../wire.ts";
+
+const tiny = contents(64, 32);
+const [rounds, together, perDevice] = [5, 2, 20_000];
+const mebibyte = 1024 * 1024;
+
+await part(() =>
+  Scene.with(async (scene) => {
+    const atRest = await scene.planeUsage();
+    const wire = await wireRows(scene);
+    const intake = await intakeRows(scene);
+    const records = rounds * together * perDevice + wire.records;
+    const afterSync = await scene.planeUsage();
+    const answers = await answerRows(scene, records);
+    const afterAnswers = await scene.planeUsage();
+    await scene.stopPlane();
+    return [
+      ...intake,
+      ...answers,
+      ...wire.rows,
+      figure(
+        "plane: index on disk a record",
+        indexBytes(scene.planeDir) / records,
+        "bytes",
+        `SQLite pages of the tables package, run, load, anchor and stating, over ${records} records`,
+      ),
+      figure("plane: memory at rest", atRest.rssBytes / mebibyte, "MiB", "resident, after its start"),
+      figure("plane: memory while taking in", afterSync.maxRssBytes / mebibyte, "MiB", "resident, at the most"),
+      figure(
+        "plane: memory while answering",
+        afterAnswers.maxRssBytes / mebibyte,
+        "MiB",
+        `resident, at the most, over ${records} records in one answer`,
+      ),
+    ];
+  }),
+);
+
+async function recorded(scene: Scene, count: number, url?: string): Promise<Device> {
+  const device = await scene.device({ sealEveryEntries: 2 ** 40 }, url);
+  await inFlight(512, count, await recorderOf(device, tiny, tiny));
+  return device;
+}
+
+async function intakeRows(scene: Scene): Promise<Row[]> {
+  const devices: Device[] = [];
+  for (let n = 0; n < rounds * together; n += 1) devices.push(await recorded(scene, perDevice));
+  const speeds: number[] = [];
+  const cpu: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const syncing = devices.slice(round * together, (round + 1) * together);
+    const [before, began] = [await scene.planeUsage(), performance.now()];
+    const reports = await Promise.all(syncing.map((device) => device.sync()));
+    const seconds = (performance.now() - began) / 1000;
+    const after = await scene.planeUsage();
+    const entries = reports.reduce((sum, { sent }) => sum + sent, 0);
+    speeds.push(entries / seconds);
+    cpu.push((after.cpuMicros - before.cpuMicros) / entries);
+  }
+  for (const device of devices) await device.close();
+  const how = `${together} devices of ${perDevice} records at a time, median of ${rounds} rounds; they read, prove and compress on the other core`;
+  return [
+    figure("plane: records verified, stored, indexed over HTTP", median(speeds), "a second", how),
+    figure("plane: the same, CPU of the plane alone", median(cpu), "µs CPU a record", "all threads of its process"),
+  ];
+}
+
+async function answerRows(scene: Scene, records: number): Promise<readonly Row[]> {
+  await settled(scene);
+  const began = performance.now();
+  const bundle = await scene.get("/api/v1/audit?from=0&to=9999999999999");
+  const seconds = (performance.now() - began) / 1000;
+  const path = join(scene.dir, "answer.bundle");
+  await writeFile(path, bundle);
+  return [
+    figure(
+      "plane: audit answer with every record, over HTTP",
+      seconds,
+      "s",
+      `${records} records of ${rounds * together + 1} devices, ${bundle.length} bytes; asked once`,
+    ),
+    ...(await runPart("verify", [path, scene.trustPath])),
+  ];
+}
+
+/** One device, watched from outside: a sync of 8,192 records, then one of its head alone. */
+async function wireRows(scene: Scene): Promise<{ rows: Row[]; records: number }> {
+  const records = 8_192;
+  const wire = await Wire.open(scene.url);
+  const device = await recorded(scene, records, wire.url);
+  const { ledger } = device.core;
+  const whole = await wire.during(() => device.sync());
+  let entryBytes = 0;
+  for await (const entry of ledger.entries(0, ledger.size)) entryBytes += entry.length;
+  const headOnly = await wire.during(() => proofOnlySync(device, wire.url));
+  await device.close();
+  await wire.close();
+  return {
+    rows: [
+      compared(
+        "sync of 8,192 records: bytes on the wire against their entries",
+        whole,
+        entryBytes,
+        "bytes",
+        "HTTP in both directions with headers, session and checkpoint included; peer: the entries as they lie in the ledger",
+      ),
+      figure(
+        "proof-only sync: bytes on the wire",
+        headOnly,
+        "bytes",
+        "a new session, the plane's checkpoint, add-checkpoint with its proof: what one a day costs a device that day",
+      ),
+    ],
+    records,
+  };
+}
+
+/** C2SP add-checkpoint alone: the plane then holds the head, and the entries stay on the device. */
+async function proofOnlySync({ core, session }: Device, url: string): Promise<void> {
+  const { ledger, recorder } = core;
+  const old = ledger.size;
+  session.forget();
+  const authorization = `Bearer ${await session.token()}`;
+  const note = await (await fetch(`${url}/log/checkpoint`, { headers: { authorization } })).text();
+  const { size, root } = parseCheckpoint(note).checkpoint;
+  recorder.note({ kind: "anchor", size, root, noteHash: sha256(utf8(note)) });
+  recorder.summary();
+  const latest = await ledger.seal();
+  const grown = await proveGrowth(url, { log: ledger, latest, old, headers: { authorization } });
+  if (grown.status !== "cosigned") throw new Error(`proof-only sync: ${grown.status}`);
+}
+
+/** Waits until the plane's checkpoints stand still: every head that arrived is then in one of them. */
+async function settled(scene: Scene): Promise<void> {
+  const newest = async () => new TextDecoder().decode(await scene.get("/log/checkpoint"));
+  for (let last = "", same = 0; same < 10; await setTimeout(300)) {
+    const now = await newest();
+    same = now === last ? same + 1 : 0;
+    last = now;
+  }
+}
