@@ -1,0 +1,2 @@
+export { BuildError, type BuildErrorCode } from "./build/error.ts";
+export { buildPage } from "./build/page.ts";

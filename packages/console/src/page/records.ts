@@ -1,0 +1,135 @@
+import type { RecordStanding } from "@tally/evidence";
+import type { AnswerSummary, RecordFilter, RecordRow } from "../worker/messages.ts";
+import { element, fieldList, section } from "./element.ts";
+import { pager } from "./pager.ts";
+import { type Column, table } from "./table.ts";
+import type { Verifier } from "./verifier.ts";
+import { count, counted, device, shortCode, time } from "./wording.ts";
+
+/** Rows that are shown at a time: more than fit a screen, few enough that a page is there at once. */
+const pageSize = 50;
+
+const standings: readonly RecordStanding[] = ["inside", "possibly inside", "key revoked"];
+
+/** The records, a page at a time. However many there are, the page only ever holds the rows that it shows. */
+export function records(answer: AnswerSummary, verifier: Verifier): HTMLElement {
+  let filter: RecordFilter = { origin: null, model: null, standing: null };
+  const names = new Map(answer.models.map(({ manifest, repository }) => [manifest as string, repository]));
+  const place = element("div", { class: "rows" });
+  const pages = pager(pageSize, (from) => void show(from));
+  const choose = (change: Partial<RecordFilter>) => {
+    filter = { ...filter, ...change };
+    void show(0);
+  };
+
+  let wanted = 0;
+  async function show(from: number): Promise<void> {
+    wanted += 1;
+    const mine = wanted;
+    const { total, rows } = await verifier.rows(filter, { from, count: pageSize });
+    if (mine !== wanted) return;
+    pages.show(from, rows.length, total);
+    place.replaceChildren(table(counted(total, "record"), columnsFor(names, verifier), rows));
+  }
+
+  const filters = element(
+    "div",
+    { class: "filters" },
+    select(
+      "Device",
+      answer.ledgers.map(({ origin, inside, possiblyInside, keyRevoked }) => [
+        origin,
+        `${label(origin)} (${count(inside + possiblyInside + keyRevoked)})`,
+      ]),
+      (origin) => choose({ origin }),
+    ),
+    select(
+      "Model",
+      answer.models.map(({ manifest, repository }) => [manifest, `${repository ?? "model"} ${manifest.slice(7, 19)}…`]),
+      (model) => choose({ model }),
+    ),
+    select(
+      "Standing",
+      standings.map((standing) => [standing, standing]),
+      (standing) => choose({ standing: standing as RecordStanding | null }),
+    ),
+  );
+  void show(0);
+  return section(
+    "records",
+    "Records",
+    element(
+      "p",
+      { class: "quiet" },
+      "A record happened between the two proven times. What the device's own clock said is shown and decides nothing.",
+    ),
+    filters,
+    place,
+    pages.element,
+  );
+}
+
+function columnsFor(names: ReadonlyMap<string, string | null>, verifier: Verifier): readonly Column<RecordRow>[] {
+  return [
+    { title: "Device", cell: ({ origin }) => device(origin) },
+    { title: "Entry", cell: ({ index }) => count(index), numeric: true },
+    {
+      title: "Model",
+      cell: ({ model }) => (model === null ? "no manifest" : [`${names.get(model) ?? ""} `, shortCode(model)]),
+    },
+    { title: "Grade", cell: ({ grade }) => grade },
+    { title: "Standing", cell: ({ standing }) => standing },
+    { title: "Not before", cell: ({ notBefore }) => time(notBefore, "unbounded") },
+    { title: "Not after", cell: ({ notAfter }) => time(notAfter, "unbounded") },
+    { title: "Device clock", cell: ({ deviceTime }) => time(deviceTime) },
+    { title: "All of it", cell: (row) => opener(row, verifier) },
+  ];
+}
+
+function opener({ position, index }: RecordRow, verifier: Verifier): HTMLElement {
+  const button = element(
+    "button",
+    { type: "button", "aria-expanded": "false", "aria-label": `Details of entry ${index}` },
+    "Details",
+  );
+  button.addEventListener("click", async () => {
+    const row = button.closest("tr")!;
+    if (button.getAttribute("aria-expanded") === "true") {
+      row.nextElementSibling?.remove();
+      button.setAttribute("aria-expanded", "false");
+      return;
+    }
+    button.setAttribute("aria-expanded", "true");
+    const fields = await verifier.record(position);
+    if (button.getAttribute("aria-expanded") !== "true" || row.nextElementSibling?.className === "opened") return;
+    row.after(
+      element(
+        "tr",
+        { role: "row", class: "opened" },
+        element("td", { role: "cell", colspan: row.childElementCount }, fieldList(fields)),
+      ),
+    );
+  });
+  return button;
+}
+
+function select(
+  name: string,
+  options: readonly (readonly [value: string, text: string])[],
+  chosen: (value: string | null) => void,
+): HTMLElement {
+  const made = element(
+    "select",
+    {},
+    element("option", { value: "" }, "all"),
+    options.map(([value, text]) => element("option", { value }, text)),
+  );
+  made.addEventListener("change", () => chosen(made.value === "" ? null : made.value));
+  return element("label", {}, `${name} `, made);
+}
+
+function label(origin: string): string {
+  const [, id, epoch] = /\/d\/([0-9a-f]{32})\/(\d+)$/.exec(origin) ?? [];
+  if (id === undefined) return origin;
+  return epoch === "0" ? `${id.slice(0, 12)}…` : `${id.slice(0, 12)}… epoch ${epoch}`;
+}

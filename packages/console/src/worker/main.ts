@@ -1,0 +1,49 @@
+import { EvidenceError } from "@tally/evidence";
+import type { Failure, Request, Response } from "./messages.ts";
+import { RecordRows } from "./record-rows.ts";
+import { verifyFiles } from "./verify-files.ts";
+
+// Verifying takes the thread that it runs on. It runs here, so that the page can be read and left meanwhile.
+
+/** Milliseconds between two reports of progress: often enough to see, too rare to cost anything. */
+const progressEvery = 50;
+
+let records = new RecordRows([]);
+
+function answer(request: Request): Response {
+  if (request.kind === "rows") {
+    return { kind: "rows", ticket: request.ticket, rows: records.rows(request.filter, request.page) };
+  }
+  if (request.kind === "record") {
+    return { kind: "record", ticket: request.ticket, fields: records.fields(request.position) };
+  }
+  try {
+    let last = 0;
+    const verified = verifyFiles({
+      bundle: new Uint8Array(request.bundle),
+      trust: new Uint8Array(request.trust),
+      now: request.now,
+      onProgress: ({ used, bytes, checks }) => {
+        const time = performance.now();
+        if (time - last < progressEvery) return;
+        last = time;
+        say({ kind: "progress", done: used, of: bytes, checks });
+      },
+    });
+    records = new RecordRows(verified.records);
+    return { kind: "verified", summary: verified.summary };
+  } catch (error) {
+    return { kind: "failed", failure: failureOf(error) };
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof EvidenceError)) return { file: null, message: String(error), hint: null };
+  return { file: error.code === "trust-invalid" ? "trust" : null, message: error.message, hint: error.hint ?? null };
+}
+
+function say(response: Response): void {
+  postMessage(response);
+}
+
+addEventListener("message", ({ data }: MessageEvent<Request>) => say(answer(data)));

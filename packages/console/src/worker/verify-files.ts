@@ -1,0 +1,87 @@
+import {
+  digestOf,
+  loadReasons,
+  type Progress,
+  parseTrust,
+  type RecordAnswer,
+  type Report,
+  type Trust,
+  verifyBundle,
+} from "@tally/evidence";
+import type { AnswerSummary, FileSummary, Summary, TrustSummary } from "./messages.ts";
+
+export interface Files {
+  readonly bundle: Uint8Array;
+  readonly trust: Uint8Array;
+  /** Milliseconds since 1970, for the trust file's maximum age. */
+  readonly now: number;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Verified {
+  readonly summary: Summary;
+  readonly records: readonly RecordAnswer[];
+}
+
+/**
+ * Verifies a bundle against a trust file, as `tally verify` does.
+ *
+ * @throws EvidenceError `trust-invalid` for a trust file that cannot be read
+ */
+export function verifyFiles({ bundle, trust: trustFile, now, onProgress }: Files): Verified {
+  const started = performance.now();
+  const trust = parseTrust(trustFile);
+  const report = verifyBundle({ bundle, trust, now, ...(onProgress && { onProgress }) });
+  return {
+    records: report.answer?.records ?? [],
+    summary: {
+      ...report,
+      answer: report.answer && summariseAnswer(report.answer),
+      bundle: summariseFile(bundle),
+      trust: summariseTrust(trust, trustFile),
+      milliseconds: performance.now() - started,
+    },
+  };
+}
+
+function summariseAnswer({ ledgers, models, refused, records }: NonNullable<Report["answer"]>): AnswerSummary {
+  const reasons = new Map<number, string>(Object.entries(loadReasons).map(([name, code]) => [code, name]));
+  return {
+    ledgers,
+    models,
+    records: records.length,
+    refused: refused.map(({ origin, index, load }) => ({
+      origin,
+      index,
+      model: load.manifest,
+      reason: reasons.get(load.reason) ?? `code ${load.reason}`,
+    })),
+  };
+}
+
+function summariseTrust(trust: Trust, file: Uint8Array): TrustSummary {
+  const { plane, policy, policyText, requiredAlgorithms, identities } = trust;
+  return {
+    ...summariseFile(file),
+    plane: plane.name,
+    algorithms: requiredAlgorithms,
+    witnesses: [...policy.witnesses.values()].map(({ key }) => key.name),
+    quorum: policyText.split("\n").filter((line) => /^\s*(group|quorum)\s/.test(line)),
+    identities: identities.map(({ name, may, repositories }) => ({
+      name,
+      may: may.join(", "),
+      repositories: repositories.join(", "),
+    })),
+    limits: [
+      ...(trust.minimumPlaneSize === undefined
+        ? []
+        : [`the plane's log has at least ${trust.minimumPlaneSize} entries`]),
+      ...(trust.maximumAgeSeconds === undefined ? [] : [`the answer is at most ${trust.maximumAgeSeconds} s old`]),
+      `cosigners' clocks lie at most ${trust.skewSeconds} s apart`,
+    ],
+  };
+}
+
+function summariseFile(bytes: Uint8Array): FileSummary {
+  return { size: bytes.length, digest: digestOf(bytes) };
+}
