@@ -41,28 +41,33 @@ export class Sessions {
     signature: string,
     keySet: KeySet,
   ): Promise<{ token: string; expires: number }> {
-    if (!this.#use(origin, nonce)) {
+    const expires = this.#expiryOf(origin, nonce);
+    if (expires === undefined) {
       throw new PlaneError("unauthorized", "the nonce is unknown, used or too old", { hint: "ask for a new one" });
     }
+    // Only what the device has signed is remembered: strangers with nonces of its origin cost no memory.
     if (!verifies(keySet, utf8(sessionMessage(origin, nonce)), signature)) {
       throw new PlaneError("unauthorized", `the signature is not of the key of ${origin}`);
     }
+    this.#use(nonce, expires);
     return this.#tokens.create({ role: "device", repository: "*", origin }, sessionLifetimeMs);
   }
 
-  /** Whether the nonce is ours, of this origin, young enough and unused; from here on it is used. */
-  #use(origin: string, nonce: string): boolean {
+  /** When the nonce expires, if it is ours, of this origin, young enough and unused. */
+  #expiryOf(origin: string, nonce: string): number | undefined {
     const bytes = Buffer.from(nonce, "base64url");
     const body = bytes.subarray(0, bodyBytes);
     const mac = bytes.subarray(bodyBytes);
-    if (mac.length !== 32 || bytes.toString("base64url") !== nonce) return false;
-    if (!timingSafeEqual(mac, this.#mac(body, origin))) return false;
-    const now = this.#clock.now();
-    for (const [used, expires] of this.#used) if (expires <= now) this.#used.delete(used);
+    if (mac.length !== 32 || bytes.toString("base64url") !== nonce) return undefined;
+    if (!timingSafeEqual(mac, this.#mac(body, origin))) return undefined;
     const expires = Number(body.readBigUInt64BE());
-    if (expires <= now || this.#used.has(nonce)) return false;
+    return expires <= this.#clock.now() || this.#used.has(nonce) ? undefined : expires;
+  }
+
+  #use(nonce: string, expires: number): void {
+    const now = this.#clock.now();
+    for (const [used, until] of this.#used) if (until <= now) this.#used.delete(used);
     this.#used.set(nonce, expires);
-    return true;
   }
 
   #mac(body: Uint8Array, origin: string): Buffer {

@@ -19,6 +19,9 @@ interface TokenRow {
   readonly expires: number;
 }
 
+/** Sessions that one device has at a time. */
+const sessionsKept = 16;
+
 /** Access tokens: opaque, stored only as hashes. They grant access and never trust. */
 export class Tokens {
   readonly #db: Database;
@@ -32,6 +35,7 @@ export class Tokens {
   async create(bearer: Bearer, lifetimeMs: number, note?: string): Promise<{ token: string; expires: number }> {
     const token = newToken();
     const expires = this.#clock.now() + lifetimeMs;
+    if (bearer.origin !== null) await this.#makeRoom(bearer.origin);
     await this.#db.run("INSERT INTO token (hash, role, repository, origin, expires, note) VALUES (?, ?, ?, ?, ?, ?)", [
       hashToken(token),
       bearer.role,
@@ -43,11 +47,16 @@ export class Tokens {
     return { token, expires };
   }
 
-  /** The bearer of a token that holds; undefined for any other text. */
+  /**
+   * The bearer of a token that holds; undefined for any other text. A device's standing is asked anew each time: a session that
+   * was being opened while the device was blocked, or that outlived a crash in between, opens nothing.
+   */
   async find(token: string): Promise<Bearer | undefined> {
-    const [row] = await this.#db.query<TokenRow>("SELECT role, repository, origin, expires FROM token WHERE hash = ?", [
-      hashToken(token),
-    ]);
+    const [row] = await this.#db.query<TokenRow>(
+      `SELECT role, repository, origin, expires FROM token WHERE hash = ? AND (origin IS NULL OR EXISTS
+       (SELECT 1 FROM device WHERE device.origin = token.origin AND device.state IN ('enrolled', 'ok')))`,
+      [hashToken(token)],
+    );
     if (row === undefined || row.expires <= this.#clock.now()) return undefined;
     const { role, repository, origin } = row;
     return { role, repository, origin };
@@ -58,8 +67,13 @@ export class Tokens {
     await this.#db.run("DELETE FROM token WHERE origin = ?", [origin]);
   }
 
-  async dropExpired(): Promise<void> {
-    await this.#db.run("DELETE FROM token WHERE expires <= ?", [this.#clock.now()]);
+  /** A device that opens session after session keeps its newest few; what has expired goes with them. */
+  async #makeRoom(origin: string): Promise<void> {
+    await this.#db.run(
+      `DELETE FROM token WHERE origin = ? AND (expires <= ? OR hash NOT IN
+       (SELECT hash FROM token WHERE origin = ? ORDER BY expires DESC, hash LIMIT ?))`,
+      [origin, this.#clock.now(), origin, sessionsKept - 1],
+    );
   }
 }
 

@@ -30,7 +30,13 @@ const index = [
   "CREATE INDEX segment_artifact ON segment (artifact)",
 ];
 
+const later = [
+  "CREATE INDEX token_origin ON token (origin)",
+  // What people have pushed into the registry: manifests and their parts. Devices pull these and nothing else.
+  "CREATE TABLE published (repository TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (repository, digest))",
+];
+
 /** Brings the plane's tables up to date. */
 export function createTables(db: Database): Promise<void> {
-  return migrate(db, "plane", [access, index]);
+  return migrate(db, "plane", [access, index, later]);
 }
