@@ -1,5 +1,6 @@
 import type { Clock, Mirror } from "@tally/ledger";
 import type { BlobStore, Database, Registry } from "@tally/oci";
+import type { DeviceQuota } from "./access/device-quota.ts";
 import type { Sessions } from "./access/sessions.ts";
 import type { Tokens } from "./access/tokens.ts";
 import type { AuditSource } from "./audit/index.ts";
@@ -23,6 +24,7 @@ export interface PlaneParts {
   readonly mirror: Mirror;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
+  readonly quota: DeviceQuota;
   readonly fleet: Fleet;
   readonly identities: Identities;
   readonly statements: Statements;

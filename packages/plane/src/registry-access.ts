@@ -1,6 +1,7 @@
-import type { Role } from "@tally/evidence";
-import { matchesRepository } from "@tally/evidence";
-import type { RegistryOptions } from "@tally/oci";
+import type { IncomingMessage } from "node:http";
+import { isDigest, matchesRepository, type Role } from "@tally/evidence";
+import { type BlobStore, type Database, partsOf, type RegistryOptions } from "@tally/oci";
+import type { DeviceQuota } from "./access/device-quota.ts";
 import { type Tokens, tokenOf } from "./access/tokens.ts";
 
 type Action = "pull" | "push" | "delete";
@@ -15,16 +16,99 @@ const allowed: Readonly<Record<Role, readonly Action[]>> = {
   device: ["pull", "push"],
 };
 
+/** Whose pushes are for devices to pull. Scientists push training data, devices push segments: neither is. */
+const publishes: readonly Role[] = ["admin", "publisher"];
+
 const challenge = ['Bearer realm="tally"', 'Basic realm="tally"'];
 
-/** Registry access by the plane's tokens: Bearer, or Basic with the token as password. */
-export function authoriseRegistry(tokens: Tokens): RegistryOptions["authorize"] {
-  return async (request, { repository, action }) => {
-    const token = tokenOf(request.headers.authorization);
-    const bearer = token === undefined ? undefined : await tokens.find(token);
-    if (bearer === undefined) return { status: 401, challenge };
-    const mayAct = allowed[bearer.role].includes(action);
-    const mayHere = repository === "" || matchesRepository(bearer.repository, repository);
-    return mayAct && mayHere ? undefined : { status: 403 };
+export interface RegistryAccessOptions {
+  readonly tokens: Tokens;
+  readonly db: Database;
+  /** The registry's own. */
+  readonly blobs: BlobStore;
+  readonly quota: DeviceQuota;
+}
+
+/**
+ * Registry access by the plane's tokens: Bearer, or Basic with the token as password.
+ *
+ * A device is trusted with less than people are. It pulls what was published, by no list and no referrer, so that one device
+ * never sees what others captured. It pushes into repositories where something was published, never by a tag, so that it
+ * moves nothing that people follow.
+ */
+export function registryAccess(options: RegistryAccessOptions): Pick<RegistryOptions, "authorize" | "onPush"> {
+  const { tokens, db } = options;
+  const bearerOf = async ({ headers }: IncomingMessage) => {
+    const token = tokenOf(headers.authorization);
+    return token === undefined ? undefined : tokens.find(token);
   };
+  return {
+    async authorize(request, { repository, action }) {
+      const bearer = await bearerOf(request);
+      if (bearer === undefined) return { status: 401, challenge };
+      const mayAct = allowed[bearer.role].includes(action);
+      const mayHere = repository === "" || matchesRepository(bearer.repository, repository);
+      if (!mayAct || !mayHere) return { status: 403 };
+      if (bearer.role !== "device" || repository === "") return undefined;
+      const may =
+        action === "pull"
+          ? await devicePulls(request, repository, options)
+          : await devicePushes(request, repository, bearer.origin!, options);
+      return may ? undefined : { status: 403 };
+    },
+    async onPush({ repository, digest, manifest, req }) {
+      const bearer = await bearerOf(req);
+      if (bearer === undefined || !publishes.includes(bearer.role)) return;
+      await db.transaction(async (tx) => {
+        for (const content of new Set([digest, ...partsOf(manifest).map((part) => part.digest)])) {
+          const sql = "INSERT INTO published (repository, digest) VALUES (?, ?) ON CONFLICT DO NOTHING";
+          await tx.run(sql, [repository, content]);
+        }
+      });
+    },
+  };
+}
+
+async function devicePulls(
+  request: IncomingMessage,
+  repository: string,
+  { db, blobs }: RegistryAccessOptions,
+): Promise<boolean> {
+  // Whether something is there already is what every push asks first; it takes knowing the digest.
+  if (request.method === "HEAD") return true;
+  const name = nameIn(request, /\/(?:blobs|manifests)\/([^/]+)$/);
+  if (request.method !== "GET" || name === undefined || !isDigest(name)) return false;
+  if ((await blobs.has(name)) === undefined) return true;
+  const sql = "SELECT 1 AS found FROM published WHERE repository = ? AND digest = ?";
+  return (await db.query(sql, [repository, name])).length > 0;
+}
+
+async function devicePushes(
+  request: IncomingMessage,
+  repository: string,
+  origin: string,
+  { db, quota }: RegistryAccessOptions,
+): Promise<boolean> {
+  const { searchParams } = urlOf(request);
+  if (searchParams.has("tag")) return false;
+  const manifest = nameIn(request, /\/manifests\/([^/]+)$/);
+  if (manifest !== undefined && !isDigest(manifest)) return false;
+  const sql = "SELECT 1 AS found FROM published WHERE repository = ? LIMIT 1";
+  if ((await db.query(sql, [repository])).length === 0) return false;
+  return quota.take(origin, announcedBytes(request));
+}
+
+/** What the request says it is going to send. A body of no announced length could be endless. */
+function announcedBytes({ headers }: IncomingMessage): number {
+  if (headers["transfer-encoding"] !== undefined) return Number.POSITIVE_INFINITY;
+  return Number(headers["content-length"] ?? 0);
+}
+
+/** The last part of the path, as it was sent: a name in other letters than a digest's is not one. */
+function nameIn(request: IncomingMessage, pattern: RegExp): string | undefined {
+  return pattern.exec(urlOf(request).pathname)?.[1];
+}
+
+function urlOf({ url }: IncomingMessage): URL {
+  return new URL(url ?? "", "http://registry.invalid");
 }

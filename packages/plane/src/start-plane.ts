@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parsePolicy, utf8 } from "@tally/evidence";
 import { type Clock, Mirror, nodeFiles, systemClock, writeDurably } from "@tally/ledger";
 import { createRegistry, FileBlobStore, openSqlite } from "@tally/oci";
+import { DeviceQuota } from "./access/device-quota.ts";
 import { Sessions } from "./access/sessions.ts";
 import { Tokens } from "./access/tokens.ts";
 import { PlaneSource } from "./audit/plane-source.ts";
@@ -18,7 +19,7 @@ import { Sealer } from "./log/sealer.ts";
 import { Witnesses } from "./log/witnesses.ts";
 import { EntryIndex } from "./mirror/entry-index.ts";
 import type { PlaneParts } from "./parts.ts";
-import { authoriseRegistry } from "./registry-access.ts";
+import { registryAccess } from "./registry-access.ts";
 import { Channels, Identities, Lineage, Statements } from "./statements/index.ts";
 import { createTables } from "./store/schema.ts";
 
@@ -41,6 +42,8 @@ export interface PlaneOptions {
   readonly sealIntervalMs?: number;
   /** Milliseconds in which a request's body has to be there; default 30,000. */
   readonly bodyTimeoutMs?: number;
+  /** Bytes that one device may store in a day as blobs and segments, beside its ledger; default 16 GiB. */
+  readonly deviceBytesPerDay?: number;
   /** Structured logs on stdout. */
   readonly log?: boolean;
   readonly clock?: Clock;
@@ -94,6 +97,11 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       clock,
     });
     cleanup.push(() => mirror.close());
+    for (const origin of mirror.origins()) {
+      await index.catchUp(mirror.log(origin)!);
+      // A conflict is kept by the mirror before the plane hears of it, and a kill may come in between.
+      for (const conflict of await mirror.conflicts(origin)) await fleet.onConflict(conflict);
+    }
     const checkpoints = {
       log: new Checkpoints(logOrigin(name), db, blobs, policy),
       fleet: new Checkpoints(fleetOrigin(name), db, blobs, policy),
@@ -113,7 +121,17 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const identities = new Identities({ db, name, keys, policyText: witnessPolicy });
     const statements = new Statements({ db, blobs, logs, identities, clock });
     await statements.rebuild();
-    const registry = createRegistry({ blobs, db, authorize: authoriseRegistry(tokens), clock });
+    const quota = new DeviceQuota(options.deviceBytesPerDay ?? 16 * 2 ** 30, clock);
+    // A store of its own: what people may pull is decided by repository, and evidence is nobody's to overwrite.
+    const artifacts = new FileBlobStore(join(dir, "registry"));
+    let onRegistryFailed = (_error: unknown): void => {};
+    const registry = createRegistry({
+      blobs: artifacts,
+      db,
+      ...registryAccess({ tokens, db, blobs: artifacts, quota }),
+      clock,
+      onError: (error) => onRegistryFailed(error),
+    });
     const channels = new Channels({ db, logs, statements });
     const lineage = new Lineage({ db, statements, registry });
     const source = new PlaneSource({ logs, checkpoints, heads, mirror, fleet, db, blobs, statements });
@@ -129,6 +147,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       mirror,
       tokens,
       sessions: new Sessions(tokens, clock),
+      quota,
       fleet,
       identities,
       statements,
@@ -144,6 +163,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       log: options.log === true,
     });
     cleanup.push(() => app.close());
+    onRegistryFailed = (error) => app.log.error({ err: error }, "the registry failed");
     onSealingFailed = (error) => app.log.error({ err: error }, "sealing failed");
     await sealer.seal().catch(onSealingFailed);
     sealer.start();

@@ -7,6 +7,10 @@ declare module "fastify" {
     /** Who asks; undefined on public routes. */
     bearer: Bearer | undefined;
   }
+  interface FastifyContextConfig {
+    /** The route reads a body of an unknown type by itself. */
+    streams?: true;
+  }
 }
 
 /** Who may call a route: anyone, the holder of an enrolment token, or these roles. */
@@ -24,6 +28,8 @@ export interface Route {
   readonly bodyLimit?: number;
   /** Its body may take long to arrive. */
   readonly large?: true;
+  /** It reads a body of an unknown type by itself, as it arrives. */
+  readonly streams?: true;
   readonly handle: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 }
 

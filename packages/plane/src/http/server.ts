@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import swagger from "@fastify/swagger";
 import { type ErrorBody, envelopeMediaType } from "@tally/evidence";
 import { PolicyError, permitDigest } from "@tally/policy";
@@ -19,6 +20,8 @@ export interface ServerOptions {
   readonly log?: boolean;
   /** Milliseconds in which a body has to be there, 20 times that for uploads of entries and blobs. Default 30,000. */
   readonly bodyTimeoutMs?: number;
+  /** Open at a time; more are turned away, so that files can still be opened. Default 10,000. */
+  readonly maxConnections?: number;
 }
 
 const statusOf: Readonly<Record<PlaneErrorCode, number>> = {
@@ -81,8 +84,11 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
   });
   readBodies(app);
   app.decorateRequest("bearer", undefined);
-  for (const route of routesOf(parts)) register(app, route, parts, options.bodyTimeoutMs ?? 30_000);
-  mountRegistry(app, parts);
+  const bodyTimeoutMs = options.bodyTimeoutMs ?? 30_000;
+  app.server.maxConnections = options.maxConnections ?? 10_000;
+  app.addHook("onRequest", async ({ raw }, reply) => endUnreadBodies(raw, reply.raw, bodyTimeoutMs));
+  for (const route of routesOf(parts)) register(app, route, parts, bodyTimeoutMs);
+  mountRegistry(app, parts, bodyTimeoutMs);
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   app.setNotFoundHandler(async (request, reply) =>
     reply
@@ -105,19 +111,29 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
 }
 
 function register(app: FastifyInstance, route: Route, parts: PlaneParts, bodyTimeoutMs: number): void {
-  const { method, url, access, summary, tag, schema = {}, bodyLimit, handle } = route;
+  const { method, url, access, summary, tag, schema = {}, bodyLimit, streams, handle } = route;
   const security = access === "public" ? [] : [{ token: [] as string[] }];
   const roles = typeof access === "string" ? access : access.join(", ");
   app.route({
     method,
     url,
     ...(bodyLimit !== undefined && { bodyLimit }),
+    config: { ...(streams && { streams }) },
     schema: { summary, tags: [tag], security, description: `Access: ${roles}.`, ...schema },
     onRequest: async (request, reply) => {
       await authorise(request, route, parts);
       limitBody(request, reply, route.large === true ? 20 * bodyTimeoutMs : bodyTimeoutMs);
     },
     handler: handle,
+  });
+}
+
+/** What is still being sent after the answer is read and dropped for so long, and not for ever: it needs no token. */
+function endUnreadBodies(request: IncomingMessage, response: ServerResponse, ms: number): void {
+  response.once("finish", () => {
+    if (request.complete) return;
+    const timer = setTimeout(() => request.destroy(), ms);
+    for (const event of ["end", "close"]) request.once(event, () => clearTimeout(timer));
   });
 }
 
@@ -164,11 +180,11 @@ function readBodies(app: FastifyInstance): void {
     app.addContentTypeParser(type, raw, (_request, body, done) => done(null, body));
   }
   app.addContentTypeParser("*", (request, payload, done) => {
-    if (request.url.startsWith("/add-entries") || request.url.startsWith("/v2/")) {
+    const { config, bodyLimit: limit = 1024 * 1024 } = request.routeOptions;
+    if (config.streams === true) {
       done(null, undefined);
       return;
     }
-    const limit = request.routeOptions.bodyLimit ?? 1024 * 1024;
     collect(payload, limit).then((body) => done(null, body), done);
   });
 }
@@ -184,7 +200,7 @@ async function collect(payload: AsyncIterable<Uint8Array>, limit: number): Promi
   return Buffer.concat(chunks);
 }
 
-function mountRegistry(app: FastifyInstance, { registry }: PlaneParts): void {
+function mountRegistry(app: FastifyInstance, { registry }: PlaneParts, bodyTimeoutMs: number): void {
   const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;
   for (const url of ["/v2", "/v2/", "/v2/*"]) {
     app.route({
@@ -195,6 +211,12 @@ function mountRegistry(app: FastifyInstance, { registry }: PlaneParts): void {
       // Taken before a body is parsed: blobs are streams of any length.
       onRequest: async (request, reply) => {
         reply.hijack();
+        const { raw } = request;
+        // Manifests are small. A blob may take as long as it moves.
+        if (raw.method === "PUT" && raw.url?.includes("/manifests/") === true && !raw.complete) {
+          const timer = setTimeout(() => raw.destroy(), bodyTimeoutMs);
+          for (const event of ["end", "close"]) raw.once(event, () => clearTimeout(timer));
+        }
         await registry.handle(request.raw, reply.raw);
       },
       handler: async () => undefined,

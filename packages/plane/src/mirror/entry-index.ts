@@ -1,9 +1,11 @@
-import { advanceRun, decodeEntry, digestFromHash, type Entry, type RunState } from "@tally/evidence";
-import { ConvictionError } from "@tally/ledger";
+import { advanceRun, decodeEntry, digestFromHash, type Entry, EvidenceError, type RunState } from "@tally/evidence";
+import { ConvictionError, type LogReader } from "@tally/ledger";
 import type { Database, SqlValue } from "@tally/oci";
+import { PlaneError } from "../error.ts";
 
 /** Records of one load within one entry bundle of 256: about a byte a record, and enough to find the bundles to read. */
 const packageLength = 256;
+const catchUpLength = 4096;
 
 /**
  * The index over mirrored ledgers. Entries pass through it before they are stored: ordinals and summaries are recomputed
@@ -21,6 +23,16 @@ export class EntryIndex {
   /** For the mirror's `inspect`. @throws ConvictionError */
   async take(origin: string, from: number, entries: readonly Uint8Array[]): Promise<void> {
     let state = await this.#stateOf(origin);
+    if (from > (state?.next ?? 0)) {
+      // Ours to mend: the index is of another time than the mirror. What the device sends is not to be judged by it.
+      throw new PlaneError(
+        "internal",
+        `the index of ${origin} ends at ${state?.next ?? 0}, entries come from ${from}`,
+        {
+          hint: "start the plane again: it reads what is missing from the mirror",
+        },
+      );
+    }
     const skip = Math.max(0, (state?.next ?? 0) - from);
     const rows: [sql: string, params: readonly SqlValue[]][] = [];
     const counts = new Map<string, { package: number; load: number; records: number }>();
@@ -36,6 +48,8 @@ export class EntryIndex {
     }
     if (state === undefined) return;
     const stored = serialise(state);
+    // Whatever comes of it, the database knows best.
+    this.#runs.delete(origin);
     await this.#db.transaction(async (db) => {
       for (const [sql, params] of rows) await db.run(sql, params);
       for (const { package: bundle, load, records } of counts.values()) {
@@ -52,6 +66,17 @@ export class EntryIndex {
     this.#runs.set(origin, state);
   }
 
+  /** Reads what the mirror holds and the index has not, as after a restore of the database from an older copy. */
+  async catchUp(log: LogReader & { readonly nextEntry: number }): Promise<void> {
+    const { origin, nextEntry } = log;
+    let next = (await this.#stateOf(origin))?.next ?? 0;
+    while (next < nextEntry) {
+      const to = Math.min(next + catchUpLength, nextEntry);
+      await this.take(origin, next, await Array.fromAsync(log.entries(next, to)));
+      next = to;
+    }
+  }
+
   async #stateOf(origin: string): Promise<RunState | undefined> {
     if (this.#runs.has(origin)) return this.#runs.get(origin);
     const [row] = await this.#db.query<{ state: string }>("SELECT state FROM run WHERE origin = ?", [origin]);
@@ -65,7 +90,7 @@ function readEntry(bytes: Uint8Array, index: number): Entry {
   try {
     return decodeEntry(bytes);
   } catch (cause) {
-    throw new ConvictionError(`entry ${index} is not an entry: ${(cause as Error).message}`, { cause });
+    throw convicting(cause, `entry ${index} is not an entry: `);
   }
 }
 
@@ -73,8 +98,13 @@ function advance(state: RunState | undefined, entry: Entry): RunState {
   try {
     return advanceRun(state, entry);
   } catch (cause) {
-    throw new ConvictionError((cause as Error).message, { cause });
+    throw convicting(cause, "");
   }
+}
+
+/** What the rules say of an entry convicts its ledger. Anything else that is thrown is a fault of ours. */
+function convicting(cause: unknown, before: string): unknown {
+  return cause instanceof EvidenceError ? new ConvictionError(before + cause.message, { cause }) : cause;
 }
 
 function rowsOf(origin: string, index: number, entry: Entry): [string, readonly SqlValue[]][] {

@@ -36,6 +36,7 @@ export function logRoutes({ logs, mirror, checkpoints, sealer }: PlaneParts): re
       summary: "C2SP tlog-mirror: entries up to a device's pending checkpoint",
       tag: "logs",
       large: true,
+      streams: true,
       async handle(request, reply) {
         const body = checkedUpload(request, requestBody(request.raw));
         return answerWith(reply, await mirror.addEntries(body));

@@ -5,10 +5,14 @@ import { digest, numberOf, object, type Route, text } from "../route.ts";
 
 const readers = ["admin", "publisher", "approver", "auditor", "scientist"] as const;
 const maxBlobBytes = 16_000_000;
+/** Verdicts, and lists that are too long for an entry. */
+const maxDeviceBlobBytes = 2_000_000;
+
+type ByteStream = AsyncIterable<Uint8Array>;
 
 /** Statements, channels, lineage, and blobs that entries name. */
 export function statementRoutes(parts: PlaneParts): readonly Route[] {
-  const { statements, channels, lineage, sealer, checkpoints, blobs } = parts;
+  const { statements, channels, lineage, sealer, checkpoints, blobs, quota } = parts;
   return [
     {
       method: "POST",
@@ -128,19 +132,34 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
       tag: "statements",
       bodyLimit: maxBlobBytes,
       large: true,
+      streams: true,
       schema: { params: object({ digest }) },
       async handle(request, reply) {
         const wanted = parseDigest((request.params as { digest: string }).digest);
-        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-        await blobs.put(wanted, body);
+        const { bearer, body, raw } = request;
+        if (body !== undefined && !Buffer.isBuffer(body)) {
+          throw new PlaneError("bad-request", "send the bytes as application/octet-stream");
+        }
+        const source = body !== undefined ? [body] : (raw.iterator({ destroyOnReturn: false }) as ByteStream);
+        const device = bearer?.origin ?? null;
+        const most = device === null ? maxBlobBytes : maxDeviceBlobBytes;
+        const { size } = await blobs.put(
+          wanted,
+          upTo(most, source, (bytes) => {
+            if (device === null || quota.take(device, bytes)) return;
+            throw new PlaneError("too-large", "this device has stored as much today as it may", {
+              hint: "an operator may allow more; tomorrow it goes on",
+            });
+          }),
+        );
         reply.code(201);
-        return { digest: wanted, size: body.length };
+        return { digest: wanted, size };
       },
     },
     {
       method: "GET",
       url: "/api/v1/blobs/:digest",
-      access: ["admin", "auditor", "publisher", "approver", "device"],
+      access: ["admin", "auditor", "publisher", "approver"],
       summary: "stored bytes by digest",
       tag: "statements",
       schema: { params: object({ digest }) },
@@ -152,4 +171,19 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
       },
     },
   ];
+}
+
+/** The bytes as they come, as long as there are no more than `most` and `count` has nothing against them. */
+async function* upTo(
+  most: number,
+  source: ByteStream | Iterable<Uint8Array>,
+  count: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let length = 0;
+  for await (const chunk of source) {
+    length += chunk.length;
+    if (length > most) throw new PlaneError("too-large", `the body is larger than ${most} bytes`);
+    count(chunk.length);
+    yield chunk;
+  }
 }
