@@ -400,6 +400,9 @@ export class AnswerWorld implements AuditSource {
   mirror(origin: string) {
     return this.devices.find((device) => device.origin === origin)?.ledger as MirroredLog | undefined;
   }
+  async planeNote(digest: Digest) {
+    return this.blobs.get(digest);
+  }
   async blob(digest: Digest) {
     return this.blobs.get(digest);
   }

@@ -23,6 +23,10 @@ import { gatherModel } from "./gather-models.ts";
 import { beginAnswer, type Gathered } from "./gathered.ts";
 import type { AuditSource } from "./source.ts";
 
+/** Bytes of one verdict, and of all in one answer. */
+const maxPermitBytes = 256 * 1024;
+const maxPermitsBytes = 64 * 1024 * 1024;
+
 /**
  * Answers a question with an evidence bundle: everything that a verifier needs to recompute the answer, and nothing else.
  *
@@ -39,8 +43,19 @@ export async function answer(source: AuditSource, question: Question): Promise<U
   for (const { manifest } of loads) if (manifest !== null) manifests.add(manifest);
   if (question.kind === "records" && question.model !== null) manifests.add(question.model);
   for (const manifest of manifests) await gatherModel(source, manifest, gathered);
-  for (const permit of permitsOf(loads)) await gathered.addStored(memberTypes.blob, permit);
+  await gatherPermits(source, permitsOf(loads), gathered);
   return writeBundle(question, await gathered.finish());
+}
+
+/** Adds the verdicts that loads name. Devices name and store what they like: what is too large for verdicts stays out. */
+async function gatherPermits(source: AuditSource, permits: readonly Digest[], gathered: Gathered): Promise<void> {
+  let room = maxPermitsBytes;
+  for (const permit of permits) {
+    const bytes = await source.blob(permit);
+    if (bytes === undefined || bytes.length > Math.min(room, maxPermitBytes)) continue;
+    room -= bytes.length;
+    gathered.add({ type: memberTypes.blob, bytes });
+  }
 }
 
 async function gatherInterval(

@@ -39,7 +39,7 @@ export class Gathered {
 
   /** Adds a cosigned checkpoint of the plane's log, unless it is younger than the answer. */
   async addPlaneNote(digest: Digest): Promise<void> {
-    const bytes = await this.#source.blob(digest);
+    const bytes = await this.#source.planeNote(digest);
     if (bytes !== undefined && parseCheckpoint(bytes).checkpoint.size <= this.#newest.size) this.#addPlaneNote(bytes);
   }
 

@@ -101,9 +101,16 @@ export class PlaneSource implements AuditSource {
     return this.#parts.mirror.log(origin);
   }
 
+  async planeNote(digest: Digest): Promise<Uint8Array | undefined> {
+    const { log } = this.#parts.checkpoints;
+    const stored = await log.byNote(digest);
+    return stored && log.bytes(stored.note);
+  }
+
   async blob(digest: Digest): Promise<Uint8Array | undefined> {
     const { blobs } = this.#parts;
-    return (await blobs.has(digest)) === undefined ? undefined : blobs.bytes(digest, maxBlobBytes);
+    const held = await blobs.has(digest);
+    return held === undefined || held.size > maxBlobBytes ? undefined : blobs.bytes(digest, maxBlobBytes);
   }
 
   statementsAbout(subject: Digest): Promise<readonly StatementRow[]> {

@@ -22,7 +22,12 @@ export interface AuditSource {
   /** The first summary or restart above `index`, for receipts. */
   statingEntryAfter(origin: string, index: number): Promise<number | undefined>;
   mirror(origin: string): MirroredLog | undefined;
-  /** A note, verdict or envelope by its digest. */
+  /**
+   * A checkpoint of the plane's log by its complete note's digest; undefined unless it is one that the plane has kept.
+   * Devices name notes in their anchors, and may name anything.
+   */
+  planeNote(digest: Digest): Promise<Uint8Array | undefined>;
+  /** A note, verdict or envelope by its digest; undefined also where it is larger than any of them. */
   blob(digest: Digest): Promise<Uint8Array | undefined>;
   /** Statements of the plane's log that have this subject, by index. */
   statementsAbout(subject: Digest): Promise<readonly StatementRow[]>;

@@ -28,7 +28,7 @@ import {
   utf8,
   verifyAllOf,
 } from "@tally/evidence";
-import type { Admission, Clock, Conflict, Mirror } from "@tally/ledger";
+import type { Admission, Clock, Conflict, Mirror, MirroredLog } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
 import { hashToken, newToken, type Tokens } from "../access/tokens.ts";
 import { PlaneError } from "../error.ts";
@@ -45,6 +45,11 @@ interface DeviceRow {
   readonly key_set: Uint8Array;
   readonly fleet_index: number;
   readonly last_sync: number | null;
+}
+
+/** The heads of one ledger as they were at one moment. */
+interface LedgerHeads extends Pick<Partial<MirroredLog>, "pending" | "mirrored"> {
+  readonly origin: string;
 }
 
 const keptOut: Partial<Record<DeviceState, string>> = {
@@ -180,6 +185,7 @@ export class Fleet {
       }
       if (entry.plane !== this.#plane)
         throw new Error(`the genesis entry names plane ${entry.plane}, this is ${this.#plane}`);
+      requireKeys(entry.keySet);
       const { note, checkpoint } = parseCheckpoint(utf8(signed));
       verifyAllOf(note, origin, entry.keySet);
       const genesisHash = hashLeaf(genesis);
@@ -225,20 +231,23 @@ export class Fleet {
     const rows = await this.#db.query<{ origin: string }>("SELECT origin FROM device WHERE fleet_index < ?", [
       fleetSize,
     ]);
-    const leaves = rows.map(({ origin }) => headOf(origin, mirror));
-    for (const { origin } of leaves) await this.#keepNotes(origin, mirror);
-    return sortHeadLeaves(leaves);
+    // Taken at one moment: ledgers move on while notes are written, and each note has to be the one that its leaf names.
+    const heads = rows.map(({ origin }): LedgerHeads => {
+      const log = mirror.log(origin);
+      return { origin, pending: log?.pending, mirrored: log?.mirrored };
+    });
+    for (const head of heads) await this.#keepNotes(head);
+    return sortHeadLeaves(heads.map(leafOf));
   }
 
   /** A heads entry names notes by their hash, and the mirror keeps only the newest: so they are kept here. */
-  async #keepNotes(origin: string, mirror: Mirror): Promise<void> {
-    const log = mirror.log(origin);
-    for (const head of [log?.pending, log?.mirrored]) {
+  async #keepNotes({ origin, pending, mirrored }: LedgerHeads): Promise<void> {
+    for (const head of [pending, mirrored]) {
       if (head === undefined) continue;
       const { size } = head.checkpoint;
-      const key = `${origin} ${size}`;
-      if (this.#kept.has(key)) continue;
       const bytes = utf8(head.note);
+      const key = `${origin} ${digestOf(bytes)}`;
+      if (this.#kept.has(key)) continue;
       await this.#blobs.put(digestOf(bytes), bytes);
       await this.#db.run("INSERT INTO device_note (origin, size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
         origin,
@@ -386,9 +395,7 @@ function keySetOf(row: DeviceRow): KeySet {
   return keys.map(([type, publicKey]) => ({ type, publicKey }));
 }
 
-function headOf(origin: string, mirror: Mirror): HeadLeaf {
-  const log = mirror.log(origin);
-  const [pending, mirrored] = [log?.pending, log?.mirrored];
+function leafOf({ origin, pending, mirrored }: LedgerHeads): HeadLeaf {
   return {
     origin,
     pendingSize: pending?.checkpoint.size ?? 0,
@@ -417,4 +424,12 @@ function evidenceOf({ origin, kind, reason, signed, offered, proof, old, entries
 
 function reasonName(code: number): string {
   return Object.entries(loadReasons).find(([, known]) => known === code)?.[0] ?? `reason ${code}`;
+}
+
+/** A classical key, which also opens sessions, and ML-DSA-44 (evidence.md 2); more would only cost verifying. */
+function requireKeys(keySet: KeySet): void {
+  const classical = keySet.filter(({ type }) => type === 1 || type === 2).length;
+  const postQuantum = keySet.filter(({ type }) => type === 6).length;
+  if (classical === 1 && postQuantum === 1 && keySet.length === 2) return;
+  throw new Error("the key set is not one Ed25519 or ECDSA key and one ML-DSA-44 key");
 }

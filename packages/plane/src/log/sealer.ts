@@ -22,6 +22,8 @@ export interface SealerOptions {
 
 /** A cosignature older than this is renewed when someone asks for the newest checkpoint, so that anchors are fresh. */
 const freshForMs = 3_000;
+/** Nobody waits for witnesses again so soon after a round that ended without a fresh checkpoint. */
+const restMs = 1_000;
 
 /**
  * Seals the plane's logs: appends `heads` when a head moved, signs, has witnesses cosign, keeps the note. One round at a
@@ -32,6 +34,9 @@ export class Sealer {
   readonly #options: SealerOptions;
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  /** When the last round ended, by the clock of the process, which does not jump. */
+  #rested = Number.NEGATIVE_INFINITY;
   #agreed = false;
   #stopped = false;
   #waiting: (() => void)[] = [];
@@ -55,11 +60,22 @@ export class Sealer {
     }, this.#options.intervalMs);
   }
 
-  /** One round now, or the one that is under way and then another if that began too early to see what has changed. */
-  async seal(): Promise<void> {
-    while (this.#round !== undefined) await this.#round.catch(() => {});
+  /** One round now; while one is under way, which may have begun too early to see what has changed, all share the next. */
+  seal(): Promise<void> {
+    if (this.#round === undefined) return this.#begin();
+    this.#next ??= this.#round
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        return this.seal();
+      });
+    return this.#next;
+  }
+
+  #begin(): Promise<void> {
     this.#round = this.#sealOnce().finally(() => {
       this.#round = undefined;
+      this.#rested = performance.now();
       for (const wake of this.#waiting.splice(0)) wake();
     });
     return this.#round;
@@ -83,11 +99,16 @@ export class Sealer {
     }
   }
 
-  /** Renews the newest checkpoint's cosignatures unless they are fresh: at most one round an interval. */
+  /**
+   * Renews the newest checkpoint's cosignatures unless they are fresh. However many ask, there is one round, and not another
+   * for a second after one that a slow witness made fail.
+   */
   async refresh(): Promise<void> {
     const newest = await this.#options.checkpoints.log.newest();
     const age = this.#options.clock.now() - (newest?.notBefore ?? 0);
-    if (age > freshForMs) await this.seal().catch(this.#options.onError);
+    if (Math.abs(age) <= freshForMs) return;
+    if (this.#round !== undefined) await this.#round.catch(() => {});
+    else if (performance.now() - this.#rested > restMs) await this.seal().catch(this.#options.onError);
   }
 
   /** Ends the rounds; with `last`, after one more, so that what is durable is also sealed. */
@@ -103,11 +124,14 @@ export class Sealer {
   async #sealOnce(): Promise<void> {
     if (this.#problem !== undefined) throw this.#problem;
     try {
-      const { logs } = this.#options;
+      const { logs, checkpoints } = this.#options;
       if (!this.#agreed) this.#agreed = await this.#askWitnessesFirst();
       if (!this.#agreed) return;
       await this.#cosign("fleet", logs.fleet);
-      await this.#appendHeads();
+      // Heads name a fleet checkpoint that everyone can be shown: one that its witnesses have cosigned.
+      const fleet = await checkpoints.fleet.newest();
+      if (fleet === undefined) return;
+      await this.#appendHeads(fleet.size);
       await this.#cosign("log", logs.log);
     } catch (error) {
       if (error instanceof PlaneError && error.code === "refuses-to-sign") this.#problem = error;
@@ -137,14 +161,13 @@ export class Sealer {
   }
 
   // A crash between the entry and its leaves leaves a heads entry that no answer uses: answers go by the stored leaves.
-  async #appendHeads(): Promise<void> {
+  async #appendHeads(fleetSize: number): Promise<void> {
     const { logs, heads, currentHeads } = this.#options;
-    const fleet = logs.fleet.latest!.checkpoint;
-    const leaves = await currentHeads(fleet.size);
+    const leaves = await currentHeads(fleetSize);
     const last = await heads.last();
     const changed = changedHeads(last === undefined ? [] : await heads.leaves(last.index), leaves);
-    if (last !== undefined && changed.length === 0 && last.fleetSize === fleet.size) return;
-    const { size: fleetSize, root: fleetRoot } = fleet;
+    if (last !== undefined && changed.length === 0 && last.fleetSize === fleetSize) return;
+    const fleetRoot = await logs.fleet.root(fleetSize);
     const entry = { kind: "heads", fleetSize, fleetRoot, n: leaves.length, root: headsRoot(leaves) } as const;
     await heads.keep({ index: await logs.append("log", entry), fleetSize }, leaves, changed);
   }
