@@ -22,7 +22,18 @@ export const planeName = "tally.test/plane";
 const never = 2 ** 30;
 
 export type TestPlaneOptions = Partial<
-  Pick<PlaneOptions, "dir" | "name" | "host" | "clock" | "witnessPolicy" | "init" | "sealIntervalMs" | "bodyTimeoutMs">
+  Pick<
+    PlaneOptions,
+    | "dir"
+    | "name"
+    | "host"
+    | "clock"
+    | "witnessPolicy"
+    | "init"
+    | "sealIntervalMs"
+    | "bodyTimeoutMs"
+    | "deviceBytesPerDay"
+  >
 >;
 
 /** A real plane on loopback, with an administrator at the door. It can be stopped and started again on its folder. */
