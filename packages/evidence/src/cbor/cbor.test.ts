@@ -1,30 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { anyCbor } from "./arbitrary-cbor.ts";
 import { type CborValue, decodeCbor, decodeCborFirst, decodeCborSequence, encodeCbor, maxCborDepth } from "./index.ts";
 
 const hex = (s: string) => new Uint8Array(Buffer.from(s.replaceAll(" ", ""), "hex"));
 const toHex = (b: Uint8Array) => Buffer.from(b).toString("hex");
 const refuses = (bytes: string, why: RegExp) =>
   assert.throws(() => decodeCbor(hex(bytes)), { name: "EvidenceError", code: "cbor-invalid", message: why });
-
-/** Any value of at most `depth` nested lists and maps. */
-function anyCbor(depth: number): fc.Arbitrary<CborValue> {
-  const leaf: fc.Arbitrary<CborValue> = fc.oneof(
-    fc.maxSafeInteger(),
-    fc.string({ unit: "binary" }),
-    fc.uint8Array(),
-    fc.boolean(),
-    fc.constant(null),
-  );
-  if (depth === 0) return leaf;
-  const inner = anyCbor(depth - 1);
-  const key = fc.oneof(fc.maxSafeInteger(), fc.string({ unit: "binary" }));
-  const map = fc
-    .uniqueArray(fc.tuple(key, inner), { selector: ([k]) => k, maxLength: 4 })
-    .map((entries): CborValue => new Map(entries));
-  return fc.oneof(leaf, fc.array(inner, { maxLength: 4 }), map);
-}
 
 test("the examples of RFC 8949 appendix A encode and decode", () => {
   const examples: [CborValue, string][] = [

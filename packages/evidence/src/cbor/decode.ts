@@ -1,8 +1,5 @@
-import { decodeFirst } from "cborg";
-import { equalBytes } from "../bytes.ts";
-import { EvidenceError } from "../error.ts";
-import { encodeCbor } from "./encode.ts";
-import { StrictTokenizer, strictDecodeOptions } from "./strict-tokenizer.ts";
+import { decodeStrictly } from "./decode-strictly.ts";
+import { readCanonical } from "./read-canonical.ts";
 import { type CborValue, invalid } from "./value.ts";
 
 /**
@@ -31,22 +28,5 @@ export function decodeCborSequence(bytes: Uint8Array): CborValue[] {
 
 /** Decodes the value that begins at `start`; `end` is the offset of the byte after it. Rules as in `decodeCbor`. */
 export function decodeCborFirst(bytes: Uint8Array, start = 0): { value: CborValue; end: number } {
-  const rest = bytes.subarray(start);
-  const [value, tail] = parse(rest);
-  const length = rest.length - tail.length;
-  const canonical = encodeCbor(value);
-  if (!equalBytes(canonical, rest.subarray(0, length)))
-    throw invalid("the value has a shorter or differently ordered form");
-  return { value, end: start + length };
-}
-
-function parse(bytes: Uint8Array): [value: CborValue, tail: Uint8Array] {
-  // A Buffer would make byte strings Buffers too; plain arrays keep one type everywhere.
-  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-  try {
-    return decodeFirst(plain, { ...strictDecodeOptions, tokenizer: new StrictTokenizer(plain) });
-  } catch (cause) {
-    if (cause instanceof EvidenceError && cause.code === "cbor-invalid") throw cause;
-    throw invalid(String(cause instanceof Error ? cause.message : cause).replace(/^CBOR decode error: /, ""), cause);
-  }
+  return readCanonical(bytes, start) ?? decodeStrictly(bytes, start);
 }
