@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { toHex, utf8 } from "../bytes.ts";
-import { sha256 } from "../digest.ts";
+import { asHash, sha256 } from "../digest.ts";
 import { type CommitmentInput, commit, mediaTypes } from "./index.ts";
 
 const salt = new Uint8Array(32).fill(7);
@@ -38,6 +38,30 @@ test("moving a byte from one field to the next changes the commitment", () => {
       const role = `output${mediaType[0]}` as CommitmentInput["role"];
       const shifted = commit({ ...base, role, mediaType: mediaType.slice(1) });
       assert.notDeepEqual(shifted, commit({ ...base, mediaType }));
+    }),
+  );
+});
+
+test("whatever came before, every commitment is the hash of its own fields", () => {
+  const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+  const anyInput = fc.record({
+    role: fc.constantFrom<CommitmentInput["role"]>("input", "output", "label", "retrieval"),
+    mediaType: fc.oneof(fc.constantFrom("text/plain", "application/json"), fc.string({ unit: "grapheme" })),
+    salt: bytes32,
+    content: bytes32.map(asHash),
+  });
+  fc.assert(
+    fc.property(fc.array(anyInput, { minLength: 1, maxLength: 200 }), (inputs) => {
+      for (const { role, mediaType, salt, content } of inputs) {
+        const hash = createHash("sha256");
+        for (const field of ["tally/commitment/v1", role, mediaType, salt, content]) {
+          const bytes = Buffer.from(field);
+          const length = Buffer.alloc(4);
+          length.writeUInt32BE(bytes.length);
+          hash.update(length).update(bytes);
+        }
+        assert.equal(toHex(commit({ role, mediaType, salt, content })), hash.digest("hex"));
+      }
     }),
   );
 });
