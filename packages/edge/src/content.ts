@@ -5,6 +5,7 @@ import {
   encodeJson,
   encodeTensors,
   encodeText,
+  type Hash,
   type JsonValue,
   mediaTypes,
   type NamedTensor,
@@ -26,16 +27,28 @@ export type Content =
 export interface CanonicalContent {
   readonly mediaType: string;
   readonly bytes: Uint8Array;
+  /** SHA-256 of the bytes, taken when the content was handed over. */
+  readonly hash: Hash;
 }
 
-/** @throws EdgeError `content-invalid` for content that has no canonical form, such as text with half a surrogate pair. */
-export function canonicalContent(content: Content): CanonicalContent {
+/**
+ * Content as it is now: what the caller does to its arrays afterwards changes no commitment.
+ *
+ * @param kept whether `bytes` are read later; if not, they may be the caller's own.
+ * @throws EdgeError `content-invalid` for content that has no canonical form, such as text with half a surrogate pair.
+ */
+export function canonicalContent(content: Content, kept = true): CanonicalContent {
+  const { mediaType, bytes } = encodeContent(content, kept);
+  return { mediaType, bytes, hash: sha256(bytes) };
+}
+
+function encodeContent(content: Content, kept: boolean): { mediaType: string; bytes: Uint8Array } {
   try {
     if (typeof content === "string") return { mediaType: mediaTypes.text, bytes: encodeText(content) };
     if ("text" in content) return { mediaType: mediaTypes.text, bytes: encodeText(content.text) };
     if ("json" in content) return { mediaType: mediaTypes.json, bytes: encodeJson(content.json) };
     if ("tensors" in content) return { mediaType: mediaTypes.tensors, bytes: encodeTensors(content.tensors) };
-    return { mediaType: content.mediaType, bytes: content.bytes.slice() };
+    return { mediaType: content.mediaType, bytes: kept ? content.bytes.slice() : content.bytes };
   } catch (cause) {
     if (!(cause instanceof EvidenceError)) throw cause;
     throw new EdgeError("content-invalid", cause.message, { cause });
@@ -44,5 +57,5 @@ export function canonicalContent(content: Content): CanonicalContent {
 
 /** The commitment that stands for the content in the ledger, and the slot of its salt. */
 export function commitTo(role: CommitmentRole, content: CanonicalContent, { slot, salt }: Salt): SaltedCommitment {
-  return { commitment: commit({ role, mediaType: content.mediaType, salt, content: sha256(content.bytes) }), slot };
+  return { commitment: commit({ role, mediaType: content.mediaType, salt, content: content.hash }), slot };
 }

@@ -89,14 +89,12 @@ export async function closeCore(core: DeviceCore): Promise<void> {
 }
 
 /** Makes a write once the disk has room for it: waits while too much is queued, and passes on every other error. */
-export async function whenRoom<T>({ ledger }: Pick<DeviceCore, "ledger">, write: () => T): Promise<T> {
-  for (;;) {
-    try {
-      return write();
-    } catch (error) {
-      if (!(error instanceof EdgeError) || error.code !== "busy") throw error;
-      await ledger.flush();
-    }
+export function whenRoom<T>({ ledger }: Pick<DeviceCore, "ledger">, write: () => T): T | Promise<T> {
+  try {
+    return write();
+  } catch (error) {
+    if (!(error instanceof EdgeError) || error.code !== "busy") throw error;
+    return ledger.flush().then(() => whenRoom({ ledger }, write));
   }
 }
 

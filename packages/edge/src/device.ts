@@ -86,12 +86,13 @@ export class Device {
   async record(request: RecordRequest): Promise<DeviceRecord> {
     this.#requireOpen();
     const { model, input, output, durationMicros = 0, retrievals, ...rest } = request;
+    const kept = this.core.config.capture !== "none";
     const place = await recordOutput(this.core, {
       load: model.load,
-      input: canonicalContent(input),
-      output: canonicalContent(output),
+      input: canonicalContent(input, kept),
+      output: canonicalContent(output, kept),
       durationMicros,
-      ...(retrievals && { retrievals: retrievals.map(canonicalContent) }),
+      ...(retrievals && { retrievals: retrievals.map((content) => canonicalContent(content, false)) }),
       ...rest,
     });
     return deviceRecord(this.core, place, this.#synced);

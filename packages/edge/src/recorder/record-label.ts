@@ -19,8 +19,9 @@ export async function recordLabel(core: DeviceCore, { record, content, who }: Gi
   const { appended, written } = await whenRoom(core, () => {
     const { origin, index, leaf: leafHash } = record;
     const appended = recorder.note({ kind: "label", origin, index, leafHash, label, who });
-    const isCaptured = config.capture === "full" && payloads.hasRoomFor(content.bytes.length);
-    const payload = { index: appended.index, role: "label", slot: label.slot, ...content } as const;
+    const { mediaType, bytes } = content;
+    const isCaptured = config.capture === "full" && payloads.hasRoomFor(bytes.length);
+    const payload = { index: appended.index, role: "label", slot: label.slot, mediaType, bytes } as const;
     return { appended, written: isCaptured ? payloads.append([payload]).catch(() => {}) : undefined };
   });
   await Promise.all([gate.pass(appended), written]);

@@ -35,11 +35,13 @@ export interface Output {
 export async function recordOutput(core: DeviceCore, output: Output): Promise<RecordPlace> {
   const { recorder, salts, gate } = core;
   const retrieved = output.retrievals ?? [];
-  const [inputSalt, outputSalt, ...retrievalSalts] = await salts.take(2 + retrieved.length);
+  const count = 2 + retrieved.length;
+  const [inputSalt, outputSalt, ...retrievalSalts] = salts.takeDrawn(count) ?? (await salts.take(count));
   const input = commitTo("input", output.input, inputSalt!);
   const result = commitTo("output", output.output, outputSalt!);
   const retrievals = retrieved.map((content, i) => commitTo("retrieval", content, retrievalSalts[i]!));
-  const references = await referenceFields(core, output.parents ?? [], retrievals);
+  const parents = output.parents ?? [];
+  const references = parents.length + retrievals.length > 0 ? await referenceFields(core, parents, retrievals) : {};
   const { place, written } = await whenRoom(core, () => {
     const captured = isCaptured(core, output);
     const place = recorder.inference(output.load, {
@@ -54,7 +56,8 @@ export async function recordOutput(core: DeviceCore, output: Output): Promise<Re
     // In the same turn as the index was given: payloads are kept in order of index.
     return { place, written: captured ? keepPayloads(core, place.index, output, input, result) : undefined };
   });
-  await Promise.all([gate.pass(place), written]);
+  await gate.pass(place);
+  await written;
   sealWhenDue(core);
   return place;
 }
@@ -73,8 +76,8 @@ function keepPayloads(
 ): Promise<void> {
   return payloads
     .append([
-      { index, role: "input", slot: inputSlot, ...input },
-      { index, role: "output", slot: outputSlot, ...output },
+      { index, role: "input", slot: inputSlot, mediaType: input.mediaType, bytes: input.bytes },
+      { index, role: "output", slot: outputSlot, mediaType: output.mediaType, bytes: output.bytes },
     ])
     .catch(() => {});
 }

@@ -58,7 +58,16 @@ export class SaltStore {
 
   /** Hands out salts that are durable, each to one caller only. */
   async take(count: number): Promise<Salt[]> {
-    while (this.#end - this.#next < count) await this.#refill(count);
+    for (;;) {
+      const salts = this.takeDrawn(count);
+      if (salts !== undefined) return salts;
+      await this.#refill(count);
+    }
+  }
+
+  /** As `take`, at once; undefined where so many are not durable yet. */
+  takeDrawn(count: number): Salt[] | undefined {
+    if (this.#end - this.#next < count) return undefined;
     const salts = Array.from({ length: count }, () => {
       const slot = this.#next++;
       const at = this.#salts.length - (this.#end - slot) * saltBytes;

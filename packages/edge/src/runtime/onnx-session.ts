@@ -88,8 +88,8 @@ export class OnnxSession {
 }
 
 function canonicalTensors(tensors: readonly WireTensor[]): CanonicalContent & { mediaType: typeof mediaTypes.tensors } {
-  const { bytes } = canonicalContent({ tensors: namedTensors(tensors) });
-  return { mediaType: mediaTypes.tensors, bytes };
+  const { bytes, hash } = canonicalContent({ tensors: namedTensors(tensors) });
+  return { mediaType: mediaTypes.tensors, bytes, hash };
 }
 
 function byName(tensors: readonly WireTensor[]): Readonly<Record<string, OutputTensor>> {
