@@ -1,6 +1,6 @@
 import type { Trust } from "../trust/index.ts";
 import type { Checklist } from "./check.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Fleet } from "./fleet-entries.ts";
 import type { Heads } from "./heads.ts";
 import type { Materials } from "./materials.ts";
 import type { PlaneLog } from "./plane-log.ts";

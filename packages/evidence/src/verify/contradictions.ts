@@ -1,11 +1,12 @@
-import { memberTypes, parseContradiction } from "../bundle/index.ts";
+import { type ContradictionMember, memberTypes, parseContradiction } from "../bundle/index.ts";
 import { fromUtf8 } from "../bytes.ts";
 import { EvidenceError } from "../error.ts";
 import { parseCheckpoint } from "../note/index.ts";
 import type { Checklist } from "./check.ts";
 import { checkEquivocation } from "./equivocation.ts";
-import { type Fleet, keySetAt } from "./fleet.ts";
+import { type Enrolment, type Fleet, keySetAt } from "./fleet-entries.ts";
 import type { Materials } from "./materials.ts";
+import { showMoment } from "./moments.ts";
 
 const name = "one history";
 
@@ -19,21 +20,16 @@ const name = "one history";
 export function verifyContradictions(fleet: Fleet, materials: Materials, checklist: Checklist): ReadonlySet<string> {
   const origins = new Set<string>();
   for (const member of materials.list(memberTypes.contradiction)) {
-    const { origin, held, refused, proof } = parseContradiction(member.bytes);
+    const accusation = parseContradiction(member.bytes);
+    const { origin } = accusation;
     const enrolment = fleet.enrolments.get(origin);
     if (enrolment === undefined) continue;
     materials.use(member);
     try {
-      const sizes = [held, refused].map((note) => parseCheckpoint(note).checkpoint.size);
-      const keySet = keySetAt(enrolment, Math.max(...sizes));
-      const finding = checkEquivocation({ noteA: fromUtf8(held), noteB: fromUtf8(refused), proof, keySet });
-      if (!finding.proven) throw new EvidenceError("proof-invalid", finding.reason);
+      requireConviction(accusation, enrolment);
     } catch (error) {
-      checklist.bad(
-        name,
-        origin,
-        `the bundle accuses it wrongly: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const why = error instanceof Error ? error.message : String(error);
+      checklist.bad(name, origin, `the bundle accuses it wrongly: ${why}`);
       continue;
     }
     origins.add(origin);
@@ -41,9 +37,17 @@ export function verifyContradictions(fleet: Fleet, materials: Materials, checkli
       checklist.bad(name, origin, "equivocated: its keys signed two histories, and have not been revoked");
     } else {
       const since = enrolment.revoked.compromiseTime;
-      const from = since === null ? "the beginning" : new Date(since).toISOString();
+      const from = since === null ? "the beginning" : showMoment(since);
       checklist.good(name, origin, `equivocated, and its keys were revoked as of ${from}: what is proven older holds`);
     }
   }
   return origins;
+}
+
+function requireConviction({ origin, held, refused, proof }: ContradictionMember, enrolment: Enrolment): void {
+  const checkpoints = [held, refused].map((note) => parseCheckpoint(note).checkpoint);
+  const keySet = keySetAt(enrolment, Math.max(...checkpoints.map(({ size }) => size)));
+  const finding = checkEquivocation({ noteA: fromUtf8(held), noteB: fromUtf8(refused), proof, keySet });
+  if (!finding.proven) throw new EvidenceError("proof-invalid", finding.reason);
+  if (finding.origin !== origin) throw new EvidenceError("proof-invalid", `it is of ${finding.origin}`);
 }

@@ -4,15 +4,19 @@ import { decodeHeadLeaf, type HeadLeaf, type HeadsLeaf } from "../entries/index.
 import { EvidenceError } from "../error.ts";
 import { Frontier, hashLeaf, verifyInclusion } from "../merkle/index.ts";
 import type { Checklist } from "./check.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Fleet } from "./fleet-entries.ts";
 import type { Materials } from "./materials.ts";
+import { showMoment } from "./moments.ts";
 import type { PlaneLog } from "./plane-log.ts";
+import { readSlice } from "./slice.ts";
 
 /** One ledger's head as a `heads` entry of the plane's log committed to it. */
 export interface ProvenHead {
   readonly leaf: HeadLeaf;
   /** Index of the heads entry in the plane's log. */
   readonly heads: number;
+  /** Of the leaf in that entry's tree. */
+  readonly position: number;
   /** Milliseconds: the head existed no later than this. */
   readonly notAfter: number | null;
 }
@@ -25,13 +29,18 @@ export interface Heads {
   readonly notAfter: number | null;
   /** The newest head of every ledger shown, by origin. */
   readonly current: ReadonlyMap<string, ProvenHead>;
-  /** Heads of a ledger, smallest first, the newest included. */
+  /** Heads of a ledger in the order of the heads entries that hold them, the newest included. */
   history(origin: string): readonly ProvenHead[];
 }
 
-const name = { newest: "heads", leaf: "earlier head", complete: "every ledger accounted for" };
+const name = {
+  newest: "heads",
+  last: "no later heads",
+  leaf: "earlier head",
+  complete: "every ledger accounted for",
+};
 
-/** The newest heads entry of the bundle: what the answer is complete as of. */
+/** The newest heads entry of the bundle, shown to be the plane's last one: what the answer is complete as of. */
 export function newestHeads(
   log: PlaneLog,
   materials: Materials,
@@ -47,7 +56,31 @@ export function newestHeads(
   }
   materials.use(found.member);
   checklist.good(name.newest, "plane log", `entry ${found.index} commits to ${found.entry.n} ledgers`);
+  checkLast(found.index, log, materials, checklist);
   return found;
+}
+
+/** Without this a plane could answer from an old state under a new checkpoint: every entry after the heads is here. */
+function checkLast(index: number, log: PlaneLog, materials: Materials, checklist: Checklist): void {
+  const { origin, size, root } = log.newest.checkpoint;
+  if (index + 1 < size && materials.of(memberTypes.rangeProof, origin).length === 0) {
+    checklist.missing(name.last, "plane log", `entries ${index + 1} to ${size} may hold later heads and are left out`);
+    return;
+  }
+  checklist.attempt(
+    name.last,
+    "plane log",
+    () => {
+      const slice = readSlice(origin, size, root, materials);
+      if (slice !== undefined && (slice.from !== index + 1 || slice.to !== size)) {
+        throw broken(`the entries shown are ${slice.from} to ${slice.to}, not those after entry ${index}`);
+      }
+      const later = slice?.entries.find(({ entry }) => entry.kind === "heads" || entry.kind === "not-understood");
+      if (later !== undefined) throw broken(`entry ${later.index} is of kind ${later.entry.kind}, and is passed over`);
+      return slice?.entries.length ?? 0;
+    },
+    (count) => `of size ${size}, the ${count} entries shown after entry ${index} are no heads`,
+  );
 }
 
 /**
@@ -73,7 +106,9 @@ export function verifyHeads(
       (list) => `the heads tree has one leaf for each of the ${list.length} ledgers ever admitted`,
     );
     if (leaves === undefined) return undefined;
-    for (const leaf of leaves) current.set(leaf.origin, { leaf, heads: newest.index, notAfter });
+    for (const [position, leaf] of leaves.entries()) {
+      current.set(leaf.origin, { leaf, heads: newest.index, position, notAfter });
+    }
   }
   for (const member of materials.list(memberTypes.headsLeaf)) {
     const proven = verifyLeaf(member, log, materials, checklist);
@@ -81,9 +116,10 @@ export function verifyHeads(
     if (proven.heads === newest.index) current.set(proven.leaf.origin, proven);
     else remember(histories, proven);
   }
+  if (!all && !checkPlaces(newest, fleet, current, checklist)) return undefined;
   for (const proven of current.values()) remember(histories, proven);
-  const history = (origin: string) =>
-    (histories.get(origin) ?? []).toSorted((a, b) => a.leaf.pendingSize - b.leaf.pendingSize);
+  for (const history of histories.values()) history.sort((a, b) => a.heads - b.heads);
+  const history = (origin: string) => histories.get(origin) ?? [];
   return { index: newest.index, entry: newest.entry, notAfter, current, history };
 }
 
@@ -107,13 +143,46 @@ function readTree(newest: { index: number; entry: HeadsLeaf }, materials: Materi
 }
 
 function matchWithFleet(leaves: readonly HeadLeaf[], fleet: Fleet): readonly HeadLeaf[] {
-  const admitted = [...fleet.enrolments.keys()].sort((a, b) => compareBytes(utf8(a), utf8(b)));
+  const admitted = sortedOrigins(fleet);
   admitted.forEach((origin, i) => {
     if (leaves[i]?.origin !== origin) throw broken(`${origin} was admitted and has no leaf in its place`);
   });
   if (leaves.length !== admitted.length)
     throw broken(`${leaves[admitted.length]?.origin} has a leaf and was never admitted`);
   return leaves;
+}
+
+/** A receipt shows single leaves: each has to stand where the tree has the one leaf of its ledger. */
+function checkPlaces(
+  newest: { entry: HeadsLeaf },
+  fleet: Fleet,
+  current: ReadonlyMap<string, ProvenHead>,
+  checklist: Checklist,
+): boolean {
+  const admitted = sortedOrigins(fleet);
+  for (const [origin, { position }] of current) {
+    const held = checklist.attempt(
+      name.complete,
+      origin,
+      () => {
+        if (newest.entry.n !== admitted.length) {
+          throw broken(`it has ${newest.entry.n} leaves, ${admitted.length} ledgers were admitted`);
+        }
+        if (admitted[position] !== origin) throw broken(`leaf ${position} is not in the place of ${origin}`);
+        return position;
+      },
+      () => `its leaf is the one of ${admitted.length} that the heads tree has for it`,
+    );
+    if (held === undefined) return false;
+  }
+  return true;
+}
+
+function sortedOrigins(fleet: Fleet): readonly string[] {
+  return [...fleet.enrolments.keys()]
+    .map((origin) => ({ origin, key: utf8(origin) }))
+    .sort((a, b) => compareBytes(a.key, b.key))
+    .map(({ origin }) => origin);
 }
 
 function verifyLeaf(
@@ -134,13 +203,13 @@ function verifyLeaf(
     name.leaf,
     about,
     () => {
-      verifyInclusion(position, n, hashLeaf(bytes), [...proof], root);
+      verifyInclusion(position, n, hashLeaf(bytes), proof, root);
       materials.use(member);
       materials.use(under.member);
-      return { leaf: decodeHeadLeaf(bytes), heads, notAfter: log.notAfter(heads) };
+      return { leaf: decodeHeadLeaf(bytes), heads, position, notAfter: log.notAfter(heads) };
     },
     ({ leaf, notAfter }) =>
-      `${leaf.origin} had ${leaf.pendingSize} entries by ${notAfter === null ? "an unknown time" : new Date(notAfter).toISOString()}`,
+      `${leaf.origin} had ${leaf.pendingSize} entries by ${notAfter === null ? "an unknown time" : showMoment(notAfter)}`,
   );
 }
 

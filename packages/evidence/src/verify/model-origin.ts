@@ -8,8 +8,9 @@ import {
   selectionType,
   trainingType,
 } from "../statements/index.ts";
+import type { Checklist } from "./check.ts";
 import type { Context } from "./context.ts";
-import { type ProvenStatement, signersOf, use } from "./proven-statements.ts";
+import type { Statements } from "./proven-statements.ts";
 
 /** Where a model comes from, as its training statement says and as signed statements about its data confirm. */
 export interface Origin {
@@ -32,71 +33,51 @@ export interface DataOrigin {
 const name = { training: "training", data: "training data" };
 
 /** Follows a model to its data. A model without a training statement can still be proven to have run. */
-export function verifyOrigin(model: Model, statements: readonly ProvenStatement[], context: Context): Origin {
-  const { checklist, materials } = context;
-  const outputs = new Set([model.manifest, ...model.files.map(({ digest }) => digest)]);
-  const candidates = statements.filter(
-    ({ envelope, subjects }) =>
-      envelope.statement.predicateType === trainingType && subjects.some((subject) => outputs.has(subject)),
-  );
-  for (const candidate of candidates) use(candidate, materials);
-  const trainings = candidates
-    .map((from) => ({ from, by: signersOf(from, { action: "train", repository: model.repository }, context) }))
+export function verifyOrigin(model: Model, statements: Statements, { checklist }: Context): Origin {
+  const { manifest, repository, files } = model;
+  const outputs = statements.about([manifest, ...files.map(({ digest }) => digest)]);
+  const trainings = statements
+    .said(outputs, trainingType, parseTraining)
+    .map(({ from, said }) => ({ said, by: statements.signers(from, { action: "train", repository }) }))
     .filter(({ by }) => by.length > 0);
   if (trainings.length === 0) {
-    checklist.skipped(name.training, model.manifest, "no statement of someone who may says how it was trained");
+    checklist.skipped(name.training, manifest, "no statement of someone who may says how it was trained");
     return { trainedBy: [], data: [], parents: [] };
   }
   const data: DataOrigin[] = [];
   const parents: Digest[] = [];
-  for (const { from } of trainings) {
-    for (const dependency of parseTraining(from.envelope.statement).dependencies) {
-      if (dependency.digest === undefined) continue;
-      if (dependency.role === "model") parents.push(dependency.digest);
-      else if (dependency.role === "dataset" || dependency.role === "segment") {
-        data.push(
-          verifyData(dependency.name ?? dependency.uri ?? "data", dependency.digest, model, statements, context),
-        );
-      }
-    }
+  for (const dependency of trainings.flatMap(({ said }) => said.dependencies)) {
+    const { digest, role } = dependency;
+    if (digest === undefined) continue;
+    if (role === "model") parents.push(digest);
+    if (role !== "dataset" && role !== "segment") continue;
+    data.push(verifyData(dependency.name ?? dependency.uri ?? "data", digest, repository, statements, checklist));
   }
   const trainedBy = [...new Set(trainings.flatMap(({ by }) => by.map((identity) => identity.name)))];
-  checklist.good(
-    name.training,
-    model.manifest,
-    `by ${trainedBy.join(", ")}, from ${data.length} data and ${parents.length} models`,
-  );
+  const what = `by ${trainedBy.join(", ")}, from ${data.length} data and ${parents.length} models`;
+  checklist.good(name.training, manifest, what);
   return { trainedBy, data, parents };
 }
 
 function verifyData(
   dataName: string,
   digest: Digest,
-  model: Model,
-  statements: readonly ProvenStatement[],
-  context: Context,
+  repository: string,
+  statements: Statements,
+  checklist: Checklist,
 ): DataOrigin {
-  const { checklist, materials } = context;
-  const about = statements.filter(({ subjects }) => subjects.includes(digest));
-  for (const statement of about) use(statement, materials);
-  for (const from of about) {
-    const type = from.envelope.statement.predicateType;
-    if (
-      type === ingestionType &&
-      signersOf(from, { action: "ingest", repository: model.repository }, context).length > 0
-    ) {
-      const { source, license } = parseIngestion(from.envelope.statement);
-      checklist.good(name.data, digest, `${dataName}: ingested from ${source}`);
-      return { name: dataName, digest, source, license, segments: [] };
-    }
-    if (
-      type === selectionType &&
-      signersOf(from, { action: "select", repository: model.repository }, context).length > 0
-    ) {
-      const { segments, model: collectedBy } = parseSelection(from.envelope.statement);
-      checklist.good(name.data, digest, `${dataName}: ${segments.length} segments from the field`);
-      return { name: dataName, digest, source: `records made by ${collectedBy}`, license: null, segments };
-    }
+  const about = statements.about(digest);
+  for (const { from, said } of statements.said(about, ingestionType, parseIngestion)) {
+    if (statements.signers(from, { action: "ingest", repository }).length === 0) continue;
+    const { source, license } = said;
+    checklist.good(name.data, digest, `${dataName}: ingested from ${source}`);
+    return { name: dataName, digest, source, license, segments: [] };
+  }
+  for (const { from, said } of statements.said(about, selectionType, parseSelection)) {
+    if (statements.signers(from, { action: "select", repository }).length === 0) continue;
+    const { segments, model } = said;
+    checklist.good(name.data, digest, `${dataName}: ${segments.length} segments from the field`);
+    return { name: dataName, digest, source: `records made by ${model}`, license: null, segments };
   }
   checklist.skipped(name.data, digest, `${dataName}: no signed ingestion or selection of it is in the bundle`);
   return { name: dataName, digest, source: null, license: null, segments: [] };

@@ -1,10 +1,10 @@
 import { type BundleMember, memberTypes } from "../bundle/index.ts";
-import { asHash, type Digest, digestFromHash } from "../digest.ts";
+import { type Digest, digestFromHash } from "../digest.ts";
+import type { StatementLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
-import { type Envelope, parseEnvelope, subjectDigests, verifyEnvelope } from "../statements/index.ts";
+import { type Envelope, parseEnvelope, type Statement, subjectDigests, verifyEnvelope } from "../statements/index.ts";
 import { identitiesFor, type TrustedAction, type TrustedIdentity } from "../trust/index.ts";
 import type { Context } from "./context.ts";
-import type { Materials } from "./materials.ts";
 import type { PlaneEntry } from "./plane-log.ts";
 
 /** A statement whose envelope, signatures included, the plane's log has committed to. Its signers are checked by use. */
@@ -19,33 +19,10 @@ export interface ProvenStatement {
   readonly entry: PlaneEntry;
 }
 
-const name = "statement";
-
-/** Opens the envelopes of a bundle and finds each in the plane's log. */
-export function provenStatements({ log, materials, checklist }: Context): readonly ProvenStatement[] {
-  const leaves = new Map<Digest, PlaneEntry>();
-  for (const entry of log.entries.values()) {
-    if (entry.entry.kind === "statement" && !leaves.has(entry.entry.envelope)) leaves.set(entry.entry.envelope, entry);
-  }
-  const statements: ProvenStatement[] = [];
-  for (const member of materials.list(memberTypes.envelope)) {
-    const digest = digestFromHash(asHash(member.digest));
-    const found = checklist.attempt(
-      name,
-      digest,
-      () => {
-        const entry = leaves.get(digest);
-        if (entry === undefined)
-          throw new EvidenceError("proof-invalid", "the bundle does not prove it to be in the plane's log");
-        const envelope = parseEnvelope(member.bytes);
-        const { index, notAfter } = entry;
-        return { envelope, subjects: subjectDigests(envelope.statement), index, notAfter, member, entry };
-      },
-      ({ envelope, index }) => `${envelope.statement.predicateType}, entry ${index} of the plane's log`,
-    );
-    if (found !== undefined) statements.push(found);
-  }
-  return statements;
+/** What someone has said in a statement of a certain type. */
+export interface Said<T> {
+  readonly from: ProvenStatement;
+  readonly said: T;
 }
 
 export interface SignedBy {
@@ -53,27 +30,147 @@ export interface SignedBy {
   readonly repository: string;
 }
 
-/**
- * Who of those that the trust file lets act so has signed. A revoked key counts only where the statement is proven
- * older than the compromise.
- */
-export function signersOf(
-  statement: ProvenStatement,
-  { action, repository }: SignedBy,
-  context: Context,
-): TrustedIdentity[] {
-  const at = statement.notAfter;
-  const allowed = identitiesFor(context.trust, { action, repository, ...(at === null ? {} : { atMs: at }) }).filter(
-    ({ keyId }) => {
-      const revoked = context.fleet.revokedKeys.get(keyId);
+const name = { statement: "statement", readable: "statement readable" };
+
+/** The statements of a bundle, each read and verified once, found by digest or by what they are about. */
+export class Statements {
+  readonly #context: Context;
+  readonly #byDigest = new Map<Digest, ProvenStatement>();
+  readonly #bySubject = new Map<Digest, ProvenStatement[]>();
+  readonly #signers = new Map<ProvenStatement, readonly TrustedIdentity[]>();
+  readonly #unreadable = new Set<ProvenStatement>();
+
+  /** Opens the envelopes and finds each in the plane's log. */
+  constructor(context: Context) {
+    this.#context = context;
+    const leaves = leavesOf(context);
+    for (const member of context.materials.list(memberTypes.envelope)) {
+      const digest = digestFromHash(member.digest);
+      const found = context.checklist.attempt(
+        name.statement,
+        digest,
+        () => openStatement(member, leaves.get(digest)),
+        ({ envelope, index }) => `${envelope.statement.predicateType}, entry ${index} of the plane's log`,
+      );
+      if (found !== undefined) this.#add(found);
+    }
+  }
+
+  #add(found: ProvenStatement): void {
+    this.#byDigest.set(found.envelope.digest, found);
+    for (const subject of new Set(found.subjects)) {
+      const same = this.#bySubject.get(subject);
+      if (same === undefined) this.#bySubject.set(subject, [found]);
+      else same.push(found);
+    }
+  }
+
+  /** The statement with that envelope, marked as used. */
+  find(envelope: Digest): ProvenStatement | undefined {
+    const found = this.#byDigest.get(envelope);
+    if (found !== undefined) this.#use(found);
+    return found;
+  }
+
+  /** What is said about any of these, in the log's order and marked as used. */
+  about(subjects: Digest | readonly Digest[]): readonly ProvenStatement[] {
+    const all = new Set<ProvenStatement>();
+    for (const subject of typeof subjects === "string" ? [subjects] : subjects) {
+      for (const statement of this.#bySubject.get(subject) ?? []) all.add(statement);
+    }
+    for (const statement of all) this.#use(statement);
+    return [...all].sort((a, b) => a.index - b.index);
+  }
+
+  /** Those of one type among them, read. */
+  said<T>(
+    statements: readonly ProvenStatement[],
+    type: string,
+    parse: (statement: Statement) => T,
+  ): readonly Said<T>[] {
+    return statements.flatMap((from) => {
+      const said = from.envelope.statement.predicateType === type ? this.read(from, parse) : undefined;
+      return said === undefined ? [] : [{ from, said }];
+    });
+  }
+
+  /**
+   * Reads one. What cannot be read counts for nothing; signed by someone of the trust file it might be what decides, and
+   * is bad.
+   */
+  read<T>(from: ProvenStatement, parse: (statement: Statement) => T): T | undefined {
+    try {
+      return parse(from.envelope.statement);
+    } catch (error) {
+      if (!this.#unreadable.has(from) && this.knownSigners(from).length > 0) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#context.checklist.bad(name.readable, from.envelope.digest, `a known signer's statement: ${why}`);
+      }
+      this.#unreadable.add(from);
+      return undefined;
+    }
+  }
+
+  /** Who of the trust file has signed it, whatever they may do. */
+  knownSigners(statement: ProvenStatement): readonly TrustedIdentity[] {
+    let known = this.#signers.get(statement);
+    if (known === undefined) {
+      known = verifyEnvelope(statement.envelope, this.#context.trust.identities);
+      this.#signers.set(statement, known);
+    }
+    return known;
+  }
+
+  /**
+   * Who of those that the trust file lets act so has signed. A revoked key counts only where the statement is proven
+   * older than the compromise.
+   */
+  signers(statement: ProvenStatement, { action, repository }: SignedBy): readonly TrustedIdentity[] {
+    const { trust, fleet } = this.#context;
+    const at = statement.notAfter;
+    const allowed = new Set(identitiesFor(trust, { action, repository, ...(at === null ? {} : { atMs: at }) }));
+    return this.knownSigners(statement).filter((identity) => {
+      if (!allowed.has(identity)) return false;
+      const revoked = fleet.revokedKeys.get(identity.keyId);
       if (revoked === undefined) return true;
       return revoked.compromiseTime !== null && at !== null && at < revoked.compromiseTime;
-    },
-  );
-  return verifyEnvelope(statement.envelope, allowed);
+    });
+  }
+
+  #use(statement: ProvenStatement): void {
+    this.#context.materials.use(statement.member);
+    this.#context.materials.use(statement.entry.member);
+  }
 }
 
-export function use(statement: ProvenStatement, materials: Materials): void {
-  materials.use(statement.member);
-  materials.use(statement.entry.member);
+/** Entries of the plane's log that commit to an envelope, the first for each. */
+function leavesOf({ log }: Context): ReadonlyMap<Digest, PlaneEntry> {
+  const leaves = new Map<Digest, PlaneEntry>();
+  for (const entry of log.entries.values()) {
+    if (entry.entry.kind === "statement" && !leaves.has(entry.entry.envelope)) leaves.set(entry.entry.envelope, entry);
+  }
+  return leaves;
+}
+
+function openStatement(member: BundleMember, entry: PlaneEntry | undefined): ProvenStatement {
+  if (entry?.entry.kind !== "statement") throw broken("the bundle does not prove it to be in the plane's log");
+  const envelope = parseEnvelope(member.bytes);
+  const subjects = subjectDigests(envelope.statement);
+  checkLeaf(entry.entry, envelope.statement.predicateType, subjects);
+  const { index, notAfter } = entry;
+  return { envelope, subjects, index, notAfter, member, entry };
+}
+
+/** The log says what each envelope is about; a plane that says otherwise hides the statement from whoever looks for it. */
+function checkLeaf(leaf: StatementLeaf, predicateType: string, subjects: readonly Digest[]): void {
+  if (leaf.predicateType !== predicateType) throw broken(`the log says that it is a ${leaf.predicateType}`);
+  if (leaf.subjectsBlob !== undefined) return;
+  const listed = new Set(leaf.subjects);
+  if (listed.size !== new Set(subjects).size || subjects.some((subject) => !listed.has(subject))) {
+    throw broken("the log says that it is about something else");
+  }
+}
+
+function broken(what: string): EvidenceError {
+  return new EvidenceError("proof-invalid", what);
 }

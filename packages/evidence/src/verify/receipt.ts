@@ -1,15 +1,18 @@
 import type { RecordQuestion } from "../bundle/index.ts";
+import type { LoadCount } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
+import { runStateAt } from "../runs/index.ts";
 import type { Checklist } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
-import { keyRevoked, type LedgerRecords, type RecordAnswer } from "./records.ts";
+import { keyRevoked } from "./interval.ts";
+import { type LedgerRecords, loadOf, type RecordAnswer, recordAnswer } from "./records.ts";
 import type { Timeline } from "./time-bracket.ts";
 
 const name = "record";
 
 /**
  * Finds the one record of a receipt. Its load has to be accepted and of the same run, which the next summary after the
- * record shows: it names the run's start, the load with at least the record's ordinal, and no unloading before it.
+ * record shows: it names the run's start, the load with more records than the ordinal, and no unloading before it.
  */
 export function findReceipt(
   question: RecordQuestion,
@@ -27,45 +30,49 @@ export function findReceipt(
   return record === undefined ? undefined : { records: [record], refused: [], gaps: [] };
 }
 
-function readRecord({ origin, index }: RecordQuestion, ledger: DeviceLedger, timeline: Timeline): RecordAnswer {
+function readRecord({ index }: RecordQuestion, ledger: DeviceLedger, timeline: Timeline): RecordAnswer {
   const proven = ledger.entries.get(index);
   if (proven === undefined || proven.entry.kind !== "inference") throw broken(`entry ${index} is not a proven record`);
-  const { entry, leaf } = proven;
-  const load = ledger.entries.get(entry.loadIndex)?.entry;
-  if (load === undefined || load.kind !== "load")
-    throw broken(`its load, entry ${entry.loadIndex}, is not in the bundle`);
-  if (load.outcome !== "accepted") throw broken(`its load, entry ${entry.loadIndex}, was refused`);
+  const { entry } = proven;
+  const load = loadOf(ledger, index, entry);
   checkRun(ledger, index, entry.loadIndex, entry.ordinal);
   const bracket = timeline.bracket(index);
-  const { loadIndex, ordinal, durationMicros } = entry;
-  return Object.freeze({
-    origin,
-    index,
-    leaf,
-    loadIndex,
-    ordinal,
-    model: load.manifest,
-    grade: load.grade,
-    standing: keyRevoked(ledger, bracket) ? "key revoked" : "inside",
-    bracket,
-    deviceTime: entry.time,
-    durationMicros,
-    entry,
-  });
+  const standing = keyRevoked(ledger, bracket) ? "key revoked" : "inside";
+  return recordAnswer(ledger, proven, entry, load, bracket, standing);
 }
 
 function checkRun(ledger: DeviceLedger, index: number, loadIndex: number, ordinal: number): void {
-  const stating = [...ledger.entries.values()]
-    .filter((item) => item.index > index && (item.entry.kind === "summary" || item.entry.kind === "restart"))
-    .sort((a, b) => a.index - b.index)[0]?.entry;
-  if (stating?.kind !== "summary" && stating?.kind !== "restart") throw broken("no summary after it is in the bundle");
-  const [runStart, loads] =
-    stating.kind === "summary" ? [stating.runStart, stating.loads] : [stating.previousRun, stating.closing];
+  const { at, runStart, loads } = nextStated(ledger, index);
   const counted = loads.find((load) => load.loadIndex === loadIndex);
-  if (counted === undefined || loadIndex <= runStart) throw broken(`load ${loadIndex} is not of the record's run`);
-  if (ordinal >= counted.count)
-    throw broken(`the summary counts ${counted.count} records, this would be number ${ordinal}`);
-  if (counted.unloadIndex !== null && counted.unloadIndex < index) throw broken("its load had been unloaded");
+  if (counted === undefined || loadIndex <= runStart || index <= runStart) {
+    throw broken(`load ${loadIndex} is not of the record's run, which began at ${runStart}`);
+  }
+  const { count, unloadIndex } = counted;
+  if (ordinal >= count) throw broken(`the summary counts ${count} records, this would be number ${ordinal}`);
+  // Between the load and the summary there is one entry for each record, this one among them.
+  if (count > at - loadIndex - 1) throw broken(`the summary counts ${count} records where there is no room for them`);
+  if (ordinal >= index - loadIndex) throw broken(`no ${ordinal} records fit between its load and it`);
+  if (unloadIndex !== null && unloadIndex < index) throw broken("its load had been unloaded");
+}
+
+interface Stated {
+  readonly at: number;
+  readonly runStart: number;
+  readonly loads: readonly LoadCount[];
+}
+
+/** The first summary or closing list after the record that the bundle shows. */
+function nextStated(ledger: DeviceLedger, index: number): Stated {
+  let next: Stated | undefined;
+  for (const { index: at, entry } of ledger.entries.values()) {
+    if (at <= index || (next !== undefined && at > next.at)) continue;
+    if (entry.kind === "summary") {
+      runStateAt(at, entry);
+      next = { at, runStart: entry.runStart, loads: entry.loads };
+    } else if (entry.kind === "restart") next = { at, runStart: entry.previousRun, loads: entry.closing };
+  }
+  if (next === undefined) throw broken("no summary after it is in the bundle");
+  return next;
 }
 
 function broken(what: string): EvidenceError {

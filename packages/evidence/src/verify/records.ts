@@ -1,17 +1,15 @@
 import type { RecordsQuestion } from "../bundle/index.ts";
 import type { Digest, LeafHash } from "../digest.ts";
 import type { EvidenceGrade, Gap, Inference, Load } from "../entries/index.ts";
-import { advanceRun, type RunState, runStateAt } from "../runs/index.ts";
+import { EvidenceError } from "../error.ts";
+import { RunReplay, runStateAt } from "../runs/index.ts";
 import type { Checklist } from "./check.ts";
-import type { DeviceLedger, ProvenEntry } from "./device-ledger.ts";
+import type { DeviceLedger } from "./device-ledger.ts";
+import { checkBounds, intervalStart, type RecordStanding, standingIn } from "./interval.ts";
+import type { ProvenEntry } from "./slice.ts";
 import type { Bracket, Timeline } from "./time-bracket.ts";
 
-/**
- * Where a record stands to the question's interval. `inside`: its bracket lies within. `possibly inside`: the bracket
- * straddles a bound. `key revoked`: it may be of the interval, but nothing proves that it is older than the compromise
- * of the key that signed it.
- */
-export type RecordStanding = "inside" | "possibly inside" | "key revoked";
+export type { RecordStanding } from "./interval.ts";
 
 export interface RecordAnswer {
   readonly origin: string;
@@ -42,7 +40,7 @@ export interface LedgerRecords {
   readonly gaps: readonly { readonly index: number; readonly gap: Gap }[];
 }
 
-const name = { start: "interval start", end: "interval end", ordinals: "ordinals", load: "load" };
+const name = { ordinals: "ordinals", understood: "entries understood" };
 
 /**
  * Finds a ledger's records for the question. Replays every entry of the slice, so that ordinals, loads and summaries
@@ -54,9 +52,9 @@ export function findRecords(
   timeline: Timeline,
   checklist: Checklist,
 ): LedgerRecords | undefined {
-  const origin = ledger.enrolment.origin;
+  if (!checkBounds(question, ledger, timeline, checklist)) return undefined;
+  const { origin } = ledger.enrolment;
   const start = intervalStart(question, timeline);
-  if (!checkBounds(question, ledger, timeline, start, checklist)) return undefined;
   const records: RecordAnswer[] = [];
   const refused: RefusedLoad[] = [];
   const gaps: { index: number; gap: Gap }[] = [];
@@ -64,114 +62,78 @@ export function findRecords(
     name.ordinals,
     origin,
     () => {
-      let state: RunState | undefined;
-      for (const [i, item] of ledger.slice.entries()) {
-        state = i === 0 && item.index > 0 ? runStateAt(item.index, item.entry) : advanceRun(state, item.entry);
-        if (item.index < start) continue;
-        if (item.entry.kind === "gap") gaps.push({ index: item.index, gap: item.entry });
-        if (item.entry.kind === "load" && item.entry.outcome !== "accepted") {
-          refused.push({ origin, index: item.index, load: item.entry });
-        }
-        if (item.entry.kind === "inference") addRecord(records, question, ledger, timeline, item, item.entry);
+      replay(ledger.slice);
+      for (const item of ledger.slice) {
+        const { index, entry } = item;
+        if (index < start) continue;
+        if (entry.kind === "gap") gaps.push({ index, gap: entry });
+        if (entry.kind === "load" && entry.outcome !== "accepted") refused.push({ origin, index, load: entry });
+        if (entry.kind !== "inference") continue;
+        const load = loadOf(ledger, index, entry);
+        if (question.model !== null && load.manifest !== question.model) continue;
+        const bracket = timeline.bracket(index);
+        const standing = standingIn(question, ledger, bracket);
+        if (standing !== undefined) records.push(recordAnswer(ledger, item, entry, load, bracket, standing));
       }
       return ledger.slice.length;
     },
     (count) => `${count} entries replayed: every record has its place under its load, every summary holds`,
   );
-  return replayed === undefined ? undefined : { records, refused, gaps };
+  if (replayed === undefined) return undefined;
+  checkUnderstood(ledger, start, checklist);
+  return { records, refused, gaps };
 }
 
-/** The largest size proven not after the interval's start: nothing before it can be of the interval. */
-export function intervalStart(question: RecordsQuestion, timeline: Timeline): number {
-  return timeline.heads.reduce((size, head) => (head.notAfter <= question.from ? Math.max(size, head.size) : size), 0);
+function replay(slice: readonly ProvenEntry[]): void {
+  const [first] = slice;
+  if (first === undefined) return;
+  const run = new RunReplay(first.index === 0 ? undefined : runStateAt(first.index, first.entry));
+  for (const { entry } of first.index === 0 ? slice : slice.slice(1)) run.take(entry);
 }
 
-function checkBounds(
-  question: RecordsQuestion,
+/** An entry of which this version cannot say what it is may be a record. */
+function checkUnderstood(ledger: DeviceLedger, start: number, checklist: Checklist): void {
+  const unknown = ledger.slice.filter(({ index, entry }) => index >= start && entry.kind === "not-understood");
+  const [first] = unknown;
+  if (first?.entry.kind !== "not-understood") return;
+  const what = `${unknown.length} entries may be anything, the first at ${first.index}: ${first.entry.reason}`;
+  checklist.missing(name.understood, ledger.enrolment.origin, what);
+}
+
+/** The accepted load that a record names. @throws EvidenceError `run-broken` */
+export function loadOf(ledger: DeviceLedger, index: number, { loadIndex }: Inference): Load {
+  const load = ledger.entries.get(loadIndex)?.entry;
+  const named = `entry ${index} names load ${loadIndex}`;
+  if (load?.kind !== "load")
+    throw new EvidenceError("run-broken", `${named}, which the bundle does not show to be one`);
+  if (load.outcome !== "accepted") throw new EvidenceError("run-broken", `${named}, which was refused`);
+  if (loadIndex >= index) throw new EvidenceError("run-broken", `${named}, which comes after it`);
+  return load;
+}
+
+export function recordAnswer(
   ledger: DeviceLedger,
-  timeline: Timeline,
-  start: number,
-  checklist: Checklist,
-): boolean {
-  const origin = ledger.enrolment.origin;
-  const size = ledger.head.leaf.mirroredSize;
-  if (ledger.from > Math.min(start, size)) {
-    checklist.missing(
-      name.start,
-      origin,
-      `entries ${Math.min(start, size)} to ${ledger.from} may be of the interval and are left out`,
-    );
-    return false;
-  }
-  checklist.good(
-    name.start,
-    origin,
-    start === 0 ? "from the first entry on" : `its ${start} first entries are proven older`,
-  );
-  const closing = timeline.anchors.find(({ index, notBefore }) => index < ledger.to && notBefore >= question.to);
-  if (ledger.to < size && closing === undefined) {
-    checklist.missing(name.end, origin, `entries ${ledger.to} to ${size} may be of the interval and are left out`);
-    return false;
-  }
-  checklist.good(
-    name.end,
-    origin,
-    closing === undefined ? "to the mirrored head" : `what follows entry ${closing.index} is proven younger`,
-  );
-  return true;
-}
-
-function addRecord(
-  records: RecordAnswer[],
-  question: RecordsQuestion,
-  ledger: DeviceLedger,
-  timeline: Timeline,
   { index, leaf }: ProvenEntry,
   entry: Inference,
-): void {
-  const load = ledger.entries.get(entry.loadIndex)?.entry;
-  if (load === undefined || load.kind !== "load" || load.outcome !== "accepted") {
-    throw new Error(
-      `entry ${index} names load ${entry.loadIndex}, which the bundle does not prove to be an accepted load`,
-    );
-  }
-  if (question.model !== null && load.manifest !== question.model) return;
-  const bracket = timeline.bracket(index);
-  const standing = standingOf(question, ledger, bracket);
-  if (standing === undefined) return;
-  const { ordinal, durationMicros, loadIndex } = entry;
+  load: Load,
+  bracket: Bracket,
+  standing: RecordStanding,
+): RecordAnswer {
+  const { loadIndex, ordinal, durationMicros, time: deviceTime } = entry;
   const { manifest: model, grade } = load;
-  const origin = ledger.enrolment.origin;
-  records.push(
-    Object.freeze({
-      origin,
-      index,
-      leaf,
-      loadIndex,
-      ordinal,
-      model,
-      grade,
-      standing,
-      bracket,
-      deviceTime: entry.time,
-      durationMicros,
-      entry,
-    }),
-  );
-}
-
-function standingOf(question: RecordsQuestion, ledger: DeviceLedger, bracket: Bracket): RecordStanding | undefined {
-  const { notBefore, notAfter } = bracket;
-  if (notAfter !== null && notAfter < question.from) return undefined;
-  if (notBefore !== null && notBefore >= question.to) return undefined;
-  if (keyRevoked(ledger, bracket)) return "key revoked";
-  const within = notBefore !== null && notAfter !== null && notBefore >= question.from && notAfter < question.to;
-  return within ? "inside" : "possibly inside";
-}
-
-/** A signature by a revoked key holds only if its proven not-after precedes the compromise. */
-export function keyRevoked(ledger: DeviceLedger, { notAfter }: Bracket): boolean {
-  const { revoked } = ledger.enrolment;
-  if (revoked === undefined) return false;
-  return revoked.compromiseTime === null || notAfter === null || notAfter >= revoked.compromiseTime;
+  const { origin } = ledger.enrolment;
+  return Object.freeze({
+    origin,
+    index,
+    leaf,
+    loadIndex,
+    ordinal,
+    model,
+    grade,
+    standing,
+    bracket,
+    deviceTime,
+    durationMicros,
+    entry,
+  });
 }

@@ -1,7 +1,10 @@
+import { equalBytes } from "../bytes.ts";
 import { digestFromHash } from "../digest.ts";
+import type { CheckpointReference, Entry } from "../entries/index.ts";
 import type { Checklist } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import type { ProvenHead } from "./heads.ts";
+import { EarliestFrom, LatestBelow } from "./moments.ts";
 import type { PlaneLog } from "./plane-log.ts";
 
 /** When something happened, by what others signed; no device clock is in it. Milliseconds; null is unbounded. */
@@ -10,12 +13,23 @@ export interface Bracket {
   readonly notAfter: number | null;
 }
 
+/** An anchor, or the genesis entry, with the time that the checkpoint it names proves. */
+export interface TimedAnchor {
+  readonly index: number;
+  readonly notBefore: number;
+}
+
+export interface TimedHead {
+  readonly size: number;
+  readonly notAfter: number;
+}
+
 /** Brackets of one ledger's entries (evidence.md 4). */
 export interface Timeline {
-  /** Anchors in order of their index, with the time that each proves. */
-  readonly anchors: readonly { readonly index: number; readonly notBefore: number }[];
+  /** In order of their index. */
+  readonly anchors: readonly TimedAnchor[];
   /** The ledger's heads in order of their size, with the time by which each existed. */
-  readonly heads: readonly { readonly size: number; readonly notAfter: number }[];
+  readonly heads: readonly TimedHead[];
   bracket(index: number): Bracket;
 }
 
@@ -29,55 +43,64 @@ export function timelineOf(
   skewMs: number,
   checklist: Checklist,
 ): Timeline {
-  const origin = ledger.enrolment.origin;
-  const anchors: { index: number; notBefore: number }[] = [];
-  let unproven = 0;
-  for (const { index, entry } of [...ledger.entries.values()].sort((a, b) => a.index - b.index)) {
-    const reference = entry.kind === "anchor" ? entry : entry.kind === "genesis" ? entry.anchor : undefined;
-    if (reference === undefined) continue;
-    const checkpoint = log.byNote.get(digestFromHash(reference.noteHash));
-    if (checkpoint === undefined || checkpoint.notBefore === null) unproven += 1;
-    else anchors.push({ index, notBefore: checkpoint.notBefore });
-  }
-  if (unproven > 0) {
-    checklist.skipped(
-      name.anchor,
-      origin,
-      `${unproven} anchors name checkpoints that the bundle leaves out: brackets are wider`,
-    );
-  }
+  const anchors = timedAnchors(ledger, log, checklist);
   const heads = history
-    .filter(({ notAfter }) => notAfter !== null)
-    .map(({ leaf, notAfter }) => ({ size: leaf.pendingSize, notAfter: notAfter! }));
-  const timeline: Timeline = { anchors, heads, bracket: (index) => bracketOf(index, anchors, heads) };
-  checkOrder(timeline, skewMs, origin, checklist);
+    .flatMap(({ notAfter, leaf }) => (notAfter === null ? [] : [{ size: leaf.pendingSize, notAfter }]))
+    .sort((a, b) => a.size - b.size);
+  const latest = new LatestBelow(anchors.map(({ index, notBefore }) => ({ at: index, time: notBefore })));
+  const earliest = new EarliestFrom(heads.map(({ size, notAfter }) => ({ at: size, time: notAfter })));
+  const bracket = (index: number): Bracket => ({ notBefore: latest.at(index), notAfter: earliest.at(index + 1) });
+  const timeline: Timeline = { anchors, heads, bracket };
+  checkOrder(ledger.enrolment.origin, timeline, skewMs, checklist);
   return timeline;
 }
 
-function bracketOf(index: number, anchors: Timeline["anchors"], heads: Timeline["heads"]): Bracket {
-  let notBefore: number | null = null;
-  for (const anchor of anchors) {
-    if (anchor.index >= index) break;
-    if (notBefore === null || anchor.notBefore > notBefore) notBefore = anchor.notBefore;
+function timedAnchors(ledger: DeviceLedger, log: PlaneLog, checklist: Checklist): readonly TimedAnchor[] {
+  const { origin } = ledger.enrolment;
+  const anchors: TimedAnchor[] = [];
+  let unproven = 0;
+  for (const { index, entry } of ledger.entries.values()) {
+    const reference = anchorOf(entry);
+    if (reference === undefined) continue;
+    const found = log.byNote.get(digestFromHash(reference.noteHash));
+    if (found !== undefined && !names(reference, found.checkpoint)) {
+      checklist.bad(
+        name.anchor,
+        origin,
+        `entry ${index} names a note of size ${found.checkpoint.size} and other values`,
+      );
+    } else if (found === undefined || found.notBefore === null) unproven += 1;
+    else anchors.push({ index, notBefore: found.notBefore });
   }
-  let notAfter: number | null = null;
-  for (const head of heads) {
-    if (head.size > index && (notAfter === null || head.notAfter < notAfter)) notAfter = head.notAfter;
+  if (unproven > 0) {
+    const what = `${unproven} anchors name checkpoints that the bundle leaves out`;
+    checklist.skipped(name.anchor, origin, `${what}: brackets are wider`);
   }
-  return { notBefore, notAfter };
+  return anchors.sort((a, b) => a.index - b.index);
 }
 
-function checkOrder(timeline: Timeline, skewMs: number, origin: string, checklist: Checklist): void {
-  for (const { index } of timeline.anchors) {
-    const { notBefore, notAfter } = timeline.bracket(index + 1);
-    if (notBefore !== null && notAfter !== null && notBefore > notAfter + skewMs) {
-      checklist.bad(name.order, origin, `what follows entry ${index} would have happened before its anchor existed`);
+function anchorOf(entry: Entry): CheckpointReference | undefined {
+  if (entry.kind === "anchor") return entry;
+  return entry.kind === "genesis" ? entry.anchor : undefined;
+}
+
+function names(reference: CheckpointReference, checkpoint: Pick<CheckpointReference, "size" | "root">): boolean {
+  return reference.size === checkpoint.size && equalBytes(reference.root, checkpoint.root);
+}
+
+/** An anchor holds its note, so a head that covers the anchor is no older than that note. */
+function checkOrder(origin: string, timeline: Timeline, skewMs: number, checklist: Checklist): void {
+  for (const { index, notBefore } of timeline.anchors) {
+    const { notAfter } = timeline.bracket(index);
+    if (notAfter !== null && notBefore > notAfter + skewMs) {
+      checklist.bad(
+        name.order,
+        origin,
+        `a head covered the anchor at entry ${index} before its checkpoint was cosigned`,
+      );
       return;
     }
   }
-  checklist.good(
-    name.order,
-    origin,
-    `${timeline.anchors.length} anchors and ${timeline.heads.length} heads agree on the order`,
-  );
+  const { anchors, heads } = timeline;
+  checklist.good(name.order, origin, `${anchors.length} anchors and ${heads.length} heads agree on the order`);
 }

@@ -10,16 +10,15 @@ import type { Trust } from "../trust/index.ts";
 import { Checklist } from "./check.ts";
 import type { Context } from "./context.ts";
 import { verifyContradictions } from "./contradictions.ts";
-import { type DeviceLedger, verifyEarlierHead, verifyHead, verifyLedger } from "./device-ledger.ts";
-import { type Enrolment, type Fleet, verifyFleet } from "./fleet.ts";
+import { verifyFleet } from "./fleet.ts";
+import type { Enrolment, Fleet } from "./fleet-entries.ts";
+import { checkFreshness } from "./freshness.ts";
 import { type Heads, newestHeads, verifyHeads } from "./heads.ts";
+import { answerLedger } from "./ledger-answer.ts";
 import { Materials } from "./materials.ts";
 import { verifyModels } from "./models.ts";
 import { type PlaneLog, verifyPlaneLog } from "./plane-log.ts";
-import { findReceipt } from "./receipt.ts";
-import { findRecords, type LedgerRecords } from "./records.ts";
-import { type Answer, type LedgerAnswer, outcomeOf, type Report } from "./report.ts";
-import { type Timeline, timelineOf } from "./time-bracket.ts";
+import { type Answer, outcomeOf, type Report } from "./report.ts";
 
 export interface VerifyOptions {
   /** The bundle, whole. */
@@ -65,11 +64,28 @@ export function verifyBundle({ bundle: bytes, trust, expected, now, onProgress }
     proceed({ used: progress.used + member.bytes.length }),
   );
   proceed({ bytes: members.reduce((sum, member) => sum + member.bytes.length, 0) });
+  try {
+    return verifyMembers(question, materials, trust, now, checklist);
+  } catch (error) {
+    // Each check catches what it expects. Whatever else a crafted member sets off is an answer, too, and a bad one.
+    const what = error instanceof Error ? error.message : String(error);
+    checklist.bad("verification", "bundle", `something in it cannot be judged: ${what}`);
+    return report({ checklist, question, log: undefined, heads: undefined, answer: null, damage: null });
+  }
+}
 
+/** The recipe: the plane's log, the fleet, the heads, each ledger, the models. */
+function verifyMembers(
+  question: Question,
+  materials: Materials,
+  trust: Trust,
+  now: number | undefined,
+  checklist: Checklist,
+): Report {
   const log = verifyPlaneLog(materials, trust, checklist);
   if (log !== undefined) checkFreshness(log, trust, now, checklist);
   const newest = log && newestHeads(log, materials, checklist);
-  const fleet = newest && verifyFleet(newest.entry, materials, trust, checklist);
+  const fleet = newest && verifyFleet(newest.entry, log, materials, trust, checklist);
   const heads = fleet && verifyHeads(newest, question.kind === "records", log, fleet, materials, checklist);
   const equivocated = fleet === undefined ? new Set<string>() : verifyContradictions(fleet, materials, checklist);
   const answer =
@@ -81,9 +97,12 @@ export function verifyBundle({ bundle: bytes, trust, expected, now, onProgress }
 }
 
 function answerTo(question: Question, context: Context): Answer {
-  const found = inScope(question, context.fleet).map((enrolment) => answerLedger(question, enrolment, context));
+  const scope = inScope(question, context.fleet);
+  checkScope(question, scope, context.checklist);
+  const found = scope.map((enrolment) => answerLedger(question, enrolment, context));
   const parts = found.map(({ part }) => part).filter((part) => part !== undefined);
   const records = parts.flatMap((part) => part.records);
+  checkReceipt(question, records.length, context.checklist);
   const models = verifyModels(
     records,
     found.flatMap(({ ledger }) => ledger ?? []),
@@ -104,96 +123,25 @@ function answerTo(question: Question, context: Context): Answer {
 function inScope(question: Question, fleet: Fleet): readonly Enrolment[] {
   const all = [...fleet.enrolments.values()];
   if (question.kind === "record") return all.filter(({ origin }) => origin === question.origin);
-  return question.devices === null ? all : all.filter(({ deviceId }) => question.devices!.includes(deviceId));
+  if (question.devices === null) return all;
+  const devices = new Set(question.devices);
+  return all.filter(({ deviceId }) => devices.has(deviceId));
 }
 
-interface LedgerResult {
-  readonly answer: LedgerAnswer;
-  readonly ledger?: DeviceLedger;
-  readonly part?: LedgerRecords;
-}
-
-function answerLedger(question: Question, enrolment: Enrolment, context: Context): LedgerResult {
-  const { heads, materials, checklist } = context;
-  const head = heads.current.get(enrolment.origin);
-  if (head === undefined) {
-    checklist.missing("device head", enrolment.origin, "the bundle does not prove its newest head");
-    return { answer: emptyAnswer(enrolment, context) };
+/** Of a device that nobody has admitted nothing is known, which is not the same as that it made no records. */
+function checkScope(question: Question, scope: readonly Enrolment[], checklist: Checklist): void {
+  if (question.kind === "record" || question.devices === null) return;
+  const admitted = new Set(scope.map(({ deviceId }) => deviceId));
+  for (const id of question.devices) {
+    if (!admitted.has(id)) checklist.missing("device", id, "the fleet log has never admitted it");
   }
-  if (head.leaf.pendingNoteHash === null) {
-    checklist.good("device head", enrolment.origin, "nothing has arrived from it");
-    return { answer: emptyAnswer(enrolment, context) };
-  }
-  if (!verifyHead(head, enrolment, materials, checklist)) return { answer: emptyAnswer(enrolment, context) };
-  if (head.leaf.mirroredSize === 0) return { answer: emptyAnswer(enrolment, context) };
-  const history = heads
-    .history(enrolment.origin)
-    .filter((earlier) => earlier === head || verifyEarlierHead(earlier, head, materials, checklist));
-  const ledger = verifyLedger(head, enrolment, materials, checklist);
-  if (ledger === undefined) return { answer: emptyAnswer(enrolment, context) };
-  const timeline = timelineOf(ledger, history, context.log, context.trust.skewSeconds * 1000, checklist);
-  const part = find(question, ledger, timeline, checklist);
-  return { answer: ledgerAnswer(question, ledger, timeline, part, context), ledger, ...(part && { part }) };
 }
 
-function find(
-  question: Question,
-  ledger: DeviceLedger,
-  timeline: Timeline,
-  checklist: Checklist,
-): LedgerRecords | undefined {
-  return question.kind === "records"
-    ? findRecords(question, ledger, timeline, checklist)
-    : findReceipt(question, ledger, timeline, checklist);
-}
-
-function ledgerAnswer(
-  question: Question,
-  ledger: DeviceLedger,
-  timeline: Timeline,
-  part: LedgerRecords | undefined,
-  context: Context,
-): LedgerAnswer {
-  const { origin, deviceId } = ledger.enrolment;
-  const coveredUntil = timeline.anchors.reduce<number | null>(
-    (last, { notBefore }) => (last === null || notBefore > last ? notBefore : last),
-    null,
-  );
-  const count = (standing: string) => part?.records.filter((record) => record.standing === standing).length ?? 0;
-  const to = question.kind === "records" ? question.to : 0;
-  return {
-    origin,
-    deviceId,
-    inside: count("inside"),
-    possiblyInside: count("possibly inside"),
-    keyRevoked: count("key revoked"),
-    coveredUntil,
-    covered: coveredUntil !== null && coveredUntil >= to,
-    gaps: part?.gaps.length ?? 0,
-    standing: standingOf(ledger.enrolment, context),
-  };
-}
-
-function emptyAnswer(enrolment: Enrolment, context: Context): LedgerAnswer {
-  const { origin, deviceId } = enrolment;
-  const standing = standingOf(enrolment, context);
-  return {
-    origin,
-    deviceId,
-    inside: 0,
-    possiblyInside: 0,
-    keyRevoked: 0,
-    coveredUntil: null,
-    covered: false,
-    gaps: 0,
-    standing: standing === "in good standing" ? "nothing arrived" : standing,
-  };
-}
-
-function standingOf(enrolment: Enrolment, { equivocated }: Context): LedgerAnswer["standing"] {
-  if (equivocated.has(enrolment.origin)) return "equivocated";
-  if (enrolment.revoked !== undefined) return "keys revoked";
-  return enrolment.decommissioned ? "decommissioned" : "in good standing";
+/** A receipt without its record has no check that is bad, and proves nothing. */
+function checkReceipt(question: Question, records: number, checklist: Checklist): void {
+  if (question.kind !== "record" || records === 1) return;
+  const about = `${question.origin} #${question.index}`;
+  checklist.missing("record", about, "no ledger in the bundle proves it");
 }
 
 type Read =
@@ -220,25 +168,6 @@ function checkQuestion(question: Question, expected: Question | undefined, check
   } else {
     checklist.bad("question", "bundle", `it answers another question: ${describeQuestion(question)}`);
   }
-}
-
-function checkFreshness(log: PlaneLog, trust: Trust, now: number | undefined, checklist: Checklist): void {
-  const { checkpoint, notBefore } = log.newest;
-  const about = checkpoint.origin;
-  if (trust.minimumPlaneSize !== undefined) {
-    if (checkpoint.size >= trust.minimumPlaneSize) {
-      checklist.good("minimum size", about, `size ${checkpoint.size}, at least ${trust.minimumPlaneSize}`);
-    } else
-      checklist.bad("minimum size", about, `size ${checkpoint.size} is below ${trust.minimumPlaneSize}: an old state`);
-  }
-  if (trust.maximumAgeSeconds === undefined) return;
-  if (now === undefined || notBefore === null) {
-    checklist.skipped("age", about, "no time was given to compare with");
-    return;
-  }
-  const age = Math.round((now - notBefore) / 1000);
-  if (age <= trust.maximumAgeSeconds) checklist.good("age", about, `${age} s old`);
-  else checklist.bad("age", about, `${age} s old, the trust file allows ${trust.maximumAgeSeconds} s: a stale answer`);
 }
 
 function report(parts: {

@@ -231,10 +231,13 @@ export class AnswerWorld implements AuditSource {
         ignorePaths: [],
       }),
     );
-    await this.state("publisher", modelStatement({ manifest, repository: "tumours", files, signature }));
+    const inputs = [
+      signature,
+      await this.state("publisher", modelStatement({ manifest, repository: "tumours", files, signature })),
+    ];
     const { approvedBy = "reviewer", release = true } = steps;
     if (approvedBy !== null) {
-      await this.state(approvedBy, approvalStatement({ manifest, decision: "approved", evaluated: [] }));
+      inputs.push(await this.state(approvedBy, approvalStatement({ manifest, decision: "approved", evaluated: [] })));
     }
     if (release) {
       await this.state(
@@ -248,7 +251,14 @@ export class AnswerWorld implements AuditSource {
         }),
       );
     }
-    const verdict = encodeJson({ gate: "load", subject: manifest, allow: true, reasons: [], inputs: [] });
+    const verdict = encodeJson({
+      gate: "load",
+      subject: manifest,
+      repository: "tumours",
+      allow: true,
+      reasons: [],
+      inputs,
+    });
     this.blobs.set(digestOf(verdict), verdict);
     return { manifest, file, permit: digestOf(verdict) };
   }

@@ -12,12 +12,12 @@ import {
 import { PlaneError } from "../error.ts";
 import { gatherAllHeads, gatherFleet, gatherHead } from "./gather-fleet.ts";
 import {
+  blobsOf,
   gatherContradictions,
   gatherEntry,
   gatherHeadNotes,
   gatherRecords,
   gatherStep,
-  permitsOf,
 } from "./gather-ledger.ts";
 import { gatherModel } from "./gather-models.ts";
 import { beginAnswer, type Gathered } from "./gathered.ts";
@@ -34,7 +34,7 @@ const maxPermitsBytes = 64 * 1024 * 1024;
  */
 export async function answer(source: AuditSource, question: Question): Promise<Uint8Array> {
   const { gathered, newest, heads } = await beginAnswer(source);
-  await gatherFleet(source, heads, gathered);
+  gathered.revoked = await gatherFleet(source, heads, gathered);
   const loads =
     question.kind === "records"
       ? await gatherInterval(source, question, heads, gathered)
@@ -43,15 +43,15 @@ export async function answer(source: AuditSource, question: Question): Promise<U
   for (const { manifest } of loads) if (manifest !== null) manifests.add(manifest);
   if (question.kind === "records" && question.model !== null) manifests.add(question.model);
   for (const manifest of manifests) await gatherModel(source, manifest, gathered);
-  await gatherPermits(source, permitsOf(loads), gathered);
+  await gatherNamed(source, blobsOf(loads), gathered);
   return writeBundle(question, await gathered.finish());
 }
 
-/** Adds the verdicts that loads name. Devices name and store what they like: what is too large for verdicts stays out. */
-async function gatherPermits(source: AuditSource, permits: readonly Digest[], gathered: Gathered): Promise<void> {
+/** Adds what loads name. Devices name and store what they like: what is too large for a verdict stays out. */
+async function gatherNamed(source: AuditSource, named: Iterable<Digest>, gathered: Gathered): Promise<void> {
   let room = maxPermitsBytes;
-  for (const permit of permits) {
-    const bytes = await source.blob(permit);
+  for (const digest of named) {
+    const bytes = await source.blob(digest);
     if (bytes === undefined || bytes.length > Math.min(room, maxPermitBytes)) continue;
     room -= bytes.length;
     gathered.add({ type: memberTypes.blob, bytes });

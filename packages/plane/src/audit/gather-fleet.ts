@@ -16,8 +16,17 @@ import { PlaneError } from "../error.ts";
 import type { Gathered } from "./gathered.ts";
 import type { AuditSource } from "./source.ts";
 
-/** Adds the whole fleet log as of a heads entry: an answer about devices has to show who was ever admitted. */
-export async function gatherFleet(source: AuditSource, heads: number, gathered: Gathered): Promise<void> {
+/**
+ * Adds the whole fleet log as of a heads entry: an answer about devices has to show who was ever admitted.
+ *
+ * @returns the ledgers whose keys were revoked.
+ */
+export async function gatherFleet(
+  source: AuditSource,
+  heads: number,
+  gathered: Gathered,
+): Promise<ReadonlySet<string>> {
+  const revoked = new Set<string>();
   const entry = decodeEntry(await source.log.entry(heads));
   if (entry.kind !== "heads")
     throw new PlaneError("internal", `entry ${heads} of the plane's log is not a heads entry`);
@@ -27,8 +36,13 @@ export async function gatherFleet(source: AuditSource, heads: number, gathered: 
   gathered.add({ type: memberTypes.fleetCheckpoint, bytes: note });
   for (let from = 0; from < entry.fleetSize; from += sliceLength) {
     const to = Math.min(from + sliceLength, entry.fleetSize);
-    gathered.add(fleetEntriesMember(from, await Array.fromAsync(source.fleet.entries(from, to))));
+    const entries = await Array.fromAsync(source.fleet.entries(from, to));
+    gathered.add(fleetEntriesMember(from, entries));
+    for (const leaf of entries.map(decodeEntry)) {
+      if (leaf.kind === "revoke" && leaf.origin !== null) revoked.add(leaf.origin);
+    }
   }
+  return revoked;
 }
 
 /** Adds every leaf of a heads tree. */
@@ -39,20 +53,21 @@ export function gatherAllHeads(heads: number, leaves: readonly HeadLeaf[], gathe
   }
 }
 
-/** Adds one ledger's leaf of a heads tree with its path. */
+/** Adds one ledger's leaf of a heads tree with its path; undefined where that tree has none. */
 export async function gatherHead(
   source: AuditSource,
   heads: number,
   origin: string,
   gathered: Gathered,
-): Promise<void> {
+): Promise<HeadLeaf | undefined> {
   const leaves = await source.headsLeaves(heads);
   const position = leaves.findIndex((leaf) => leaf.origin === origin);
-  if (position < 0) return;
+  if (position < 0) return undefined;
   const encoded = leaves.map((leaf) => encodeHeadLeaf(leaf));
   const hashes = encoded.map((leaf) => hashLeaf(leaf));
   const node = (level: number, index: number) => rootOf(hashes.slice(index * 2 ** level, (index + 1) * 2 ** level));
   const proof = await proofFromRanges(inclusionRanges(position, hashes.length), node);
   gathered.add(headsLeafMember({ heads, position, leaf: encoded[position]!, proof }));
   gathered.addPlaneEntry(heads);
+  return leaves[position];
 }

@@ -76,8 +76,13 @@ export async function gatherStep(
   size: number,
   gathered: Gathered,
 ): Promise<void> {
-  await gatherHead(source, step.headsIndex, log.origin, gathered);
+  const leaf = await gatherHead(source, step.headsIndex, log.origin, gathered);
   await gathered.addPlaneNote(step.note);
+  // A signature by keys that are revoked since counts by its own time: the note has to be there to see.
+  const note = leaf?.pendingNoteHash ?? null;
+  if (gathered.isRevoked(log.origin) && note !== null) {
+    await gathered.addStored(memberTypes.deviceCheckpoint, digestFromHash(note));
+  }
   const [smaller, larger] = step.pendingSize < size ? [step.pendingSize, size] : [size, step.pendingSize];
   if (smaller === 0 || smaller === larger) return;
   const proof = await log.consistencyProof(smaller, larger);
@@ -149,7 +154,8 @@ export async function gatherContradictions(source: AuditSource, origin: string, 
   }
 }
 
-/** Verdicts that loads name, by digest. */
-export function permitsOf(loads: readonly Load[]): readonly Digest[] {
-  return [...new Set(loads.map(({ permit }) => permit))].filter((permit) => permit !== null);
+/** What loads name by digest: verdicts, and lists of files that are too long for an entry. */
+export function blobsOf(loads: readonly Load[]): ReadonlySet<Digest> {
+  const named = loads.flatMap(({ permit, filesBlob }) => [permit, filesBlob ?? null]);
+  return new Set(named.filter((digest) => digest !== null));
 }

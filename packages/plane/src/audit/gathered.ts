@@ -2,11 +2,14 @@ import {
   consistencyMember,
   type Digest,
   digestOf,
+  entriesMember,
   type Member,
   type MemberType,
   memberTypes,
   parseCheckpoint,
   planeEntryMember,
+  rangeProofMember,
+  sliceLength,
 } from "@tally/evidence";
 import { PlaneError } from "../error.ts";
 import type { AuditSource, CosignedCheckpoint } from "./source.ts";
@@ -18,6 +21,7 @@ export class Gathered {
   readonly #members = new Map<string, Member>();
   readonly #planeNotes = new Map<number, Uint8Array[]>();
   readonly #planeEntries = new Set<number>();
+  #revoked: ReadonlySet<string> = new Set();
 
   constructor(source: AuditSource, newest: CosignedCheckpoint) {
     this.#source = source;
@@ -41,6 +45,28 @@ export class Gathered {
   async addPlaneNote(digest: Digest): Promise<void> {
     const bytes = await this.#source.planeNote(digest);
     if (bytes !== undefined && parseCheckpoint(bytes).checkpoint.size <= this.#newest.size) this.#addPlaneNote(bytes);
+  }
+
+  /** Ledgers whose keys were revoked, once the fleet log has been read. */
+  set revoked(origins: ReadonlySet<string>) {
+    this.#revoked = origins;
+  }
+
+  isRevoked(origin: string): boolean {
+    return this.#revoked.has(origin);
+  }
+
+  /** All entries of the plane's log after its last heads entry, to show that it is the last. */
+  async addAfter(heads: number): Promise<void> {
+    const { log } = this.#source;
+    const [from, to] = [heads + 1, this.#newest.size];
+    if (from >= to) return;
+    const { left, right } = await log.rangeProof(from, to, to);
+    this.add(rangeProofMember({ origin: log.origin, from, to, size: to, left, right }));
+    for (let at = from; at < to; at += sliceLength) {
+      const items = await Array.fromAsync(log.entries(at, Math.min(at + sliceLength, to)));
+      this.add(entriesMember({ origin: log.origin, from: at, items }));
+    }
   }
 
   /** An entry of the plane's log, to be proven under the answer's checkpoint. */
@@ -88,5 +114,6 @@ export async function beginAnswer(
   }
   const gathered = new Gathered(source, newest);
   gathered.addPlaneEntry(heads);
+  await gathered.addAfter(heads);
   return { gathered, newest, heads };
 }
