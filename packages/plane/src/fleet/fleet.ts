@@ -226,7 +226,7 @@ export class Fleet {
   }
 
   /** The newest head of every ledger ever admitted. */
-  async heads(mirror: Mirror, fleetSize: number): Promise<readonly HeadLeaf[]> {
+  async heads(mirror: Pick<Mirror, "log">, fleetSize: number): Promise<readonly HeadLeaf[]> {
     await this.catchUp(fleetSize);
     const rows = await this.#db.query<{ origin: string }>("SELECT origin FROM device WHERE fleet_index < ?", [
       fleetSize,

@@ -132,8 +132,11 @@ function register(app: FastifyInstance, route: Route, parts: PlaneParts, bodyTim
 function endUnreadBodies(request: IncomingMessage, response: ServerResponse, ms: number): void {
   response.once("finish", () => {
     if (request.complete) return;
-    const timer = setTimeout(() => request.destroy(), ms);
-    for (const event of ["end", "close"]) request.once(event, () => clearTimeout(timer));
+    const { socket } = request;
+    const timer = setTimeout(() => {
+      if (!request.complete) socket.destroy();
+    }, ms).unref();
+    socket.once("close", () => clearTimeout(timer));
   });
 }
 
