@@ -29,6 +29,7 @@ type Tone = "good" | "bad" | "open" | "none";
 const words: Record<Tone, string> = { good: "good", bad: "bad", open: "not made", none: "not made" };
 
 function group(title: string, tone: Tone, alike: readonly Check[], open: boolean): HTMLElement {
+  const [only = null] = alike.length === 1 ? alike : [];
   const lines = element("ul", { class: "check-list" });
   const made = element(
     "details",
@@ -37,8 +38,8 @@ function group(title: string, tone: Tone, alike: readonly Check[], open: boolean
       "summary",
       {},
       element("span", { class: `badge ${tone}` }, words[tone]),
-      element("span", { class: "check-name" }, title),
-      element("span", { class: "quiet" }, alike.length === 1 ? alike[0]!.reason : counted(alike.length, "time")),
+      element("span", { class: "check-name" }, only?.name ?? title),
+      element("span", { class: "quiet" }, only?.reason ?? counted(alike.length, "check")),
     ),
     lines,
   );

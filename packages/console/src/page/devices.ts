@@ -2,10 +2,10 @@ import type { LedgerAnswer } from "@tally/evidence";
 import type { RefusedSummary } from "../worker/messages.ts";
 import { element, section } from "./element.ts";
 import { type Column, table } from "./table.ts";
-import { code, count, counted, device, shortCode, time } from "./wording.ts";
+import { code, count, counted, device, epochOf, shortCode, time } from "./wording.ts";
 
 const columns: readonly Column<LedgerAnswer>[] = [
-  { title: "Device", cell: ({ origin, deviceId }) => code(withEpoch(origin, deviceId)) },
+  { title: "Device", cell: (ledger) => code(withEpoch(ledger)) },
   {
     title: "Standing",
     cell: ({ standing }) => element("span", { class: `standing ${standing.replaceAll(" ", "-")}` }, standing),
@@ -51,8 +51,8 @@ export function refusedLoads(refused: readonly RefusedSummary[]): HTMLElement | 
   );
 }
 
-function withEpoch(origin: string, deviceId: string): string {
-  const epoch = origin.slice(origin.lastIndexOf("/") + 1);
+function withEpoch({ origin, deviceId }: LedgerAnswer): string {
+  const { epoch } = epochOf(origin);
   return epoch === "0" ? deviceId : `${deviceId} epoch ${epoch}`;
 }
 

@@ -16,16 +16,19 @@ const report = byId("report", HTMLElement);
 const progress = new Progress();
 let verifier: Verifier | undefined;
 
-function show(contents: readonly Content[]): void {
+function show(parts: readonly Content[]): void {
   progress.end();
-  report.replaceChildren(element("div", {}, ...contents));
-  byId("verdict-title", HTMLElement).focus();
+  report.replaceChildren(element("div", {}, ...parts));
+  const title = byId("verdict-title", HTMLElement);
+  document.title = `${title.textContent}: Tally, verify an evidence bundle`;
+  title.focus();
 }
 
 function showReport(summary: Summary, by: Verifier): void {
   const { answer } = summary;
   show([
     verdict(summary),
+    contents(answer !== null),
     question(summary),
     answer === null
       ? null
@@ -33,6 +36,18 @@ function showReport(summary: Summary, by: Verifier): void {
     checks(summary.checks),
     trust(summary),
   ]);
+}
+
+/** The way to the parts of a long report. */
+function contents(answered: boolean): HTMLElement {
+  const parts = answered ? ["Question", "Models", "Devices", "Records", "Checks"] : ["Checks"];
+  const links = parts.map((name) => element("a", { href: `#${name.toLowerCase()}` }, name));
+  return element(
+    "nav",
+    { class: "contents", "aria-label": "Parts of the report" },
+    ...links,
+    element("a", { href: "#trust" }, "What this rests on"),
+  );
 }
 
 async function verify(files: ChosenFiles): Promise<void> {

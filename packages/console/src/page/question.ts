@@ -17,7 +17,7 @@ export function question({ question: asked, asOf, timeLabel, checks }: Summary):
     fieldList([
       ...fields(asked),
       ["As of", time(asOf, "not proven")],
-      ["Times are", timeLabel === null ? "not proven" : times],
+      ["Times", timeLabel === null ? "not proven" : times],
     ]),
     checks.some(({ name, result }) => name === "question" && result === "not made")
       ? element("p", { class: "quiet" }, "Is it what you asked? A file can answer a narrower question truthfully.")

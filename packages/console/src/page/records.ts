@@ -4,10 +4,10 @@ import { element, fieldList, section } from "./element.ts";
 import { pager } from "./pager.ts";
 import { type Column, table } from "./table.ts";
 import type { Verifier } from "./verifier.ts";
-import { count, counted, device, shortCode, time } from "./wording.ts";
+import { count, counted, device, epochOf, shortCode, time } from "./wording.ts";
 
 /** Rows that are shown at a time: more than fit a screen, few enough that a page is there at once. */
-const pageSize = 50;
+const pageSize = 25;
 
 const standings: readonly RecordStanding[] = ["inside", "possibly inside", "key revoked"];
 
@@ -61,11 +61,11 @@ export function records(answer: AnswerSummary, verifier: Verifier): HTMLElement 
     element(
       "p",
       { class: "quiet" },
-      "A record happened between the two proven times. What the device's own clock said is shown and decides nothing.",
+      "A record happened between the two proven times. What the device's own clock said is shown and decides nothing. All times are UTC.",
     ),
     filters,
-    place,
     pages.element,
+    place,
   );
 }
 
@@ -79,9 +79,9 @@ function columnsFor(names: ReadonlyMap<string, string | null>, verifier: Verifie
     },
     { title: "Grade", cell: ({ grade }) => grade },
     { title: "Standing", cell: ({ standing }) => standing },
-    { title: "Not before", cell: ({ notBefore }) => time(notBefore, "unbounded") },
-    { title: "Not after", cell: ({ notAfter }) => time(notAfter, "unbounded") },
-    { title: "Device clock", cell: ({ deviceTime }) => time(deviceTime) },
+    { title: "Not before", cell: ({ notBefore }) => rowTime(notBefore) },
+    { title: "Not after", cell: ({ notAfter }) => rowTime(notAfter) },
+    { title: "Device clock", cell: ({ deviceTime }) => rowTime(deviceTime) },
     { title: "All of it", cell: (row) => opener(row, verifier) },
   ];
 }
@@ -128,8 +128,12 @@ function select(
   return element("label", {}, `${name} `, made);
 }
 
+/** Every time of the table is UTC; said once, above it. */
+function rowTime(ms: number | null): string {
+  return time(ms, "unbounded").replace(" UTC", "");
+}
+
 function label(origin: string): string {
-  const [, id, epoch] = /\/d\/([0-9a-f]{32})\/(\d+)$/.exec(origin) ?? [];
-  if (id === undefined) return origin;
+  const { id, epoch } = epochOf(origin);
   return epoch === "0" ? `${id.slice(0, 12)}…` : `${id.slice(0, 12)}… epoch ${epoch}`;
 }

@@ -1,6 +1,6 @@
 import type { Failure, Summary } from "../worker/messages.ts";
 import { type Content, element } from "./element.ts";
-import { bytes, count, counted } from "./wording.ts";
+import { count, counted } from "./wording.ts";
 
 type Tone = "good" | "bad" | "open";
 
@@ -58,11 +58,7 @@ function damaged({ bundle }: Summary, damage: NonNullable<Summary["damage"]>): H
   return banner("bad", "Not valid: the file is damaged", [
     element("p", { class: "reasons" }, damage.what),
     element("div", { class: "place-in-file", "aria-hidden": "true" }, mark),
-    element(
-      "p",
-      {},
-      `The first thing that differs is ${damage.where}, which begins at byte ${count(damage.offset)} of ${bytes(bundle.size)}.`,
-    ),
+    element("p", {}, `The first thing that differs begins at byte ${count(damage.offset)} of ${count(bundle.size)}.`),
     element(
       "p",
       { class: "quiet" },

@@ -35,12 +35,17 @@ export function shortCode(value: string): HTMLElement {
   return element("code", { title: value }, digits.length > 14 ? `${digits.slice(0, 12)}…` : digits);
 }
 
-/** `tally.local/demo/d/<32 hex digits>/0` as device and epoch. */
+/** A device's ledger, by the beginning of the device's id and by its epoch where that is not the first. */
 export function device(origin: string): Content {
-  const [, id, epoch] = /\/d\/([0-9a-f]{32})\/(\d+)$/.exec(origin) ?? [];
-  if (id === undefined) return code(origin);
+  const { id, epoch } = epochOf(origin);
   const name = element("code", { title: origin }, `${id.slice(0, 12)}…`);
   return epoch === "0" ? name : [name, ` epoch ${epoch}`];
+}
+
+/** `<plane>/d/<device id>/<epoch>`: the verifier has read the origin before. */
+export function epochOf(origin: string): { readonly id: string; readonly epoch: string } {
+  const [id = origin, epoch = "0"] = origin.split("/").slice(-2);
+  return { id, epoch };
 }
 
 export function list(names: readonly string[], otherwise: string): string {

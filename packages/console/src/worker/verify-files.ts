@@ -65,7 +65,7 @@ function summariseTrust(trust: Trust, file: Uint8Array): TrustSummary {
     ...summariseFile(file),
     plane: plane.name,
     algorithms: requiredAlgorithms,
-    witnesses: [...policy.witnesses.values()].map(({ key }) => key.name),
+    witnesses: [...policy.witnesses].map(([name, { key }]) => `${name} (${key.name})`),
     quorum: policyText.split("\n").filter((line) => /^\s*(group|quorum)\s/.test(line)),
     identities: identities.map(({ name, may, repositories }) => ({
       name,
