@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { digestOf, EvidenceError, type Progress, parseTrust, utf8, verifyBundle } from "@tally/evidence";
+import { answerFile, trustFile } from "../testdata.ts";
+import { verifyFiles } from "./verify-files.ts";
+
+const files = { bundle: answerFile, trust: trustFile, now: Date.UTC(2030, 0) };
+
+describe("verifying two files", () => {
+  test("says what the library says, record for record", () => {
+    const report = verifyBundle({ bundle: answerFile, trust: parseTrust(trustFile), now: files.now });
+    const { summary, records } = verifyFiles(files);
+    assert.equal(summary.outcome, "good");
+    assert.deepEqual(summary.checks, report.checks);
+    assert.deepEqual(records, report.answer?.records);
+    assert.equal(summary.answer?.records, records.length);
+  });
+
+  test("names the files by size and digest, and whom the trust file believes", () => {
+    const { bundle, trust } = verifyFiles(files).summary;
+    assert.deepEqual(bundle, { size: answerFile.length, digest: digestOf(answerFile) });
+    assert.equal(trust.digest, digestOf(trustFile));
+    const { identities, plane } = parseTrust(trustFile);
+    assert.equal(trust.plane, plane.name);
+    assert.deepEqual(
+      trust.identities.map(({ name }) => name),
+      identities.map(({ name }) => name),
+    );
+    assert.ok(trust.quorum.some((line) => line.startsWith("quorum ")));
+  });
+
+  test("tells how far it is: only ever further, and to the end", () => {
+    const seen: Progress[] = [];
+    verifyFiles({ ...files, onProgress: (progress) => seen.push(progress) });
+    assert.ok(
+      seen.every(({ used, checks }, i) => i === 0 || (used >= seen[i - 1]!.used && checks >= seen[i - 1]!.checks)),
+    );
+    const last = seen.at(-1)!;
+    assert.equal(last.used, last.bytes);
+  });
+
+  test("survives being sent to the page, whatever the report holds", () => {
+    const { summary } = verifyFiles(files);
+    assert.deepEqual(structuredClone(summary), summary);
+  });
+
+  test("refuses a trust file that cannot be read", () => {
+    assert.throws(
+      () => verifyFiles({ ...files, trust: utf8("{}") }),
+      (error) => error instanceof EvidenceError && error.code === "trust-invalid",
+    );
+  });
+});
