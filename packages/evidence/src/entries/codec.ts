@@ -3,6 +3,7 @@ import { EvidenceError } from "../error.ts";
 import { type Entry, kindByCode, kindByName, type UnderstoodEntry } from "./entry.ts";
 import type { EntryBase, EntryKind } from "./entry-kind.ts";
 import { Field, fieldsOf } from "./fields.ts";
+import { encodePlainInference } from "./plain-inference.ts";
 
 /** C2SP tlog-tiles gives an entry a u16 length. */
 export const maxEntryBytes = 65_535;
@@ -13,7 +14,9 @@ export const maxEntryBytes = 65_535;
  * @throws EvidenceError `entry-too-large` above 65,535 bytes, `entry-invalid` for what `decodeEntry` would refuse.
  */
 export function encodeEntry(entry: Entry): Uint8Array {
-  const bytes = encodeCbor(entry.kind === "not-understood" ? entry.map : mapOf(entry));
+  const plain = entry.kind === "inference" ? encodePlainInference(entry) : undefined;
+  if (plain !== undefined) return plain;
+  const bytes = encodeCbor(mapOfEntry(entry));
   if (bytes.length > maxEntryBytes) {
     const message = `${entry.kind} entry has ${bytes.length} bytes; an entry holds at most ${maxEntryBytes}`;
     throw new EvidenceError("entry-too-large", message, { hint: "store long lists as blobs and name their digest" });
@@ -33,7 +36,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   }
   const map = decodeCbor(bytes);
   if (!isCborMap(map)) throw new EvidenceError("entry-invalid", "an entry is a CBOR map");
-  const code = new Field(map.get(0), "entry: key 0 (kind)").uint();
+  const code = new Field(map.get(0), () => "entry: key 0 (kind)").uint();
   const critical = criticalKey(map);
   if (critical !== undefined) return notUnderstood(code, map, `critical key ${critical} is unknown`);
   const kind = kindByCode(code);
@@ -41,7 +44,9 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return parse(kind, map);
 }
 
-function mapOf(entry: UnderstoodEntry): CborMap {
+/** The entry as a CBOR map. @throws EvidenceError `entry-invalid` for what `decodeEntry` would refuse. */
+export function mapOfEntry(entry: Entry): CborMap {
+  if (entry.kind === "not-understood") return entry.map;
   const kind = kindByName(entry.kind);
   if (kind === undefined) throw new EvidenceError("entry-invalid", `no kind of entry is called ${entry.kind}`);
   const map = new Map<number, CborValue>([

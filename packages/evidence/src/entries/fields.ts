@@ -9,9 +9,10 @@ import { EvidenceError } from "../error.ts";
  */
 export class Field {
   readonly #value: CborValue | undefined;
-  readonly #place: string;
+  /** Asked for in errors only: to name each place beforehand cost half of reading an entry (measured). */
+  readonly #place: () => string;
 
-  constructor(value: CborValue | undefined, place: string) {
+  constructor(value: CborValue | undefined, place: () => string) {
     this.#value = value;
     this.#place = place;
   }
@@ -95,14 +96,14 @@ export class Field {
   list<T>(read: (item: Field) => T, max: number): readonly T[] {
     if (!isCborList(this.#value)) throw this.wrong("a list");
     if (this.#value.length > max) throw this.wrong(`a list of at most ${max} items`);
-    return Object.freeze(this.#value.map((item, i) => read(new Field(item, `${this.#place}, item ${i}`))));
+    return Object.freeze(this.#value.map((item, i) => read(new Field(item, () => `${this.#place()}, item ${i}`))));
   }
 
   /** A list of exactly the named items. */
   tuple(...names: string[]): Field[] {
     const value = this.#value;
     if (!isCborList(value) || value.length !== names.length) throw this.wrong(`[${names.join(", ")}]`);
-    return names.map((name, i) => new Field(value[i], `${this.#place} ${name}`));
+    return names.map((name, i) => new Field(value[i], () => `${this.#place()} ${name}`));
   }
 
   /** A map whose keys are unsigned integers; values are kept as they are. */
@@ -118,7 +119,7 @@ export class Field {
 
   wrong(expected: string): EvidenceError {
     const found = this.#value === undefined ? "nothing" : describe(this.#value);
-    return new EvidenceError("entry-invalid", `${this.#place}: expected ${expected}, found ${found}`);
+    return new EvidenceError("entry-invalid", `${this.#place()}: expected ${expected}, found ${found}`);
   }
 }
 
@@ -126,7 +127,7 @@ export class Field {
 export type FieldOf = (key: number, name: string) => Field;
 
 export function fieldsOf(map: CborMap, what: string): FieldOf {
-  return (key, name) => new Field(map.get(key), `${what}: key ${key} (${name})`);
+  return (key, name) => new Field(map.get(key), () => `${what}: key ${key} (${name})`);
 }
 
 function describe(value: CborValue): string {

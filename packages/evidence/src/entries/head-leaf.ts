@@ -30,13 +30,13 @@ const items = ["origin", "pending size", "pending root", "pending note hash", "m
 export function encodeHeadLeaf(leaf: HeadLeaf): Uint8Array {
   const { origin, pendingSize, pendingRoot, pendingNoteHash, mirroredSize, mirroredRoot } = leaf;
   const list = [origin, pendingSize, pendingRoot, pendingNoteHash, mirroredSize, mirroredRoot];
-  readHeadLeaf(new Field(list, "head leaf"));
+  readHeadLeaf(new Field(list, () => "head leaf"));
   return encodeCbor(list);
 }
 
 /** @throws EvidenceError `cbor-invalid` or `entry-invalid`. */
 export function decodeHeadLeaf(bytes: Uint8Array): HeadLeaf {
-  return readHeadLeaf(new Field(decodeCbor(bytes), "head leaf"));
+  return readHeadLeaf(new Field(decodeCbor(bytes), () => "head leaf"));
 }
 
 /** The leaves in the order of the tree: by the UTF-8 bytes of their origins. Refuses two leaves of one origin. */

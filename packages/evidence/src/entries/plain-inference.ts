@@ -1,0 +1,51 @@
+import { begin, finish, writeBytes, writeHead } from "../cbor/writer.ts";
+import { type Inference, inference } from "./inference.ts";
+import type { SaltedCommitment } from "./shapes.ts";
+
+/**
+ * The bytes of a record that holds nothing optional, as most do; undefined for any other and for one that is not valid: the way
+ * of all entries then says what is wrong. It writes what that way writes, without a map in between.
+ *
+ *     a8 00 05  01 time  02 load  03 ordinal  04 82 58 20 … slot  05 82 58 20 … slot  07 duration  08 capture level
+ */
+export function encodePlainInference(entry: Inference): Uint8Array | undefined {
+  const { time, loadIndex, ordinal, input, output, durationMicros, captureLevel } = entry;
+  if (!isPlain(entry) || typeof captureLevel !== "number") return undefined;
+  const uints = isUint(time) && isUint(loadIndex) && isUint(ordinal) && isUint(durationMicros) && isUint(captureLevel);
+  if (!uints || !isCommitment(input) || !isCommitment(output)) return undefined;
+  begin();
+  writeHead(5, 8);
+  writePair(0, inference.code);
+  writePair(1, time);
+  writePair(2, loadIndex);
+  writePair(3, ordinal);
+  writeCommitment(4, input);
+  writeCommitment(5, output);
+  writePair(7, durationMicros);
+  writePair(8, captureLevel);
+  return finish();
+}
+
+function isPlain({ parameters, parents, parentsBlob, retrievals, retrievalsBlob, usage }: Inference): boolean {
+  return [parameters, parents, parentsBlob, retrievals, retrievalsBlob, usage].every((part) => part === undefined);
+}
+
+function isUint(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function isCommitment({ commitment, slot }: SaltedCommitment): boolean {
+  return commitment instanceof Uint8Array && commitment.length === 32 && isUint(slot);
+}
+
+function writePair(key: number, value: number): void {
+  writeHead(0, key);
+  writeHead(0, value);
+}
+
+function writeCommitment(key: number, { commitment, slot }: SaltedCommitment): void {
+  writeHead(0, key);
+  writeHead(4, 2);
+  writeBytes(commitment);
+  writeHead(0, slot);
+}
