@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { LedgerError } from "./error.ts";
 import { type Files, type FolderLock, nodeFiles } from "./files/index.ts";
+import { KeptCopies } from "./kept-copies.ts";
 import { keepReserve, releaseReserve } from "./reserve.ts";
 import { Sealer } from "./sealer.ts";
 import { SharedTurn } from "./shared-turn.ts";
@@ -59,6 +60,7 @@ export class Ledger extends ProvingLog {
   readonly #sealer: Sealer;
   readonly #seals: SharedTurn<SignedCheckpoint>;
   readonly #queue: CommitQueue;
+  readonly #copies = new KeptCopies();
   #nextIndex: number;
   #closed = false;
 
@@ -144,7 +146,7 @@ export class Ledger extends ProvingLog {
   append(entry: Uint8Array): Appended {
     this.#checkWritable();
     checkEntry(entry);
-    const own = entry.slice();
+    const own = this.#copies.copy(entry);
     const leaf = hashLeaf(own);
     const committed = this.#queue.push(own, leaf);
     const index = this.#nextIndex;
