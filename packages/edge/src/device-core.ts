@@ -98,11 +98,17 @@ export function whenRoom<T>({ ledger }: Pick<DeviceCore, "ledger">, write: () =>
   }
 }
 
+/** Ledgers that are being sealed because much had gathered: what gathers meanwhile waits for the next time. */
+const sealing = new WeakSet<Ledger>();
+
 /** Signs what has gathered when it has become much. Who needs a signature at once seals, or records in `sealed` mode. */
 export function sealWhenDue({ ledger, config }: Pick<DeviceCore, "ledger" | "config">): void {
   const sealed = ledger.latest?.checkpoint.size ?? 0;
+  if (ledger.size - sealed < config.sealEveryEntries || sealing.has(ledger)) return;
+  sealing.add(ledger);
   // A seal that fails leaves the ledger refusing the next record, which says why.
-  if (ledger.size - sealed >= config.sealEveryEntries) ledger.seal().catch(() => {});
+  const over = () => sealing.delete(ledger);
+  ledger.seal().then(over, over);
 }
 
 type Unstarted = Omit<DeviceCore, "recorder" | "salts" | "payloads" | "gate">;
