@@ -55,7 +55,7 @@ export function verifyLedger(
     name.genesis,
     origin,
     () => checkGenesis(genesis, enrolment),
-    () => "the ledger begins with the entry that was enrolled, under the keys that it names itself",
+    () => "the ledger begins with the entry that was enrolled",
   );
   return begins && { enrolment, head, from: slice.from, to: slice.to, slice: slice.entries, entries };
 }

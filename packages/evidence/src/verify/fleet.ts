@@ -1,5 +1,5 @@
 import { memberTypes, parseFleetEntries } from "../bundle/index.ts";
-import { equalBytes, toHex } from "../bytes.ts";
+import { equalBytes } from "../bytes.ts";
 import type { RootHash } from "../digest.ts";
 import type { HeadsLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
@@ -11,7 +11,7 @@ import type { Materials } from "./materials.ts";
 import { openNote } from "./plane-checkpoint.ts";
 import type { PlaneLog } from "./plane-log.ts";
 
-const name = { log: "fleet log", grew: "fleet log grew", understood: "fleet log understood" };
+const name = { log: "fleet log", understood: "fleet log understood" };
 
 /** Checks the fleet log whole: every leaf is in the bundle, and together they have the root that `heads` names. */
 export function verifyFleet(
@@ -28,7 +28,7 @@ export function verifyFleet(
     return undefined;
   }
   const earlier = earlierFleets(heads, log);
-  const read = checklist.attempt(
+  const fleet = checklist.attempt(
     name.log,
     about,
     () => {
@@ -38,15 +38,14 @@ export function verifyFleet(
         throw broken("its checkpoint is not the one that the heads entry names");
       }
       const { leaves, roots } = readLeaves(heads, new Set(earlier.map(({ fleetSize }) => fleetSize)), materials);
-      return { fleet: readFleet(leaves, trust), roots };
+      requireGrowth(earlier, roots);
+      return readFleet(leaves, trust);
     },
-    ({ fleet }) => `${heads.fleetSize} entries, ${fleet.enrolments.size} ledgers admitted`,
+    (fleet) => `${heads.fleetSize} entries, ${fleet.enrolments.size} ledgers admitted`,
   );
-  if (read === undefined || !checkGrowth(earlier, heads, read.roots, about, checklist)) return undefined;
-  const { fleet } = read;
-  if (fleet.notUnderstood.length > 0) {
-    const [first] = fleet.notUnderstood;
-    checklist.missing(name.understood, about, `entry ${first!.index} may change who counts: ${first!.reason}`);
+  const [unknown] = fleet?.notUnderstood ?? [];
+  if (unknown !== undefined) {
+    checklist.missing(name.understood, about, `entry ${unknown.index} may change who counts: ${unknown.reason}`);
   }
   return fleet;
 }
@@ -56,31 +55,14 @@ function earlierFleets(heads: HeadsLeaf, log: PlaneLog): readonly HeadsLeaf[] {
 }
 
 /** The fleet log is not witnessed by itself; the plane's log is, and every `heads` in it names a state of the fleet. */
-function checkGrowth(
-  earlier: readonly HeadsLeaf[],
-  heads: HeadsLeaf,
-  roots: ReadonlyMap<number, RootHash>,
-  about: string,
-  checklist: Checklist,
-): boolean {
-  const rewritten = earlier.find(({ fleetSize, fleetRoot }) => {
+function requireGrowth(earlier: readonly HeadsLeaf[], roots: ReadonlyMap<number, RootHash>): void {
+  for (const { fleetSize, fleetRoot } of earlier) {
     const root = roots.get(fleetSize);
-    return root === undefined || !equalBytes(root, fleetRoot);
-  });
-  if (rewritten !== undefined) {
-    const { fleetSize, fleetRoot } = rewritten;
-    const said = `${fleetSize} entries with root ${toHex(fleetRoot).slice(0, 16)}…`;
-    checklist.bad(
-      name.grew,
-      about,
-      `an earlier heads entry names ${said}, of which these ${heads.fleetSize} are no continuation: the plane rewrote it`,
+    if (root !== undefined && equalBytes(root, fleetRoot)) continue;
+    throw broken(
+      `its entries are no continuation of the ${fleetSize} that an earlier heads entry names: it was rewritten`,
     );
-    return false;
   }
-  if (earlier.length > 0) {
-    checklist.good(name.grew, about, `it continues what ${earlier.length} earlier heads entries name`);
-  }
-  return true;
 }
 
 function readLeaves(

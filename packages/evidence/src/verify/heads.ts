@@ -35,7 +35,6 @@ export interface Heads {
 
 const name = {
   newest: "heads",
-  last: "no later heads",
   leaf: "earlier head",
   complete: "every ledger accounted for",
 };
@@ -55,32 +54,34 @@ export function newestHeads(
     return undefined;
   }
   materials.use(found.member);
-  checklist.good(name.newest, "plane log", `entry ${found.index} commits to ${found.entry.n} ledgers`);
-  checkLast(found.index, log, materials, checklist);
-  return found;
+  const { size } = log.newest.checkpoint;
+  const { index, entry } = found;
+  if (index + 1 < size && materials.of(memberTypes.rangeProof, log.newest.checkpoint.origin).length === 0) {
+    const what = `entries ${index + 1} to ${size} may hold later heads than entry ${index}, and are left out`;
+    checklist.missing(name.newest, "plane log", what);
+    return { index, entry };
+  }
+  return checklist.attempt(
+    name.newest,
+    "plane log",
+    () => {
+      requireLast(index, log, materials);
+      return { index, entry };
+    },
+    () => `entry ${index} commits to ${entry.n} ledgers`,
+  );
 }
 
 /** Without this a plane could answer from an old state under a new checkpoint: every entry after the heads is here. */
-function checkLast(index: number, log: PlaneLog, materials: Materials, checklist: Checklist): void {
+function requireLast(index: number, log: PlaneLog, materials: Materials): void {
   const { origin, size, root } = log.newest.checkpoint;
-  if (index + 1 < size && materials.of(memberTypes.rangeProof, origin).length === 0) {
-    checklist.missing(name.last, "plane log", `entries ${index + 1} to ${size} may hold later heads and are left out`);
-    return;
+  const slice = readSlice(origin, size, root, materials);
+  if (slice === undefined) return;
+  if (slice.from !== index + 1 || slice.to !== size) {
+    throw broken(`the entries shown are ${slice.from} to ${slice.to}, not those after entry ${index}`);
   }
-  checklist.attempt(
-    name.last,
-    "plane log",
-    () => {
-      const slice = readSlice(origin, size, root, materials);
-      if (slice !== undefined && (slice.from !== index + 1 || slice.to !== size)) {
-        throw broken(`the entries shown are ${slice.from} to ${slice.to}, not those after entry ${index}`);
-      }
-      const later = slice?.entries.find(({ entry }) => entry.kind === "heads" || entry.kind === "not-understood");
-      if (later !== undefined) throw broken(`entry ${later.index} is of kind ${later.entry.kind}, and is passed over`);
-      return slice?.entries.length ?? 0;
-    },
-    (count) => `of size ${size}, the ${count} entries shown after entry ${index} are no heads`,
-  );
+  const later = slice.entries.find(({ entry }) => entry.kind === "heads" || entry.kind === "not-understood");
+  if (later !== undefined) throw broken(`entry ${later.index} is of kind ${later.entry.kind}, and is passed over`);
 }
 
 /**

@@ -54,13 +54,13 @@ export function verifyPermits(
   statements: Statements,
   { checklist }: Context,
 ): void {
-  for (const { inputs, repository } of permits) {
+  for (const { inputs } of permits) {
     const unknown = inputs.find((input) => statements.find(input) === undefined);
     if (unknown !== undefined) {
       const what = `a verdict rests on statement ${unknown}, which the bundle does not prove`;
       checklist.missing(name.permit, manifest, what);
     } else {
-      const what = `the device allowed the load as of ${repository}, on the ground of ${inputs.length} statements`;
+      const what = `the device allowed the load on the ground of ${inputs.length} statements`;
       checklist.good(name.permit, manifest, what);
     }
   }
@@ -104,7 +104,7 @@ export function verifyLoadedFiles(model: Model, loads: readonly Load[], { checkl
   }
   const measured = loads.length - named;
   if (measured > 0) {
-    const what = `in ${measured} loads devices named signed files and no others`;
+    const what = `in ${measured} loads devices measured the signed files and no others`;
     checklist.good(name.files, model.manifest, what);
   }
   if (named > 0) checklist.skipped(name.files, model.manifest, `${named} loads name no file, and claim no measurement`);
