@@ -1,4 +1,5 @@
 import { fromUtf8 } from "../bytes.ts";
+import { allot } from "./shared-memory.ts";
 import { type CborMap, type CborValue, maxCborDepth } from "./value.ts";
 
 // The way of every entry that is in order, in a pass over its bytes that accepts the one deterministic form and nothing
@@ -13,11 +14,28 @@ const nothing = new Uint8Array();
 
 /** The value that begins at `start`, and where it ends; undefined when it is not exactly as `decodeCbor` wants it. */
 export function readCanonical(bytes: Uint8Array, start: number): { value: CborValue; end: number } | undefined {
-  data = bytes as Uint8Array<ArrayBuffer>;
-  at = start;
+  beginReading(bytes, start);
   const value = readValue(0);
   data = nothing;
   return value === refused ? undefined : { value, end: at };
+}
+
+/** For readers that know what has to come: sets the place from which `readHead` and `readBytes` go on. */
+export function beginReading(bytes: Uint8Array, start = 0): void {
+  data = bytes as Uint8Array<ArrayBuffer>;
+  at = start;
+}
+
+/** Where the reading has come to. */
+export function readingAt(): number {
+  return at;
+}
+
+/** The argument of a head of that major type; -1 when another stands here, or not in its shortest form. */
+export function readHead(major: number): number {
+  if (at >= data.length) return -1;
+  const first = data[at++]!;
+  return first >> 5 === major ? readArgument(first & 0x1f) : -1;
 }
 
 function readValue(depth: number): Read {
@@ -63,9 +81,9 @@ function readArgument(info: number): number {
   return value < least ? -1 : value;
 }
 
-/** A copy with memory of its own, a plain Uint8Array whatever `data` is. */
-function readBytes(length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
+/** A copy, a plain Uint8Array whatever `data` is. The bytes have to be there. */
+export function readBytes(length: number): Uint8Array {
+  const bytes = allot(length);
   if (length <= 64) for (let i = 0; i < length; i += 1) bytes[i] = data[at + i]!;
   else bytes.set(data.subarray(at, at + length));
   at += length;

@@ -1,3 +1,4 @@
+import { allot } from "./shared-memory.ts";
 import { invalid } from "./value.ts";
 
 // The one place where CBOR is put together, by `encodeCbor` and by what knows its bytes beforehand. Between `begin` and
@@ -7,12 +8,6 @@ let scratch = new Uint8Array(4096);
 let at = 0;
 const keptBytes = 1024 * 1024;
 
-// Results share memory as Node's own small Buffers do: memory of its own for each costs more than all of its encoding, most of
-// it when it is collected (measured). They never overlap and are never written again.
-const slabBytes = 16 * 1024;
-let slab = new Uint8Array(slabBytes);
-let slabAt = 0;
-
 const encoder = new TextEncoder();
 
 export function begin(): void {
@@ -21,7 +16,8 @@ export function begin(): void {
 
 /** The bytes written since `begin`. */
 export function finish(): Uint8Array {
-  const bytes = at > slabBytes / 16 ? scratch.slice(0, at) : intoSlab();
+  const bytes = allot(at);
+  bytes.set(scratch.subarray(0, at));
   if (scratch.length > keptBytes) scratch = new Uint8Array(4096);
   return bytes;
 }
@@ -99,15 +95,4 @@ function reserve(bytes: number): void {
   const larger = new Uint8Array(Math.max(2 * scratch.length, at + bytes));
   larger.set(scratch.subarray(0, at));
   scratch = larger;
-}
-
-function intoSlab(): Uint8Array {
-  if (slabAt + at > slabBytes) {
-    slab = new Uint8Array(slabBytes);
-    slabAt = 0;
-  }
-  const bytes = slab.subarray(slabAt, slabAt + at);
-  for (let i = 0; i < at; i += 1) bytes[i] = scratch[i]!;
-  slabAt += at;
-  return bytes;
 }

@@ -3,7 +3,7 @@ import { EvidenceError } from "../error.ts";
 import { type Entry, kindByCode, kindByName, type UnderstoodEntry } from "./entry.ts";
 import type { EntryBase, EntryKind } from "./entry-kind.ts";
 import { Field, fieldsOf } from "./fields.ts";
-import { encodePlainInference } from "./plain-inference.ts";
+import { decodePlainInference, encodePlainInference } from "./plain-inference.ts";
 
 /** C2SP tlog-tiles gives an entry a u16 length. */
 export const maxEntryBytes = 65_535;
@@ -34,7 +34,11 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   if (bytes.length > maxEntryBytes) {
     throw new EvidenceError("entry-too-large", `an entry holds at most ${maxEntryBytes} bytes, not ${bytes.length}`);
   }
-  const map = decodeCbor(bytes);
+  return decodePlainInference(bytes) ?? entryOf(decodeCbor(bytes));
+}
+
+/** The entry that a CBOR value stands for. @throws EvidenceError `entry-invalid` */
+export function entryOf(map: CborValue): Entry {
   if (!isCborMap(map)) throw new EvidenceError("entry-invalid", "an entry is a CBOR map");
   const code = new Field(map.get(0), () => "entry: key 0 (kind)").uint();
   const critical = criticalKey(map);

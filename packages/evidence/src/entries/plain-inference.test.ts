@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { encodeWithLibrary } from "../cbor/decode-strictly.ts";
+import { decodeCbor } from "../cbor/index.ts";
 import { asHash } from "../digest.ts";
 import { arbitraryEntry, entryKindNames } from "./arbitrary-entry.ts";
-import { mapOfEntry } from "./codec.ts";
+import { entryOf, mapOfEntry } from "./codec.ts";
 import { encodeEntry, type Inference } from "./index.ts";
-import { encodePlainInference } from "./plain-inference.ts";
+import { decodePlainInference, encodePlainInference } from "./plain-inference.ts";
 
 const optional = ["parameters", "parents", "retrievals", "usage"] as const;
 
@@ -50,6 +51,35 @@ test("only records without optional parts take the short way", () => {
   }
   const short = { ...record, output: { ...record.output, commitment: new Uint8Array(31) } } as Inference;
   assert.throws(() => encodeEntry(short), { code: "entry-invalid", message: /key 5 .*expected 32 bytes/ });
+});
+
+test("the short way reads what the way of all entries reads, and nothing that it refuses or reads otherwise", () => {
+  const change = fc.record({ at: fc.nat(), to: fc.integer({ min: 0, max: 255 }), cut: fc.nat({ max: 2 }) });
+  const changed = fc.tuple(fc.oneof(plain, arbitraryEntry("inference")), fc.array(change, { maxLength: 2 }));
+  let short = 0;
+  fc.assert(
+    fc.property(changed, ([entry, changes]) => {
+      const bytes = encodeEntry(entry).slice();
+      for (const { at, to } of changes) bytes[at % bytes.length] = to;
+      const given = bytes.subarray(0, bytes.length - (changes[0]?.cut ?? 0));
+      const read = decodePlainInference(given);
+      if (read === undefined) return;
+      short += 1;
+      assert.deepEqual(read, entryOf(decodeCbor(given)));
+      assert.ok(Object.isFrozen(read) && Object.isFrozen(read.input) && Object.isFrozen(read.output));
+    }),
+    { numRuns: 10_000 },
+  );
+  assert.ok(short > 1000);
+});
+
+test("every record that was written the short way is read the short way", () => {
+  fc.assert(
+    fc.property(plain, (entry) => {
+      const bytes = encodePlainInference(entry);
+      if (bytes !== undefined) assert.deepEqual(decodePlainInference(bytes), entry);
+    }),
+  );
 });
 
 test("what was written stays as it was, however much is written after it", () => {

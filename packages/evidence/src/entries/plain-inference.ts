@@ -1,4 +1,6 @@
+import { beginReading, readBytes, readHead, readingAt } from "../cbor/read-canonical.ts";
 import { begin, finish, writeBytes, writeHead } from "../cbor/writer.ts";
+import { asHash } from "../digest.ts";
 import { type Inference, inference } from "./inference.ts";
 import type { SaltedCommitment } from "./shapes.ts";
 
@@ -24,6 +26,41 @@ export function encodePlainInference(entry: Inference): Uint8Array | undefined {
   writePair(7, durationMicros);
   writePair(8, captureLevel);
   return finish();
+}
+
+/**
+ * Reads what `encodePlainInference` writes, in one pass over its bytes; undefined for all else, which the way of all entries
+ * then reads or refuses.
+ */
+export function decodePlainInference(bytes: Uint8Array): Inference | undefined {
+  // The least that fits: every integer in one byte.
+  if (bytes.length < shortest || bytes[0] !== 0xa8 || bytes[1] !== 0 || bytes[2] !== inference.code) return undefined;
+  beginReading(bytes, 3);
+  const time = readPair(1);
+  const loadIndex = readPair(2);
+  const ordinal = readPair(3);
+  const input = readCommitment(bytes, 4);
+  const output = readCommitment(bytes, 5);
+  const durationMicros = readPair(7);
+  const captureLevel = readPair(8);
+  if (input === undefined || output === undefined || readingAt() !== bytes.length) return undefined;
+  if (time < 0 || loadIndex < 0 || ordinal < 0 || durationMicros < 0 || captureLevel < 0) return undefined;
+  const kind = "inference";
+  return Object.freeze({ kind, time, loadIndex, ordinal, input, output, durationMicros, captureLevel });
+}
+
+const shortest = 3 + 3 * 2 + 2 * 37 + 2 * 2;
+
+function readPair(key: number): number {
+  return readHead(0) === key ? readHead(0) : -1;
+}
+
+function readCommitment(bytes: Uint8Array, key: number): SaltedCommitment | undefined {
+  if (readHead(0) !== key || readHead(4) !== 2 || readHead(2) !== 32 || readingAt() + 32 > bytes.length)
+    return undefined;
+  const commitment = asHash(readBytes(32));
+  const slot = readHead(0);
+  return slot < 0 ? undefined : Object.freeze({ commitment, slot });
 }
 
 function isPlain({ parameters, parents, parentsBlob, retrievals, retrievalsBlob, usage }: Inference): boolean {
