@@ -17,6 +17,7 @@ import {
   type HeadLeaf,
   headsRoot,
   ingestionStatement,
+  type JsonObject,
   type KeySet,
   type LoadCount,
   modelSignatureStatement,
@@ -27,6 +28,7 @@ import {
   parseTrust,
   publicKeyOfPem,
   publicKeyPem,
+  type RootHash,
   randomBytes,
   releaseStatement,
   type Statement,
@@ -48,10 +50,13 @@ import type { AnchorRow, AuditSource, ContradictionRow, HeadStep, StatementRow }
 
 const planeName = "plane.test";
 const people = {
-  publisher: ["ingest", "train", "sign-model", "release", "select"],
-  reviewer: ["approve", "evaluate"],
+  publisher: { may: ["ingest", "train", "sign-model", "release", "select"], repositories: ["*"] },
+  reviewer: { may: ["approve", "evaluate"], repositories: ["*"] },
+  second: { may: ["approve", "train"], repositories: ["*"] },
+  outsider: { may: ["sign-model", "approve", "release"], repositories: ["toys"] },
 } as const;
-type Person = keyof typeof people;
+export type Person = keyof typeof people;
+type RawEntry = Record<string, unknown> & { kind: Entry["kind"] };
 
 /** What a device holds in a test: its ledger, its keys, and the counting that its records need. */
 export interface TestDevice {
@@ -60,9 +65,17 @@ export interface TestDevice {
   readonly ledger: Ledger;
   readonly pems: readonly [string, string];
   readonly keySet: KeySet;
-  load: { index: number; count: number } | undefined;
+  load: TestLoad | undefined;
+  /** Accepted loads of the run that is open. */
+  loads: TestLoad[];
   runStart: number;
   mirroredSize: number;
+}
+
+export interface TestLoad {
+  readonly index: number;
+  count: number;
+  unloadIndex: number | null;
 }
 
 export interface TestModel {
@@ -83,6 +96,13 @@ export class AnswerWorld implements AuditSource {
   readonly accusations = new Map<string, ContradictionRow[]>();
   readonly #witness: NoteSigner;
   readonly #people: Readonly<Record<Person, string>>;
+  /** What the plane says of a ledger's head instead of the truth. */
+  readonly lies = new Map<string, Partial<HeadLeaf>>();
+  /** The root that heads entries name for the fleet log instead of its own. */
+  fleetLie: RootHash | undefined;
+  /** Ledgers that the plane shows in place of the devices' own. */
+  readonly forged = new Map<string, Ledger>();
+  readonly #deviceNotes = new Map<string, Uint8Array>();
   readonly #fleetNotes = new Map<number, Uint8Array>();
   readonly #trees = new Map<number, readonly HeadLeaf[]>();
   readonly #steps = new Map<string, HeadStep[]>();
@@ -120,7 +140,9 @@ export class AnswerWorld implements AuditSource {
         checkpointTime: "clock",
       });
     const witness = noteSignerFromPem("witness.test/w", 4, generatePrivateKeyPem("ed25519"));
-    const keys = { publisher: generatePrivateKeyPem("p-256"), reviewer: generatePrivateKeyPem("p-256") };
+    const keys = Object.fromEntries(
+      Object.keys(people).map((name) => [name, generatePrivateKeyPem("p-256")]),
+    ) as Record<Person, string>;
     const trustFile = encodeJson({
       format: "tally-trust/v1",
       plane: {
@@ -133,8 +155,8 @@ export class AnswerWorld implements AuditSource {
       identities: (Object.keys(people) as Person[]).map((name) => ({
         name,
         key: publicKeyPem(publicKeyOfPem(keys[name]).spki),
-        may: [...people[name]],
-        repositories: ["*"],
+        may: [...people[name].may],
+        repositories: [...people[name].repositories],
       })),
       skewSeconds: 300,
     });
@@ -163,7 +185,8 @@ export class AnswerWorld implements AuditSource {
     this.nowMs += ms;
   }
 
-  async enrol(): Promise<TestDevice> {
+  /** @param lies what the plane writes into the fleet log instead of the truth. */
+  async enrol(lies: Record<string, unknown> = {}): Promise<TestDevice> {
     const id = toHex(randomBytes(16));
     const origin = `${planeName}/d/${id}/0`;
     const pems = [generatePrivateKeyPem("ed25519"), generatePrivateKeyPem("ml-dsa-44")] as const;
@@ -184,7 +207,8 @@ export class AnswerWorld implements AuditSource {
     };
     const { leaf, committed } = ledger.append(encodeEntry(genesis));
     await committed;
-    await this.#append(this.fleet, { kind: "enrol", deviceId: id, epoch: 0, origin, genesisHash: leaf, keySet });
+    const admission = { kind: "enrol", deviceId: id, epoch: 0, origin, genesisHash: leaf, keySet } as const;
+    await this.#append(this.fleet, { ...admission, ...lies });
     const device: TestDevice = {
       id,
       origin,
@@ -192,6 +216,7 @@ export class AnswerWorld implements AuditSource {
       pems,
       keySet,
       load: undefined,
+      loads: [],
       runStart: 0,
       mirroredSize: 0,
     };
@@ -200,7 +225,10 @@ export class AnswerWorld implements AuditSource {
   }
 
   /** Ingests, trains, signs, approves and releases a model, as far as `steps` says. */
-  async publish(name: string, steps: { approvedBy?: Person | null; release?: boolean } = {}): Promise<TestModel> {
+  async publish(
+    name: string,
+    steps: { approvedBy?: Person | null; release?: boolean; trainedBy?: Person; verdict?: JsonObject } = {},
+  ): Promise<TestModel> {
     const digest = (what: string) => digestOf(utf8(`${name} ${what}`));
     const [manifest, file, data] = [digest("manifest"), digest("model.onnx"), digest("data")];
     const files = [{ name: "model.onnx", digest: file, size: 1000 }];
@@ -213,7 +241,7 @@ export class AnswerWorld implements AuditSource {
       }),
     );
     await this.state(
-      "publisher",
+      steps.trainedBy ?? "publisher",
       trainingStatement([{ name: "model.onnx", digest: file }], {
         buildType: "urn:test:training",
         parameters: { seed: 1 },
@@ -258,22 +286,36 @@ export class AnswerWorld implements AuditSource {
       allow: true,
       reasons: [],
       inputs,
+      ...steps.verdict,
     });
     this.blobs.set(digestOf(verdict), verdict);
     return { manifest, file, permit: digestOf(verdict) };
   }
 
-  async state(person: Person, statement: Statement): Promise<Digest> {
+  /** @param lies what the plane writes into its log about the envelope instead of the truth. */
+  async state(person: Person, statement: Statement, lies: Record<string, unknown> = {}): Promise<Digest> {
     const { bytes, digest } = await signStatement(statement, statementSignerFromPem(this.#people[person]));
     this.blobs.set(digest, bytes);
     const subjects = subjectDigests(statement);
     const { predicateType } = statement;
-    const index = await this.#append(this.log, { kind: "statement", envelope: digest, predicateType, subjects });
+    const index = await this.#append(this.log, {
+      kind: "statement",
+      envelope: digest,
+      predicateType,
+      subjects,
+      ...lies,
+    });
     this.#statements.push({ envelope: digest, predicateType, index, subjects });
     return digest;
   }
 
-  async load(device: TestDevice, model: TestModel, outcome: "accepted" | "refused" = "accepted"): Promise<number> {
+  /** @param lies what the device writes instead of the truth. */
+  async load(
+    device: TestDevice,
+    model: TestModel,
+    outcome: "accepted" | "refused" = "accepted",
+    lies: Record<string, unknown> = {},
+  ): Promise<number> {
     const index = await this.#append(device.ledger, {
       kind: "load",
       manifest: model.manifest,
@@ -284,18 +326,49 @@ export class AnswerWorld implements AuditSource {
       permit: outcome === "accepted" ? model.permit : null,
       outcome,
       reason: outcome === "accepted" ? 0 : 3,
+      ...lies,
     });
-    if (outcome === "accepted") device.load = { index, count: 0 };
+    if (outcome === "accepted") {
+      device.load = { index, count: 0, unloadIndex: null };
+      device.loads.push(device.load);
+    }
     return index;
   }
 
+  async unload(device: TestDevice): Promise<void> {
+    const load = device.load!;
+    load.unloadIndex = await this.write(device, { kind: "unload", loadIndex: load.index, reason: 0 });
+  }
+
+  async restart(device: TestDevice): Promise<void> {
+    device.runStart = await this.write(device, {
+      kind: "restart",
+      tallyVersion: "0.1.0",
+      runtime: "node",
+      clean: true,
+      previousRun: device.runStart,
+      closing: countsOf(device),
+    });
+    device.loads = [];
+  }
+
+  /** Any entry, for tests of liars. */
+  write(device: TestDevice, entry: RawEntry): Promise<number> {
+    return this.#append(device.ledger, entry);
+  }
+
+  /** Any entry of the fleet log, for tests of planes that lie. */
+  tell(entry: RawEntry): Promise<number> {
+    return this.#append(this.fleet, entry);
+  }
+
   /** One inference; `ordinal` is given only by tests of liars. */
-  async infer(device: TestDevice, ordinal?: number): Promise<number> {
+  async infer(device: TestDevice, ordinal?: number, loadIndex?: number): Promise<number> {
     const load = device.load!;
     const commitment = { commitment: sha256(randomBytes(8)), slot: 0 };
     const index = await this.#append(device.ledger, {
       kind: "inference",
-      loadIndex: load.index,
+      loadIndex: loadIndex ?? load.index,
       ordinal: ordinal ?? load.count,
       input: commitment,
       output: commitment,
@@ -306,17 +379,23 @@ export class AnswerWorld implements AuditSource {
     return index;
   }
 
-  /** A sync as evidence.md orders it, and the plane's seal after it. */
-  async sync(device: TestDevice): Promise<void> {
+  /** A sync as evidence.md orders it, and the plane's seal after it; without `deliver` the entries stay on the device. */
+  async sync(device: TestDevice, deliver = true): Promise<void> {
     await this.seal();
     await this.#append(device.ledger, { kind: "anchor", ...this.#anchor() });
-    const loads: LoadCount[] = device.load
-      ? [{ loadIndex: device.load.index, count: device.load.count, unloadIndex: null }]
-      : [];
-    await this.#append(device.ledger, { kind: "summary", runStart: device.runStart, loads });
+    await this.#append(device.ledger, { kind: "summary", runStart: device.runStart, loads: countsOf(device) });
     const { note, checkpoint } = await device.ledger.seal();
     this.blobs.set(digestOf(utf8(note)), utf8(note));
-    device.mirroredSize = checkpoint.size;
+    this.#deviceNotes.set(`${device.origin} ${checkpoint.size}`, utf8(note));
+    if (deliver) device.mirroredSize = checkpoint.size;
+    await this.seal();
+  }
+
+  /** The fleet log's revocation of a person's key. */
+  async revokePerson(person: Person, compromiseTime: number | null): Promise<void> {
+    const { keyId } = statementSignerFromPem(this.#people[person]).identity;
+    const statement = digestOf(utf8("revoked"));
+    await this.#append(this.fleet, { kind: "revoke", origin: null, keyId, compromiseTime, statement });
     await this.seal();
   }
 
@@ -331,11 +410,15 @@ export class AnswerWorld implements AuditSource {
   async seal(): Promise<void> {
     const fleet = await this.fleet.seal();
     this.#fleetNotes.set(fleet.checkpoint.size, utf8(fleet.note));
-    const leaves = sortHeadLeaves(await Promise.all(this.devices.map((device) => headLeaf(device))));
+    const leaves = sortHeadLeaves(
+      await Promise.all(
+        this.devices.map(async (device) => ({ ...(await headLeaf(device)), ...this.lies.get(device.origin) })),
+      ),
+    );
     const headsIndex = await this.#append(this.log, {
       kind: "heads",
       fleetSize: fleet.checkpoint.size,
-      fleetRoot: fleet.checkpoint.root,
+      fleetRoot: this.fleetLie ?? fleet.checkpoint.root,
       n: leaves.length,
       root: headsRoot(leaves),
     });
@@ -360,7 +443,7 @@ export class AnswerWorld implements AuditSource {
     return { size, root: parseCheckpoint(note).checkpoint.root, noteHash: sha256(note) };
   }
 
-  async #append(ledger: Ledger, entry: Record<string, unknown> & { kind: Entry["kind"] }): Promise<number> {
+  async #append(ledger: Ledger, entry: RawEntry): Promise<number> {
     const { index, committed } = ledger.append(encodeEntry({ time: this.nowMs, ...entry } as Entry));
     await committed;
     return index;
@@ -408,7 +491,8 @@ export class AnswerWorld implements AuditSource {
     return found;
   }
   mirror(origin: string) {
-    return this.devices.find((device) => device.origin === origin)?.ledger as MirroredLog | undefined;
+    const ledger = this.forged.get(origin) ?? this.devices.find((device) => device.origin === origin)?.ledger;
+    return ledger as MirroredLog | undefined;
   }
   async planeNote(digest: Digest) {
     return this.blobs.get(digest);
@@ -425,8 +509,8 @@ export class AnswerWorld implements AuditSource {
   async contradictions(origin: string) {
     return this.accusations.get(origin) ?? [];
   }
-  async mirroredNote() {
-    return undefined;
+  async mirroredNote(origin: string, size: number) {
+    return this.#deviceNotes.get(`${origin} ${size}`);
   }
 
   async #eachEntry(origin: string, visit: (entry: Entry, index: number) => void): Promise<void> {
@@ -446,15 +530,19 @@ export class AnswerWorld implements AuditSource {
   }
 }
 
-async function headLeaf({ origin, ledger, mirroredSize: size }: TestDevice): Promise<HeadLeaf> {
-  const root = await ledger.root(size);
-  const note = size === 0 ? null : sha256(utf8(ledger.latest!.note));
+async function headLeaf({ origin, ledger, mirroredSize }: TestDevice): Promise<HeadLeaf> {
+  const note = ledger.latest?.note;
+  const pendingSize = note === undefined ? 0 : ledger.latest!.checkpoint.size;
   return {
     origin,
-    pendingSize: size,
-    pendingRoot: root,
-    pendingNoteHash: note,
-    mirroredSize: size,
-    mirroredRoot: root,
+    pendingSize,
+    pendingRoot: await ledger.root(pendingSize),
+    pendingNoteHash: note === undefined ? null : sha256(utf8(note)),
+    mirroredSize,
+    mirroredRoot: await ledger.root(mirroredSize),
   };
+}
+
+function countsOf({ loads }: TestDevice): readonly LoadCount[] {
+  return loads.map(({ index: loadIndex, count, unloadIndex }) => ({ loadIndex, count, unloadIndex }));
 }

@@ -1,41 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import {
-  type Bundle,
-  type Member,
-  memberTypes,
-  parseTrust,
-  type Question,
-  type Report,
-  readBundle,
-  utf8,
-  verifyBundle,
-  writeBundle,
-} from "@tally/evidence";
+import { memberTypes, parseTrust, type Question, readBundle, utf8, verifyBundle, writeBundle } from "@tally/evidence";
 import { answer } from "./answer.ts";
 import { AnswerWorld, type TestDevice, type TestModel } from "./answer-world.ts";
+import { explain, failed, repaired } from "./judgement.ts";
 
 const hour = 3_600_000;
-
-/** The bundle again, with its list and trailer repaired, after something was done to its members. */
-function repaired(
-  { question, members }: Bundle,
-  change: (members: readonly Member[]) => readonly Member[],
-): Uint8Array {
-  return writeBundle(question, change(members));
-}
-
-/** Names of the checks that did not hold, without repetition. */
-function failed(report: Report): string[] {
-  return [...new Set(report.checks.filter((c) => c.result !== "good" && c.required).map((c) => c.name))];
-}
-
-function explain(report: Report): string {
-  return report.checks
-    .filter(({ result, required }) => result !== "good" && required)
-    .map(({ name, about, reason }) => `${name} (${about}): ${reason}`)
-    .join("\n");
-}
 
 describe("an answer about a fleet", () => {
   let world: AnswerWorld;
