@@ -32,4 +32,6 @@ export interface PlaneParts {
   readonly lineage: Lineage;
   readonly registry: Registry;
   readonly source: AuditSource;
+  /** Path of the HTML file that `GET /verify` gives; there need not be one. */
+  readonly verifyPage: string;
 }

@@ -94,6 +94,7 @@ test("what changes the plane or shows payloads is for few roles", async (t) => {
   assert.deepEqual(open.sort(), [
     "GET /healthz",
     "GET /readyz",
+    "GET /verify",
     "POST /api/v1/sessions",
     "POST /api/v1/sessions/nonce",
   ]);

@@ -155,6 +155,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       lineage,
       registry,
       source,
+      verifyPage: join(dir, "verify.html"),
     };
     const adminTokenPath = await firstAdministrator(dir, tokens);
     const app = await createServer(parts, {

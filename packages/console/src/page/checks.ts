@@ -39,13 +39,15 @@ function group(title: string, tone: Tone, alike: readonly Check[], open: boolean
       {},
       element("span", { class: `badge ${tone}` }, words[tone]),
       element("span", { class: "check-name" }, only?.name ?? title),
-      element("span", { class: "quiet" }, only?.reason ?? counted(alike.length, "check")),
+      only !== null && open
+        ? null
+        : element("span", { class: "quiet" }, only?.reason ?? counted(alike.length, "check")),
     ),
     lines,
   );
   // Thousands of lines are only made when someone looks.
   const fill = () => {
-    if (lines.childElementCount === 0) addLines(lines, alike, tone !== "good");
+    if (lines.childElementCount === 0) addLines(lines, alike, tone !== "good" && only === null);
   };
   made.addEventListener("toggle", fill);
   if (open) {

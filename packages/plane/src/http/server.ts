@@ -13,6 +13,7 @@ import { fleetRoutes } from "./routes/fleet.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { statementRoutes } from "./routes/statements.ts";
+import { verifyPageRoutes } from "./routes/verify-page.ts";
 
 export interface ServerOptions {
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
@@ -48,6 +49,7 @@ export function routesOf(parts: PlaneParts): readonly Route[] {
     ...statementRoutes(parts),
     ...evidenceRoutes(parts),
     ...logRoutes(parts),
+    ...verifyPageRoutes(parts),
   ];
 }
 
