@@ -92,7 +92,8 @@ function verifyMembers(
     heads === undefined || log === undefined || fleet === undefined
       ? null
       : answerTo(question, { log, fleet, heads, trust, materials, checklist, equivocated });
-  if (answer !== null) materials.checkUnused(checklist);
+  if (outcomeOf(checklist.checks) === "good") materials.checkUnused(checklist);
+  else checklist.skipped("nothing unused", "bundle", "checks that were not made leave members unused");
   return report({ checklist, question, log, heads, answer, damage: null });
 }
 

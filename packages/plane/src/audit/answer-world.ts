@@ -185,8 +185,8 @@ export class AnswerWorld implements AuditSource {
     this.nowMs += ms;
   }
 
-  /** @param lies what the plane writes into the fleet log instead of the truth. */
-  async enrol(lies: Record<string, unknown> = {}): Promise<TestDevice> {
+  /** @param lie what the plane writes into the fleet log instead of the truth. */
+  async enrol(lie: (keySet: KeySet) => Record<string, unknown> = () => ({})): Promise<TestDevice> {
     const id = toHex(randomBytes(16));
     const origin = `${planeName}/d/${id}/0`;
     const pems = [generatePrivateKeyPem("ed25519"), generatePrivateKeyPem("ml-dsa-44")] as const;
@@ -208,7 +208,7 @@ export class AnswerWorld implements AuditSource {
     const { leaf, committed } = ledger.append(encodeEntry(genesis));
     await committed;
     const admission = { kind: "enrol", deviceId: id, epoch: 0, origin, genesisHash: leaf, keySet } as const;
-    await this.#append(this.fleet, { ...admission, ...lies });
+    await this.#append(this.fleet, { ...admission, ...lie(keySet) });
     const device: TestDevice = {
       id,
       origin,
