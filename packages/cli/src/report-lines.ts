@@ -29,7 +29,9 @@ export function checkLines(report: Report): readonly string[] {
 }
 
 function modelLines(model: ModelAnswer): string[] {
-  const released = model.releases.map(({ channel, sequence }) => `${channel} #${sequence}`).join(", ");
+  const released = inOrder(model.releases)
+    .map(({ channel, sequence }) => `${channel} #${sequence}`)
+    .join(", ");
   const data = model.origin.data.map(({ name, source }) => `${name} (${source ?? "no signed source"})`).join(", ");
   return [
     [model.manifest, ...(model.repository === null ? [] : [model.repository])].join("  "),
@@ -37,6 +39,15 @@ function modelLines(model: ModelAnswer): string[] {
     `  signed by ${list(model.signedBy)}, approved by ${list(model.approvedBy)}, released as ${released || "nothing proven"}`,
     `  trained by ${list(model.origin.trainedBy)} from ${data || "nothing stated"}`,
   ];
+}
+
+/** By channel, then by sequence: a bundle has them in the order of their digests. */
+export function inOrder<T extends { readonly channel: string; readonly sequence: number }>(
+  releases: readonly T[],
+): readonly T[] {
+  return releases.toSorted((a, b) =>
+    a.channel === b.channel ? a.sequence - b.sequence : a.channel < b.channel ? -1 : 1,
+  );
 }
 
 function ledgerRow(ledger: LedgerAnswer): string[] {

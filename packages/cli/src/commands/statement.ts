@@ -102,7 +102,8 @@ export const statement: Register = (program, { terminal }) => {
   withPlane(get).action(async (digest: string, options: PlaneFlags) => {
     const bytes = await (await connect(terminal, options)).bytes(`/api/v1/statements/${digest}`);
     if (parseEnvelope(bytes).digest !== digest) throw usageError(`the plane sent another envelope than ${digest}`);
-    terminal.stdout.write(`${new TextDecoder().decode(bytes)}\n`);
+    // Nothing is added: these bytes are what the digest names.
+    terminal.stdout.write(new TextDecoder().decode(bytes));
   });
 };
 

@@ -31,10 +31,17 @@ export async function settings(terminal: Terminal, flags: Flags): Promise<Readon
   return Object.fromEntries(all) as Record<SettingName, Setting>;
 }
 
+const words: Readonly<Record<SettingName, string>> = {
+  dir: "folder",
+  url: "URL of a plane",
+  token: "token",
+  trust: "trust file",
+};
+
 /** The value of a setting that a command cannot do without. */
 export function required(setting: Setting): string {
   if (setting.value !== undefined) return setting.value;
-  throw new CliError(exitCodes.usage, `no ${setting.name} is set`, {
+  throw new CliError(exitCodes.usage, `no ${words[setting.name]} is set`, {
     hint: `give --${setting.name}, or set TALLY_${setting.name.toUpperCase()}; \`tally env\` shows what holds`,
   });
 }

@@ -59,7 +59,8 @@ export class Bindings {
     if (known !== undefined) return literal(known);
     const pattern = kinds[kind];
     if (pattern === undefined) return literal(whole);
-    if (name === kind) return `(?:${pattern})`;
+    // Usage lines have such words themselves: `--to <time>`.
+    if (name === kind) return `(?:${pattern}|${literal(whole)})`;
     const before = names.indexOf(name);
     if (before >= 0) return `\\${before + 1}`;
     names.push(name);

@@ -11,6 +11,7 @@ const patienceMs = 60_000;
 export class Shell {
   readonly #child: ChildProcess;
   readonly #mark = `-- ${randomBytes(8).toString("hex")} `;
+  readonly #left: number[] = [];
   #screen = "";
   #ended = false;
   #wake: () => void = () => {};
@@ -61,14 +62,22 @@ export class Shell {
     this.#child.stdin!.write(`${command}\n`);
     const lines = await this.#until((screen) => (enough(linesOf(screen)) ? linesOf(screen) : null));
     this.#screen = "";
+    const { lines: said } = await this.run("echo $!");
+    this.#left.push(Number(said.at(-1)));
     return lines;
   }
 
   /** Ends what was left running, by its id, and the shell. */
   async close(): Promise<void> {
+    for (const pid of this.#left) {
+      try {
+        process.kill(pid);
+      } catch {}
+    }
     if (this.#ended) return;
-    this.#child.stdin!.end("for job in $(jobs -p); do kill $job; done 2>/dev/null\nwait\n");
-    await this.#until(() => (this.#ended ? [] : null));
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.stdin!.end("wait\n");
+    await ended;
   }
 
   async #until<T>(ready: (screen: string) => T | null): Promise<T> {

@@ -14,7 +14,7 @@ let broken: string | undefined;
 
 before(async () => {
   stage = await setStage();
-  ports = await Ports.find("7400", "7401", "7410");
+  ports = await Ports.find("7400", "7401", "7402", "7410", "7499");
   shell = await Shell.start(stage.folder, stage.tools);
   bindings.bind("folder", stage.folder);
 });

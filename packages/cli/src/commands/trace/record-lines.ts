@@ -1,5 +1,5 @@
 import type { ModelAnswer, RecordAnswer, Report } from "@tally/evidence";
-import { checkLines } from "../../report-lines.ts";
+import { checkLines, inOrder } from "../../report-lines.ts";
 import { table } from "../../terminal/index.ts";
 
 /** A record's chain, from the output back to the data, and then every check that it stands on. */
@@ -34,7 +34,10 @@ function modelRows(model: ModelAnswer): string[][] {
     ["", `${repository ?? "no repository"}: ${files.map(({ name }) => name).join(", ")}`],
     ["signed", by(signedBy)],
     ["approved", by(approvedBy)],
-    ...releases.map(({ channel, sequence, by: whom }) => ["released", `as ${channel} #${sequence} ${by(whom)}`]),
+    ...inOrder(releases).map(({ channel, sequence, by: whom }) => [
+      "released",
+      `as ${channel} #${sequence} ${by(whom)}`,
+    ]),
     ["trained", by(origin.trainedBy)],
     ...origin.data.map(({ name, digest, source, license, segments }) => [
       "data",
