@@ -279,17 +279,15 @@ export class AnswerWorld implements AuditSource {
         }),
       );
     }
-    const verdict = encodeJson({
-      gate: "load",
-      subject: manifest,
-      repository: "tumours",
-      allow: true,
-      reasons: [],
-      inputs,
-      ...steps.verdict,
-    });
-    this.blobs.set(digestOf(verdict), verdict);
-    return { manifest, file, permit: digestOf(verdict) };
+    return { manifest, file, permit: await this.verdict(manifest, inputs, steps.verdict) };
+  }
+
+  /** The verdict of a device's gate that allows to load a model, stored as a blob. */
+  async verdict(manifest: Digest, inputs: readonly Digest[], changes: JsonObject = {}): Promise<Digest> {
+    const allowed = { gate: "load", subject: manifest, repository: "tumours", allow: true, reasons: [], inputs };
+    const bytes = encodeJson({ ...allowed, ...changes });
+    this.blobs.set(digestOf(bytes), bytes);
+    return digestOf(bytes);
   }
 
   /** @param lies what the plane writes into its log about the envelope instead of the truth. */
