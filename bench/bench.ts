@@ -1,7 +1,7 @@
 // `npm run bench`: what Tally costs, on real parts in temporary folders. A table, or with --json an array of rows.
 // Arguments name parts to run alone: `npm run bench -- record plane`. docs/bench.md says what each row means.
 
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { runPart } from "./part.ts";
 import { formatTable, notMeasured, type Row } from "./row.ts";
 
@@ -17,6 +17,13 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
+const cores = availableParallelism();
+const [load = 0] = loadavg();
+if (load > cores / 4) {
+  process.stderr.write(
+    `note: other work runs here (load ${load.toFixed(1)} on ${cores} cores): times come out longer\n`,
+  );
+}
 const rows: Row[] = [];
 for (const part of named.length > 0 ? named : parts) {
   process.stderr.write(`${part} …\n`);
@@ -27,7 +34,9 @@ for (const part of named.length > 0 ? named : parts) {
 if (process.argv.includes("--json")) {
   process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
 } else {
-  process.stdout.write(`Node ${process.versions.node}, ${availableParallelism()} cores\n\n${formatTable(rows)}\n`);
+  process.stdout.write(
+    `Node ${process.versions.node}, ${cores} cores, load ${load.toFixed(1)} before it began\n\n${formatTable(rows)}\n`,
+  );
 }
 
 function telemetry(): Row[] {

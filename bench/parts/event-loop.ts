@@ -41,6 +41,8 @@ await part(() =>
   }),
 );
 
+// By the clock: what the kernel says of a thread's CPU time moves in steps of 4 ms, longer than what is looked for (measured).
+
 /** Records at a steady rate and tells, for a turn of the loop due each millisecond, how many milliseconds late it came. */
 function lateness(forSeconds: number, record: (n: number) => Promise<unknown>): Promise<number[]> {
   return new Promise((resolve, reject) => {
