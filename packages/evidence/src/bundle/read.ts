@@ -86,7 +86,9 @@ function readFrames(file: Uint8Array, start: number, end: number): readonly Fram
     return members;
   } catch (error) {
     // Where a length was changed, the way through the file is lost behind it. The list at the end still knows it.
-    throw firstDifference(file, start, end) ?? error;
+    const found = firstDifference(file, start, end);
+    if (found !== undefined || members.length > 0) throw found ?? error;
+    throw new BundleDamage("header", 0, "no members and no member list stand behind it", error);
   }
 }
 
