@@ -8,6 +8,7 @@ import {
   type WitnessPolicy,
 } from "@tally/evidence";
 import type { BlobStore, Database } from "@tally/oci";
+import { signedTime } from "./signing-clock.ts";
 
 export interface StoredCheckpoint {
   readonly size: number;
@@ -33,7 +34,7 @@ export class Checkpoints {
     this.#policy = policy;
   }
 
-  /** Keeps a complete note that met the quorum. `nowMs` stands for its time where no witnesses are asked for. */
+  /** Keeps a complete note that met the quorum. Where no witnesses are asked for, its time is the one that the plane signed. */
   async keep(note: string, nowMs: number): Promise<StoredCheckpoint> {
     const bytes = utf8(note);
     await this.#blobs.put(digestOf(bytes), bytes);
@@ -41,7 +42,7 @@ export class Checkpoints {
     const keys = [...this.#policy.witnesses.values()].map(({ key }) => key);
     const none = this.#policy.quorum === "none";
     const times = none ? null : quorumTimes(this.#policy, verifyNote(parsed, keys));
-    const second = Math.floor(nowMs / 1000);
+    const second = signedTime(parsed) ?? Math.floor(nowMs / 1000);
     const notBefore = (times === null ? second : (times.notBefore ?? second)) * 1000;
     const notAfter = (times === null ? second : (times.notAfter ?? second)) * 1000 + 999;
     await this.#db.run(

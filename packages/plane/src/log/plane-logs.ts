@@ -3,6 +3,7 @@ import { type Entry, encodeEntry } from "@tally/evidence";
 import { type Clock, Ledger } from "@tally/ledger";
 import { PlaneError } from "../error.ts";
 import { fleetOrigin, logOrigin, type PlaneKeys } from "../keys/plane-keys.ts";
+import { SigningClock } from "./signing-clock.ts";
 
 /** An entry without the time, which the log's own clock gives. */
 export type NewEntry = Entry extends infer E ? (E extends { time: number } ? Omit<E, "time"> : never) : never;
@@ -21,8 +22,16 @@ export class PlaneLogs {
 
   /** Opens both; a new fleet log begins with the plane's own key set. */
   static async open(dir: string, plane: string, keys: PlaneKeys, clock: Clock): Promise<PlaneLogs> {
+    const signing = new SigningClock(clock);
     const open = async (name: string, origin: string, signers: PlaneKeys["log"]) => {
-      const ledger = await Ledger.open({ dir: join(dir, name), origin, signers, clock, checkpointTime: "clock" });
+      const ledger = await Ledger.open({
+        dir: join(dir, name),
+        origin,
+        signers,
+        clock: signing,
+        checkpointTime: "clock",
+      });
+      signing.follow(ledger.latest?.note);
       if (ledger.damage === undefined) return ledger;
       await ledger.close();
       throw new PlaneError(

@@ -35,8 +35,8 @@ export class Sealer {
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> | undefined;
   #next: Promise<void> | undefined;
-  /** When the last round ended, by the clock of the process, which does not jump. */
-  #rested = Number.NEGATIVE_INFINITY;
+  /** When a round last ended without a fresh checkpoint, by the clock of the process, which does not jump. */
+  #stale = Number.NEGATIVE_INFINITY;
   #agreed = false;
   #stopped = false;
   #waiting: (() => void)[] = [];
@@ -75,7 +75,6 @@ export class Sealer {
   #begin(): Promise<void> {
     this.#round = this.#sealOnce().finally(() => {
       this.#round = undefined;
-      this.#rested = performance.now();
       for (const wake of this.#waiting.splice(0)) wake();
     });
     return this.#round;
@@ -104,11 +103,16 @@ export class Sealer {
    * for a second after one that a slow witness made fail.
    */
   async refresh(): Promise<void> {
+    if (await this.#isFresh()) return;
+    if (this.#round !== undefined) return void (await this.#round.catch(() => {}));
+    if (performance.now() - this.#stale <= restMs) return;
+    await this.seal().catch(this.#options.onError);
+    if (!(await this.#isFresh())) this.#stale = performance.now();
+  }
+
+  async #isFresh(): Promise<boolean> {
     const newest = await this.#options.checkpoints.log.newest();
-    const age = this.#options.clock.now() - (newest?.notBefore ?? 0);
-    if (Math.abs(age) <= freshForMs) return;
-    if (this.#round !== undefined) await this.#round.catch(() => {});
-    else if (performance.now() - this.#rested > restMs) await this.seal().catch(this.#options.onError);
+    return Math.abs(this.#options.clock.now() - (newest?.notBefore ?? 0)) <= freshForMs;
   }
 
   /** Ends the rounds; with `last`, after one more, so that what is durable is also sealed. */

@@ -97,8 +97,10 @@ export class Witnesses {
         return [];
       }
       this.#known.set(known, latest.checkpoint.size);
-      this.#note(name, true);
-      return this.#valid(result.signatures, keys, latest);
+      const valid = this.#valid(result.signatures, keys, latest);
+      if (valid.length > 0) this.#note(name, true);
+      else this.#note(name, false, "what it answered holds no cosignature of this checkpoint by its key");
+      return valid;
     } catch (error) {
       if (error instanceof PlaneError) {
         this.#note(name, false, error.message);
