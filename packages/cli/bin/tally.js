@@ -10,6 +10,11 @@ if (major < needed) {
   );
   process.exit(1);
 } else {
+  const { enableCompileCache } = await import("node:module");
+  const { fileURLToPath } = await import("node:url");
+  // Stripping types of some 400 files takes as long as everything else a short command does: 0.5 s become 0.3 s. The cache
+  // lies in the project and not in a folder that other users can write, since what is in it is run.
+  enableCompileCache(fileURLToPath(new URL("../../../node_modules/.cache/tally", import.meta.url)));
   const { main } = await import("../src/main.ts");
   process.exitCode = await main(process.argv.slice(2));
 }

@@ -29,7 +29,10 @@ export type Admission = Enrol | Epoch;
  * @returns admissions by the ledger's origin
  * @throws EvidenceError `signature-missing`, `proof-invalid`
  */
-export async function readFleet(client: PlaneClient, trust: Trust): Promise<ReadonlyMap<string, Admission>> {
+export async function readFleet(
+  client: Pick<PlaneClient, "bytes">,
+  trust: Trust,
+): Promise<ReadonlyMap<string, Admission>> {
   const { checkpoint, note } = parseCheckpoint(await client.bytes("/fleet/checkpoint"));
   const { fleet, name } = trust.plane;
   verifyAllOf(note, `${name}/fleet`, fleet);

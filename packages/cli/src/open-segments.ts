@@ -74,14 +74,19 @@ async function openOne({ source, model }: SegmentsToOpen, item: SegmentItem): Pr
   }
 }
 
-function requireEnrolled(segment: OpenedSegment, manifest: string, admission: Admission | undefined): void {
+/** The ledger is the one that the fleet log admitted: its genesis, and so its keys. @throws CliError verification failed */
+export function requireEnrolled(
+  segment: Pick<OpenedSegment, "origin" | "genesisHash">,
+  manifest: string,
+  admission: Pick<Admission, "genesisHash"> | undefined,
+): void {
   if (admission === undefined) throw wrong(manifest, `the fleet log has no enrolment of ${segment.origin}`);
   if (equalBytes(admission.genesisHash, segment.genesisHash)) return;
   throw wrong(manifest, `${segment.origin} was enrolled with another first entry, and so with other keys`);
 }
 
 /** Labels that came after their record's segment belong to its row. */
-function withLateLabels(segments: readonly OpenedSegment[]): readonly SegmentRow[] {
+export function withLateLabels(segments: readonly Pick<OpenedSegment, "rows" | "late">[]): readonly SegmentRow[] {
   const key = (record: { origin: string; index: number; leaf: string }) =>
     `${record.origin} ${record.index} ${record.leaf}`;
   const late = Map.groupBy(
