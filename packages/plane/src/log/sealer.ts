@@ -110,6 +110,13 @@ export class Sealer {
     if (!(await this.#isFresh())) this.#stale = performance.now();
   }
 
+  /** One round now, so that an answer knows what the plane knows. Rests as `refresh` does while a witness is slow. */
+  async upToDate(): Promise<void> {
+    if (performance.now() - this.#stale <= restMs) return;
+    await this.seal().catch(this.#options.onError);
+    if (!(await this.#isFresh())) this.#stale = performance.now();
+  }
+
   async #isFresh(): Promise<boolean> {
     const newest = await this.#options.checkpoints.log.newest();
     return Math.abs(this.#options.clock.now() - (newest?.notBefore ?? 0)) <= freshForMs;

@@ -34,7 +34,7 @@ export function evidenceRoutes({ source, fleet, sealer }: PlaneParts): readonly 
         };
         if (question.from >= question.to) throw new PlaneError("bad-request", "`from` is not before `to`");
         for (const id of devices ?? []) await fleet.originOf(id);
-        await sealer.refresh();
+        await sealer.upToDate();
         return reply.type(bundleMediaType).send(Buffer.from(await answer(source, question)));
       },
     },

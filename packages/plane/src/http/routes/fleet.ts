@@ -82,6 +82,8 @@ export function fleetRoutes({ fleet, mirror, checkpoints, sealer, name }: PlaneP
         const { id } = request.params as { id: string };
         const { compromiseTime, reason } = request.body as RevokeRequest;
         await fleet.revoke(id, compromiseTime, reason);
+        // A verifier learns of it from the next heads: better now than with the next round.
+        await sealer.upToDate();
         return { revoked: id };
       },
     },
