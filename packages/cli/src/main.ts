@@ -20,14 +20,26 @@ export async function main(args: readonly string[], terminal: Terminal = process
 }
 
 function processTerminal(): Terminal {
-  const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  // Whoever reads may have seen enough, as `head` has.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === "EPIPE" ? 0 : exitCodes.unexpected),
+  );
+  let stop: AbortController | undefined;
   return {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
     cwd: process.env.TALLY_CWD ?? process.cwd(),
     stdin: process.stdin,
-    stop: stop.signal,
+    get stop() {
+      stop ??= abortedBySignals();
+      return stop.signal;
+    },
   };
+}
+
+function abortedBySignals(): AbortController {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  return stop;
 }

@@ -152,11 +152,10 @@ async function refusal(what: string, response: Response, hasToken: boolean): Pro
   });
 }
 
-/** What the plane says of it, on one line: another party's words do not get to move the cursor. */
+/** What the plane says of it, as far as it is that. */
 async function errorIn(response: Response): Promise<{ message?: string; hint?: string; code?: string }> {
   const body = (await response.json().catch(() => undefined)) as Partial<ErrorBody> | undefined;
-  const words = (value: unknown) =>
-    typeof value === "string" ? value.slice(0, 2000).replace(/\p{C}/gu, " ") : undefined;
+  const words = (value: unknown) => (typeof value === "string" ? value.slice(0, 2000) : undefined);
   const [message, hint, code] = [body?.error?.message, body?.error?.hint, body?.error?.code].map(words);
   return { ...(message && { message }), ...(hint && { hint }), ...(code && { code }) };
 }

@@ -1,4 +1,5 @@
 import { type Report, toHex } from "@tally/evidence";
+import { loadReason } from "./load-reason.ts";
 
 /** A report without bytes that JSON has no form for: a record's entry stays in the bundle. */
 export function reportAsJson(report: Report): unknown {
@@ -13,7 +14,7 @@ export function reportAsJson(report: Report): unknown {
         origin,
         index,
         model: load.manifest,
-        reason: load.reason,
+        reason: loadReason(load.reason),
       })),
     },
   };

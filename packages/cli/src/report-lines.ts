@@ -1,4 +1,5 @@
 import { type Check, describeQuestion, type LedgerAnswer, type ModelAnswer, type Report } from "@tally/evidence";
+import { loadReason } from "./load-reason.ts";
 import { counted, table } from "./terminal/index.ts";
 
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
@@ -14,7 +15,7 @@ export function reportLines(report: Report, records: boolean): readonly string[]
     if (report.answer.refused.length > 0) {
       lines.push("", "refused loads");
       for (const { origin, index, load } of report.answer.refused) {
-        lines.push(indent(`${origin} #${index}: ${load.manifest ?? "no manifest"}, reason ${load.reason}`));
+        lines.push(indent(`${origin} #${index}: ${load.manifest ?? "no manifest"}, ${loadReason(load.reason)}`));
       }
     }
     if (records) lines.push("", "records", ...table(report.answer.records.map(recordRow)).map(indent));

@@ -3,7 +3,7 @@ import { formatVkey, type NoteKey, type NoteSigner, parseVkey } from "@tally/evi
 import { serveWitness, Witness } from "@tally/ledger";
 import { collect, parsePort } from "../options.ts";
 import type { Register } from "../program.ts";
-import { required, say, settings, type Terminal, usageError } from "../terminal/index.ts";
+import { print, required, say, settings, type Terminal, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 import { untilStopped } from "../until-stopped.ts";
 import { openWitnessKeys } from "../witness-keys.ts";
@@ -17,6 +17,7 @@ interface Options {
   readonly trust?: string;
   readonly printKeys?: boolean;
   readonly printPolicy?: string;
+  readonly json?: boolean;
 }
 
 /** `tally witness`: cosigns checkpoints of logs after checking that they only grew. */
@@ -35,6 +36,7 @@ export const witness: Register = (program, { terminal }) => {
     .option("--trust <file>", "or a trust file: the logs of the plane that it names")
     .option("--print-keys", "make the keys if there are none, print the verifier keys, and exit")
     .option("--print-policy <url>", "print a witness policy that asks for this witness at the URL, and exit")
+    .option("--json", "print the keys as JSON")
     .action((options: Options) => run(terminal, options));
 };
 
@@ -44,7 +46,7 @@ async function run(terminal: Terminal, options: Options): Promise<void> {
   const dir = required((await settings(terminal, { ...(options.dir !== undefined && { dir: options.dir }) })).dir);
   const signers = await openWitnessKeys(dir, options.name);
   if (printPolicy !== undefined) return void terminal.stdout.write(policyFor(signers, printPolicy));
-  if (printKeys === true) return printVkeys(terminal, signers);
+  if (printKeys === true) return printVkeys(terminal, signers, options.json);
   const logs = await logsOf(terminal, options);
   const service = await Witness.open({ dir: join(dir, "heads"), signers, logs });
   const server = await serveWitness({
@@ -71,8 +73,9 @@ async function logsOf(terminal: Terminal, { log = [], trust }: Options): Promise
   );
 }
 
-function printVkeys({ stdout }: Terminal, signers: readonly NoteSigner[]): void {
-  for (const { key } of signers) stdout.write(`${formatVkey(key)}\n`);
+function printVkeys(terminal: Terminal, signers: readonly NoteSigner[], json = false): void {
+  const keys = signers.map(({ key }) => formatVkey(key));
+  print(terminal, json, { name: signers[0]!.key.name, keys }, () => keys);
 }
 
 /** Both keys have to sign: the classical for today, the post-quantum for later. */

@@ -1,13 +1,14 @@
 import type { ExitCode } from "./exit-code.ts";
 import { exitCodeFor, exitCodes } from "./exit-code.ts";
+import { printable } from "./printable.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Says what went wrong, on stderr, and what the process exits with. */
 export function fail(terminal: Terminal, error: unknown): ExitCode {
   const exit = exitCodeFor(error);
   const { message, hint } = systemWords(error) ?? wordsOf(error);
-  terminal.stderr.write(`error: ${message.split("\n")[0]}\n`);
-  if (hint !== undefined && hint !== "") terminal.stderr.write(`hint: ${hint}\n`);
+  terminal.stderr.write(`error: ${printable(message.split("\n")[0]!)}\n`);
+  if (hint !== undefined && hint !== "") terminal.stderr.write(`hint: ${printable(hint)}\n`);
   if (exit === exitCodes.unexpected && terminal.env.TALLY_DEBUG && error instanceof Error) {
     terminal.stderr.write(`${error.stack}\n`);
   }

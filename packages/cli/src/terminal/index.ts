@@ -1,5 +1,6 @@
 export * from "./counted.ts";
 export * from "./exit-code.ts";
 export * from "./failure.ts";
+export * from "./printable.ts";
 export * from "./settings.ts";
 export * from "./terminal.ts";

@@ -1,6 +1,8 @@
 // The rules of the command line: data on stdout, words on stderr, nothing else. With --json the data is one JSON value.
 // Errors are one `error:` line that names the thing, and a `hint:` line with the next step where there is one.
 
+import { printable } from "./printable.ts";
+
 export interface Output {
   write(text: string): unknown;
 }
@@ -13,7 +15,7 @@ export interface Terminal {
   /** Where the person stands: relative paths start here. */
   readonly cwd: string;
   readonly stdin: AsyncIterable<Uint8Array>;
-  /** Aborted by SIGINT and SIGTERM; commands that serve close when it is. */
+  /** Aborted by SIGINT and SIGTERM, for commands that serve. Until it is asked for, these signals end the process. */
   readonly stop: AbortSignal;
 }
 
@@ -25,12 +27,12 @@ export function print(
   lines: () => readonly string[],
 ): void {
   if (json) terminal.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
-  else for (const line of lines()) terminal.stdout.write(`${line}\n`);
+  else for (const line of lines()) terminal.stdout.write(`${printable(line)}\n`);
 }
 
 /** Words for the person: progress and outcomes. */
 export function say(terminal: Terminal, text: string): void {
-  terminal.stderr.write(`${text}\n`);
+  terminal.stderr.write(`${printable(text)}\n`);
 }
 
 /** Columns padded to their widest cell. */
