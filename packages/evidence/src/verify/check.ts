@@ -13,6 +13,9 @@ export interface Check {
   readonly required: boolean;
 }
 
+/** What a check throws where the bundle lacks something that it needs: nothing is wrong, and nothing is proven. */
+export class Missing extends Error {}
+
 /** Collects checks in the order in which they are made, and tells of each as it is made. */
 export class Checklist {
   readonly #checks: Check[] = [];
@@ -44,14 +47,16 @@ export class Checklist {
     this.#add({ name, about, result: "not made", reason, required: false });
   }
 
-  /** Runs a check that throws where it fails; its value, or undefined where it was bad. */
+  /** Runs a check that throws where it fails; its value, or undefined where it was bad or lacked something. */
   attempt<T>(name: string, about: string, make: () => T, reason: (value: T) => string): T | undefined {
     try {
       const value = make();
       this.good(name, about, reason(value));
       return value;
     } catch (error) {
-      this.bad(name, about, error instanceof Error ? error.message : String(error));
+      const why = error instanceof Error ? error.message : String(error);
+      if (error instanceof Missing) this.missing(name, about, why);
+      else this.bad(name, about, why);
       return undefined;
     }
   }

@@ -5,7 +5,7 @@ import type { HeadLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { verifyConsistency } from "../merkle/index.ts";
 import { parseCheckpoint, verifyAllOf } from "../note/index.ts";
-import type { Checklist } from "./check.ts";
+import { type Checklist, Missing } from "./check.ts";
 import { type Enrolment, keySetAt } from "./fleet-entries.ts";
 import type { ProvenHead } from "./heads.ts";
 import { handoversOf } from "./key-handover.ts";
@@ -67,7 +67,7 @@ function checkMirrored(leaf: HeadLeaf, enrolment: Enrolment, materials: Material
     if (equalBytes(checkpoint.root, root)) return;
     throw broken("the device has signed another root for the mirrored size");
   }
-  throw broken(`the bundle holds no checkpoint of the mirrored size ${size}`);
+  throw new Missing(`the bundle holds no checkpoint of the mirrored size ${size}`);
 }
 
 /** New keys count where the old ones have handed over to them; the plane alone cannot give a device other keys. */
@@ -158,7 +158,7 @@ function requireConsistent(origin: string, a: TreeHead, b: TreeHead, materials: 
   if (smaller.size === 0) return true;
   const found = materials.consistency(origin, smaller.size, larger.size);
   if (found === undefined) {
-    throw broken(`the bundle holds no consistency proof from size ${smaller.size} to ${larger.size}`);
+    throw new Missing(`the bundle holds no consistency proof from size ${smaller.size} to ${larger.size}`);
   }
   materials.use(found.member);
   verifyConsistency(smaller.size, larger.size, smaller.root, larger.root, found.proof);

@@ -5,7 +5,7 @@ import type { HeadsLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { Frontier, hashLeaf } from "../merkle/index.ts";
 import type { Trust } from "../trust/index.ts";
-import type { Checklist } from "./check.ts";
+import { type Checklist, Missing } from "./check.ts";
 import { type Fleet, readFleet } from "./fleet-entries.ts";
 import type { Materials } from "./materials.ts";
 import { openNote } from "./plane-checkpoint.ts";
@@ -76,7 +76,8 @@ function readLeaves(
   if (sizes.has(0)) roots.set(0, frontier.root());
   for (const member of materials.list(memberTypes.fleetEntries)) {
     const { from, items } = parseFleetEntries(member.bytes);
-    if (from !== leaves.length) throw broken(`entries from ${leaves.length} on are missing`);
+    if (from > leaves.length) throw new Missing(`entries from ${leaves.length} on are missing`);
+    if (from < leaves.length) throw broken(`entries from ${from} on are there twice`);
     materials.use(member);
     for (const item of items) {
       leaves.push(item);
@@ -84,6 +85,7 @@ function readLeaves(
       if (sizes.has(leaves.length)) roots.set(leaves.length, frontier.root());
     }
   }
+  if (leaves.length < heads.fleetSize) throw new Missing(`entries from ${leaves.length} on are missing`);
   if (leaves.length !== heads.fleetSize || !equalBytes(frontier.root(), heads.fleetRoot)) {
     throw broken("its entries do not give the root that the heads entry names");
   }

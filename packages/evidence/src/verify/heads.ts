@@ -3,7 +3,7 @@ import { compareBytes, equalBytes, utf8 } from "../bytes.ts";
 import { decodeHeadLeaf, type HeadLeaf, type HeadsLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { Frontier, hashLeaf, verifyInclusion } from "../merkle/index.ts";
-import type { Checklist } from "./check.ts";
+import { type Checklist, Missing } from "./check.ts";
 import type { Fleet } from "./fleet-entries.ts";
 import type { Materials } from "./materials.ts";
 import { showMoment } from "./moments.ts";
@@ -130,13 +130,16 @@ function readTree(newest: { index: number; entry: HeadsLeaf }, materials: Materi
   for (const member of materials.list(memberTypes.headsLeaves)) {
     const slice = parseHeadsLeaves(member.bytes);
     if (slice.heads !== newest.index) continue;
-    if (slice.from !== leaves.length) throw broken(`leaves from ${leaves.length} on are missing`);
+    if (slice.from > leaves.length) throw new Missing(`leaves from ${leaves.length} of the heads tree on are missing`);
+    if (slice.from < leaves.length) throw broken(`leaves from ${slice.from} on are there twice`);
     materials.use(member);
     for (const bytes of slice.leaves) {
       frontier.append(hashLeaf(bytes));
       leaves.push(decodeHeadLeaf(bytes));
     }
   }
+  if (leaves.length < newest.entry.n)
+    throw new Missing(`leaves from ${leaves.length} of the heads tree on are missing`);
   if (leaves.length !== newest.entry.n || !equalBytes(frontier.root(), newest.entry.root)) {
     throw broken(`its ${leaves.length} leaves do not give the root that entry ${newest.index} names`);
   }

@@ -4,6 +4,7 @@ import type { StatementLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { type Envelope, parseEnvelope, type Statement, subjectDigests, verifyEnvelope } from "../statements/index.ts";
 import { identitiesFor, type TrustedAction, type TrustedIdentity } from "../trust/index.ts";
+import { Missing } from "./check.ts";
 import type { Context } from "./context.ts";
 import type { PlaneEntry } from "./plane-log.ts";
 
@@ -153,7 +154,9 @@ function leavesOf({ log }: Context): ReadonlyMap<Digest, PlaneEntry> {
 }
 
 function openStatement(member: BundleMember, entry: PlaneEntry | undefined): ProvenStatement {
-  if (entry?.entry.kind !== "statement") throw broken("the bundle does not prove it to be in the plane's log");
+  if (entry?.entry.kind !== "statement") {
+    throw new Missing("the bundle does not prove it to be in the plane's log");
+  }
   const envelope = parseEnvelope(member.bytes);
   const subjects = subjectDigests(envelope.statement);
   checkLeaf(entry.entry, envelope.statement.predicateType, subjects);

@@ -2,7 +2,7 @@ import type { RecordQuestion } from "../bundle/index.ts";
 import type { LoadCount } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { runStateAt } from "../runs/index.ts";
-import type { Checklist } from "./check.ts";
+import { type Checklist, Missing } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import { keyRevoked } from "./interval.ts";
 import { type LedgerRecords, loadOf, type RecordAnswer, recordAnswer } from "./records.ts";
@@ -32,7 +32,8 @@ export function findReceipt(
 
 function readRecord({ index }: RecordQuestion, ledger: DeviceLedger, timeline: Timeline): RecordAnswer {
   const proven = ledger.entries.get(index);
-  if (proven === undefined || proven.entry.kind !== "inference") throw broken(`entry ${index} is not a proven record`);
+  if (proven === undefined) throw new Missing(`the bundle does not prove entry ${index}`);
+  if (proven.entry.kind !== "inference") throw broken(`entry ${index} is ${proven.entry.kind}, not a record`);
   const { entry } = proven;
   const load = loadOf(ledger, index, entry);
   checkRun(ledger, index, entry.loadIndex, entry.ordinal);
@@ -71,7 +72,7 @@ function nextStated(ledger: DeviceLedger, index: number): Stated {
       next = { at, runStart: entry.runStart, loads: entry.loads };
     } else if (entry.kind === "restart") next = { at, runStart: entry.previousRun, loads: entry.closing };
   }
-  if (next === undefined) throw broken("no summary after it is in the bundle");
+  if (next === undefined) throw new Missing("no summary after it is in the bundle");
   return next;
 }
 

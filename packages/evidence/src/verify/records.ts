@@ -3,7 +3,7 @@ import type { Digest, LeafHash } from "../digest.ts";
 import type { EvidenceGrade, Gap, Inference, Load } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { RunReplay, runStateAt } from "../runs/index.ts";
-import type { Checklist } from "./check.ts";
+import { type Checklist, Missing } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import { checkBounds, intervalStart, type RecordStanding, standingIn } from "./interval.ts";
 import type { ProvenEntry } from "./slice.ts";
@@ -100,12 +100,12 @@ function checkUnderstood(ledger: DeviceLedger, start: number, checklist: Checkli
   checklist.missing(name.understood, ledger.enrolment.origin, what);
 }
 
-/** The accepted load that a record names. @throws EvidenceError `run-broken` */
+/** The accepted load that a record names. @throws Missing, EvidenceError `run-broken` */
 export function loadOf(ledger: DeviceLedger, index: number, { loadIndex }: Inference): Load {
   const load = ledger.entries.get(loadIndex)?.entry;
   const named = `entry ${index} names load ${loadIndex}`;
-  if (load?.kind !== "load")
-    throw new EvidenceError("run-broken", `${named}, which the bundle does not show to be one`);
+  if (load === undefined) throw new Missing(`${named}, which is not in the bundle`);
+  if (load.kind !== "load") throw new EvidenceError("run-broken", `${named}, which is ${load.kind}`);
   if (load.outcome !== "accepted") throw new EvidenceError("run-broken", `${named}, which was refused`);
   if (loadIndex >= index) throw new EvidenceError("run-broken", `${named}, which comes after it`);
   return load;

@@ -3,6 +3,7 @@ import type { Hash, LeafHash, RootHash } from "../digest.ts";
 import { decodeEntry, type Entry } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { hashLeaf, verifyRange } from "../merkle/index.ts";
+import { Missing } from "./check.ts";
 import type { Materials } from "./materials.ts";
 
 /** An entry of a log, proven to be in the tree under one of its heads. */
@@ -23,7 +24,7 @@ export interface Slice {
  * Reads a log's slice and proves its place in the tree of that size.
  *
  * @returns undefined where the bundle holds none for this log
- * @throws EvidenceError `proof-invalid`, or what a malformed entry gives
+ * @throws Missing, EvidenceError `proof-invalid`, or what a malformed entry gives
  */
 export function readSlice(origin: string, size: number, root: RootHash, materials: Materials): Slice | undefined {
   const [member] = materials.of(memberTypes.rangeProof, origin);
@@ -34,13 +35,14 @@ export function readSlice(origin: string, size: number, root: RootHash, material
   const entries: ProvenEntry[] = [];
   for (const part of materials.of(memberTypes.entries, origin)) {
     const { from: start, items } = parseEntries(part.bytes);
-    if (start !== from + entries.length) throw broken(`entries from ${from + entries.length} on are missing`);
+    if (start > from + entries.length) throw new Missing(`entries from ${from + entries.length} on are missing`);
+    if (start < from + entries.length) throw broken(`entries from ${start} on are there twice`);
     materials.use(part);
     for (const bytes of items) {
       entries.push({ index: from + entries.length, entry: decodeEntry(bytes), leaf: hashLeaf(bytes) });
     }
   }
-  if (from + entries.length !== to) throw broken(`entries from ${from + entries.length} on are missing`);
+  if (from + entries.length < to) throw new Missing(`entries from ${from + entries.length} on are missing`);
   const leaves = entries.map(({ leaf }): Hash => leaf);
   verifyRange(from, to, size, leaves, { left, right }, root);
   return { from, to, entries };
