@@ -134,6 +134,15 @@ describe("a file made by a carrier", () => {
     );
   });
 
+  test("one member left out makes an answer unproven, never wrong", () => {
+    for (const whole of [records, receipt]) {
+      for (const member of whole.members) {
+        const report = verify(repaired(whole, (all) => all.filter((other) => other !== member)));
+        if (report.outcome === "bad") assert.deepEqual(failed(report), ["nothing unused"], `type ${member.type}`);
+      }
+    }
+  });
+
   test("attack: one ledger's entries put forward as another's", () => {
     const [a, b] = devices.map(({ origin }) => origin);
     const other = (origin: string) => (origin === a ? b! : a!);
