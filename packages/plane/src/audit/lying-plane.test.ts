@@ -3,13 +3,20 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import {
   asRootHash,
+  decodeHeadLeaf,
+  emptyRoot,
   encodeEntry,
+  encodeHeadLeaf,
   generatePrivateKeyPem,
+  headsLeavesMember,
   memberTypes,
   noteSignerFromPem,
+  parseEntries,
+  parseHeadsLeaves,
   parseRangeProof,
   type Question,
   randomBytes,
+  rangeProofMember,
   readBundle,
   verifyBundle,
 } from "@tally/evidence";
@@ -153,6 +160,55 @@ describe("a plane that lies", () => {
     const hidden = verifyBundle({ bundle: cut, trust: world.trust });
     assert.deepEqual(failed(hidden), ["heads"]);
     assert.equal(hidden.outcome, "not proven");
+  });
+
+  test("attack: only the end of what came after an old heads entry", async () => {
+    const old = (await world.lastHeadsBelow(Number.MAX_SAFE_INTEGER))!;
+    await work();
+    world.lastHeadsBelow = async () => old;
+    const whole = readBundle(await answer(world, everything));
+    const size = world.log.latest!.checkpoint.size;
+    const { origin } = world.log;
+    await world.publish("second");
+    const left = await world.log.rangeProof(size, size, size);
+    const end = repaired(whole, (all) =>
+      all
+        .filter(({ type, bytes }) => {
+          if (type === memberTypes.rangeProof) return parseRangeProof(bytes).origin !== origin;
+          return type !== memberTypes.entries || parseEntries(bytes).origin !== origin;
+        })
+        .concat({
+          type: memberTypes.rangeProof,
+          bytes: rangeProofMember({ origin, from: size, to: size, size, ...left }).bytes,
+        }),
+    );
+    assert.deepEqual(failed(verifyBundle({ bundle: end, trust: world.trust })), ["heads"]);
+  });
+
+  test("attack: a leaf that the heads tree does not hold, or that is another ledger's", async () => {
+    const whole = readBundle(await answer(world, everything));
+    const older = repaired(whole, (all) =>
+      all.map((member) => {
+        if (member.type !== memberTypes.headsLeaves) return member;
+        const { heads, from, leaves } = parseHeadsLeaves(member.bytes);
+        const lie = {
+          pendingSize: 0,
+          pendingRoot: emptyRoot,
+          pendingNoteHash: null,
+          mirroredSize: 0,
+          mirroredRoot: emptyRoot,
+        };
+        return headsLeavesMember({
+          heads,
+          from,
+          leaves: leaves.map((leaf) => encodeHeadLeaf({ ...decodeHeadLeaf(leaf), ...lie })),
+        });
+      }),
+    );
+    assert.deepEqual(failed(verifyBundle({ bundle: older, trust: world.trust })), ["every ledger accounted for"]);
+    world.lies.set(device.origin, { origin: `plane.test/d/${"f".repeat(32)}/0` });
+    await world.seal();
+    assert.deepEqual(failed(await judge(world)), ["every ledger accounted for"]);
   });
 
   test("statements after the last heads are shown, and hide nothing", async () => {
