@@ -42,6 +42,8 @@ export interface PlaneOptions {
   readonly sealIntervalMs?: number;
   /** Milliseconds in which a request's body has to be there; default 30,000. */
   readonly bodyTimeoutMs?: number;
+  /** Open connections at a time; default 10,000. */
+  readonly maxConnections?: number;
   /** Bytes that one device may store in a day as blobs and segments, beside its ledger; default 16 GiB. */
   readonly deviceBytesPerDay?: number;
   /** Structured logs on stdout. */
@@ -161,6 +163,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const app = await createServer(parts, {
       ...(options.tls && { tls: options.tls }),
       ...(options.bodyTimeoutMs !== undefined && { bodyTimeoutMs: options.bodyTimeoutMs }),
+      ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
       log: options.log === true,
     });
     cleanup.push(() => app.close());
@@ -225,7 +228,11 @@ async function checkFolder(
 
 async function firstAdministrator(dir: string, tokens: Tokens): Promise<string> {
   const path = join(dir, "admin.token");
-  if ((await nodeFiles.readWhole(path)) !== undefined) return path;
+  if ((await nodeFiles.readWhole(path)) !== undefined) {
+    // A kill may have come before the file was its owner's alone.
+    await chmod(path, 0o600);
+    return path;
+  }
   const { token } = await tokens.create(
     { role: "admin", repository: "*", origin: null },
     10 * 365 * 86_400_000,

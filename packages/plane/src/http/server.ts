@@ -88,21 +88,15 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
   app.decorateRequest("bearer", undefined);
   const bodyTimeoutMs = options.bodyTimeoutMs ?? 30_000;
   app.server.maxConnections = options.maxConnections ?? 10_000;
-  app.addHook("onRequest", async ({ raw }, reply) => endUnreadBodies(raw, reply.raw, bodyTimeoutMs));
+  app.addHook("onRequest", async (request, reply) => {
+    endUnreadBodies(request.raw, reply.raw, bodyTimeoutMs);
+    // Said before a body is waited for.
+    if (request.is404) return nothingThere(request, reply);
+  });
   for (const route of routesOf(parts)) register(app, route, parts, bodyTimeoutMs);
   mountRegistry(app, parts, bodyTimeoutMs);
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
-  app.setNotFoundHandler(async (request, reply) =>
-    reply
-      .code(404)
-      .send(
-        bodyOf(
-          "not-found",
-          `there is no ${request.method} ${request.url.split("?")[0]}`,
-          "GET /openapi.json lists what there is",
-        ),
-      ),
-  );
+  app.setNotFoundHandler(async (request, reply) => nothingThere(request, reply));
   app.setErrorHandler((error, request, reply) => {
     const { status, body } = describe(error);
     if (status >= 500) request.log.error({ err: error }, "request failed");
@@ -130,7 +124,15 @@ function register(app: FastifyInstance, route: Route, parts: PlaneParts, bodyTim
   });
 }
 
-/** What is still being sent after the answer is read and dropped for so long, and not for ever: it needs no token. */
+function nothingThere({ method, url }: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const message = `there is no ${method} ${url.split("?")[0]}`;
+  return reply.code(404).send(bodyOf("not-found", message, "GET /openapi.json lists what there is"));
+}
+
+/**
+ * What is still being sent after the answer is read and dropped for so long, and not for ever: it needs no token. Node does not
+ * tell whoever still reads the body that its connection has gone, once it has been answered: it would wait with an open file.
+ */
 function endUnreadBodies(request: IncomingMessage, response: ServerResponse, ms: number): void {
   response.once("finish", () => {
     if (request.complete) return;
@@ -138,7 +140,12 @@ function endUnreadBodies(request: IncomingMessage, response: ServerResponse, ms:
     const timer = setTimeout(() => {
       if (!request.complete) socket.destroy();
     }, ms).unref();
-    socket.once("close", () => clearTimeout(timer));
+    const gone = () => {
+      clearTimeout(timer);
+      request.destroy();
+    };
+    if (socket.destroyed) gone();
+    else socket.once("close", gone);
   });
 }
 
@@ -150,7 +157,7 @@ function limitBody({ raw }: FastifyRequest, reply: FastifyReply, ms: number): vo
     const body = bodyOf("too-slow", `the body was not there within ${ms / 1000} s`);
     if (!reply.sent) void reply.code(408).header("connection", "close").send(body);
     else raw.destroy();
-  }, ms);
+  }, ms).unref();
   // A body that nobody reads to its end closes with its answer.
   for (const ended of [raw, reply.raw]) ended.once("close", () => clearTimeout(timer));
 }

@@ -44,7 +44,10 @@ export async function openPlaneKeys(dir: string, plane: string): Promise<PlaneKe
 
 async function openKey(path: string, algorithm: (typeof algorithms)[number]): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    const pem = await readFile(path, "utf8");
+    // A kill may have come before the file was its owner's alone.
+    await chmod(path, 0o600);
+    return pem;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
       throw new PlaneError("configuration", `the key ${path} cannot be read: ${(error as Error).message}`, {

@@ -33,6 +33,7 @@ export type TestPlaneOptions = Partial<
     | "sealIntervalMs"
     | "bodyTimeoutMs"
     | "deviceBytesPerDay"
+    | "maxConnections"
   >
 >;
 
