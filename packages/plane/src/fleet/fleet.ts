@@ -1,63 +1,28 @@
 import {
-  type DeviceConflict,
-  type DeviceState,
   type DeviceStatus,
-  type Digest,
-  decodeCbor,
   decodeEntry,
   digestFromHash,
   digestOf,
   type EnrollRequest,
   type EnrollResponse,
   type Entry,
-  emptyRoot,
   encodeCbor,
-  equalBytes,
-  fromBase64,
-  fromHex,
   type HeadLeaf,
-  hashLeaf,
   type KeySet,
-  type KeyType,
-  loadReasons,
-  parseCheckpoint,
   sha256,
-  sortHeadLeaves,
-  toBase64,
   toHex,
   utf8,
-  verifyAllOf,
 } from "@tally/evidence";
-import type { Admission, Clock, Conflict, Mirror, MirroredLog } from "@tally/ledger";
+import type { Admission, Clock, Conflict, Mirror } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
 import { hashToken, newToken, type Tokens } from "../access/tokens.ts";
 import { PlaneError } from "../error.ts";
 import type { PlaneLogs } from "../log/plane-logs.ts";
-
-interface DeviceRow {
-  readonly origin: string;
-  readonly device_id: string;
-  readonly epoch: number;
-  readonly name: string | null;
-  readonly device_group: string | null;
-  readonly state: DeviceState;
-  readonly genesis: string;
-  readonly key_set: Uint8Array;
-  readonly fleet_index: number;
-  readonly last_sync: number | null;
-}
-
-/** The heads of one ledger as they were at one moment. */
-interface LedgerHeads extends Pick<Partial<MirroredLog>, "pending" | "mirrored"> {
-  readonly origin: string;
-}
-
-const keptOut: Partial<Record<DeviceState, string>> = {
-  equivocated: "it signed two histories, and nothing tells which holder of its keys is the device",
-  diverged: "what it offered cannot be reconciled with what it delivered before",
-  revoked: "its keys were revoked",
-  decommissioned: "it was decommissioned",
-};
+import { Conflicts } from "./conflicts.ts";
+import { type DeviceRow, keptOut, keySetOf } from "./device-row.ts";
+import { statusOf } from "./device-status.ts";
+import { LedgerHeadNotes } from "./ledger-heads.ts";
+import { readEnrolment } from "./read-enrolment.ts";
 
 /** The devices of this plane: who was admitted, with which keys, and how the plane stands to each. */
 export class Fleet {
@@ -67,8 +32,8 @@ export class Fleet {
   readonly #logs: PlaneLogs;
   readonly #tokens: Tokens;
   readonly #clock: Clock;
-  /** Notes that are stored already, so that not every round asks for them. */
-  readonly #kept = new Set<string>();
+  readonly #notes: LedgerHeadNotes;
+  readonly #conflicts: Conflicts;
   /** Entries of the fleet log that the tables know of. */
   #taken = 0;
   /** Enrolments are few: one at a time, so that a token is used once. */
@@ -81,6 +46,8 @@ export class Fleet {
     this.#logs = parts.logs;
     this.#tokens = parts.tokens;
     this.#clock = parts.clock;
+    this.#notes = new LedgerHeadNotes(parts.db, parts.blobs);
+    this.#conflicts = new Conflicts(parts.db, parts.blobs, parts.clock);
   }
 
   async createToken(name: string | undefined, group: string | undefined, lifetimeMs: number) {
@@ -116,7 +83,7 @@ export class Fleet {
 
   async #enroll(token: string | undefined, request: EnrollRequest): Promise<EnrollResponse> {
     const used = await this.requireToken(token);
-    const admitted = this.#readRequest(request);
+    const admitted = readEnrolment(this.#plane, request);
     const { origin, deviceId, genesis, genesisHash, keySet } = admitted;
     if (used.origin !== null && used.origin !== origin) {
       throw new PlaneError("unauthorized", "the enrolment token has been used", {
@@ -175,29 +142,6 @@ export class Fleet {
     }
   }
 
-  #readRequest({ deviceId, origin, genesis: encoded, checkpoint: signed }: EnrollRequest) {
-    try {
-      const genesis = fromBase64(encoded);
-      const entry = decodeEntry(genesis);
-      if (entry.kind !== "genesis") throw new Error(`the first entry is ${entry.kind}, not genesis`);
-      if (origin !== `${this.#plane}/d/${deviceId}/0` || entry.deviceId !== deviceId || entry.epoch !== 0) {
-        throw new Error(`the origin is not ${this.#plane}/d/<device id>/0`);
-      }
-      if (entry.plane !== this.#plane)
-        throw new Error(`the genesis entry names plane ${entry.plane}, this is ${this.#plane}`);
-      requireKeys(entry.keySet);
-      const { note, checkpoint } = parseCheckpoint(utf8(signed));
-      verifyAllOf(note, origin, entry.keySet);
-      const genesisHash = hashLeaf(genesis);
-      if (checkpoint.size !== 1 || !equalBytes(checkpoint.root, genesisHash)) {
-        throw new Error("the checkpoint is not of the genesis entry alone");
-      }
-      return { origin, deviceId: entry.deviceId, genesis, genesisHash, keySet: entry.keySet };
-    } catch (cause) {
-      throw new PlaneError("bad-request", `the enrolment does not hold: ${(cause as Error).message}`, { cause });
-    }
-  }
-
   /** Key set, or why there is no way in, for the mirror. */
   async admission(origin: string): Promise<Admission> {
     const row = await this.#row(origin);
@@ -219,82 +163,32 @@ export class Fleet {
     return keySetOf(row);
   }
 
-  /** The key set of a ledger whatever its standing, for checking evidence. */
-  async keySetForEvidence(origin: string): Promise<KeySet | undefined> {
-    const row = await this.#row(origin);
-    return row && keySetOf(row);
-  }
-
-  /** The newest head of every ledger ever admitted. */
+  /** The newest head of every ledger admitted by the first `fleetSize` entries of the fleet log. */
   async heads(mirror: Pick<Mirror, "log">, fleetSize: number): Promise<readonly HeadLeaf[]> {
     await this.catchUp(fleetSize);
     const rows = await this.#db.query<{ origin: string }>("SELECT origin FROM device WHERE fleet_index < ?", [
       fleetSize,
     ]);
-    // Taken at one moment: ledgers move on while notes are written, and each note has to be the one that its leaf names.
-    const heads = rows.map(({ origin }): LedgerHeads => {
-      const log = mirror.log(origin);
-      return { origin, pending: log?.pending, mirrored: log?.mirrored };
-    });
-    for (const head of heads) await this.#keepNotes(head);
-    return sortHeadLeaves(heads.map(leafOf));
-  }
-
-  /** A heads entry names notes by their hash, and the mirror keeps only the newest: so they are kept here. */
-  async #keepNotes({ origin, pending, mirrored }: LedgerHeads): Promise<void> {
-    for (const head of [pending, mirrored]) {
-      if (head === undefined) continue;
-      const { size } = head.checkpoint;
-      const bytes = utf8(head.note);
-      const key = `${origin} ${digestOf(bytes)}`;
-      if (this.#kept.has(key)) continue;
-      await this.#blobs.put(digestOf(bytes), bytes);
-      await this.#db.run("INSERT INTO device_note (origin, size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
-        origin,
-        size,
-        digestOf(bytes),
-      ]);
-      if (this.#kept.size > 10_000) this.#kept.clear();
-      this.#kept.add(key);
-    }
+    return this.#notes.leaves(
+      mirror,
+      rows.map(({ origin }) => origin),
+    );
   }
 
   /** A ledger's checkpoint of that size, where a heads entry has named it. */
-  async note(origin: string, size: number): Promise<Uint8Array | undefined> {
-    const [row] = await this.#db.query<{ note: Digest }>("SELECT note FROM device_note WHERE origin = ? AND size = ?", [
-      origin,
-      size,
-    ]);
-    return row && this.#blobs.bytes(row.note, 1_000_000);
+  note(origin: string, size: number): Promise<Uint8Array | undefined> {
+    return this.#notes.note(origin, size);
   }
 
+  /** Keeps the evidence and the ledger out. */
   async onConflict(conflict: Conflict): Promise<void> {
-    const [held, refused] = [utf8(conflict.signed), utf8(conflict.offered)];
-    await this.#blobs.put(digestOf(held), held);
-    await this.#blobs.put(digestOf(refused), refused);
-    const proof = JSON.stringify(conflict.proof.map((hash) => toHex(hash)));
-    const evidence = utf8(evidenceOf(conflict));
-    await this.#blobs.put(digestOf(evidence), evidence);
-    await this.#db.transaction(async (db) => {
-      await db.run(
-        "INSERT INTO conflict (origin, kind, reason, at, held, refused, proof, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        [
-          conflict.origin,
-          conflict.kind,
-          conflict.reason,
-          this.#clock.now(),
-          digestOf(held),
-          digestOf(refused),
-          proof,
-          digestOf(evidence),
-        ],
-      );
-      await db.run("UPDATE device SET state = ? WHERE origin = ? AND state IN ('enrolled', 'ok', 'diverged')", [
-        conflict.kind,
-        conflict.origin,
-      ]);
-    });
+    await this.#conflicts.keep(conflict);
     await this.#tokens.endSessions(conflict.origin);
+  }
+
+  /** Two histories signed by one ledger's keys. */
+  contradictions(origin: string) {
+    return this.#conflicts.equivocations(origin);
   }
 
   async onMirrored(origin: string): Promise<void> {
@@ -329,7 +223,7 @@ export class Fleet {
         : "SELECT * FROM device WHERE device_id = ? ORDER BY epoch",
       deviceId === undefined ? [] : [deviceId],
     );
-    return Promise.all(rows.map((row) => this.#statusOf(row, mirror)));
+    return Promise.all(rows.map((row) => statusOf(this.#db, row, mirror)));
   }
 
   /** The origin of a device's newest epoch. @throws PlaneError `not-found` */
@@ -342,94 +236,7 @@ export class Fleet {
     return row.origin;
   }
 
-  async contradictions(origin: string) {
-    const rows = await this.#db.query<{ held: Digest; refused: Digest; proof: string }>(
-      "SELECT held, refused, proof FROM conflict WHERE origin = ? AND kind = 'equivocated' ORDER BY at",
-      [origin],
-    );
-    return rows.map(({ held, refused, proof }) => ({
-      held,
-      refused,
-      proof: (JSON.parse(proof) as string[]).map((hash) => fromHex(hash)),
-    }));
-  }
-
-  async #statusOf(row: DeviceRow, mirror: Mirror): Promise<DeviceStatus> {
-    const { origin } = row;
-    const [counted] = await this.#db.query<{ n: number | null }>(
-      "SELECT SUM(records) AS n FROM package WHERE origin = ?",
-      [origin],
-    );
-    const refusals = await this.#db.query<{ idx: number; manifest: string | null; reason: number }>(
-      "SELECT idx, manifest, reason FROM load WHERE origin = ? AND outcome = 'refused' ORDER BY idx DESC LIMIT 20",
-      [origin],
-    );
-    const conflicts = await this.#db.query<DeviceConflict>(
-      "SELECT kind, reason, at, evidence FROM conflict WHERE origin = ? ORDER BY at DESC",
-      [origin],
-    );
-    const log = mirror.log(origin);
-    return {
-      deviceId: row.device_id,
-      origin,
-      epoch: row.epoch,
-      ...(row.name !== null && { name: row.name }),
-      ...(row.device_group !== null && { group: row.device_group }),
-      state: row.state,
-      mirroredSize: log?.mirrored?.checkpoint.size ?? 0,
-      pendingSize: log?.pending?.checkpoint.size ?? 0,
-      lastSync: row.last_sync,
-      records: counted?.n ?? 0,
-      refusals: refusals.map(({ idx, manifest, reason }) => ({ index: idx, manifest, reason: reasonName(reason) })),
-      conflicts: conflicts.map(({ kind, reason, at, evidence }) => ({ kind, reason, at, evidence })),
-    };
-  }
-
   async #row(origin: string): Promise<DeviceRow | undefined> {
     return (await this.#db.query<DeviceRow>("SELECT * FROM device WHERE origin = ?", [origin]))[0];
   }
-}
-
-function keySetOf(row: DeviceRow): KeySet {
-  const keys = decodeCbor(row.key_set) as readonly (readonly [KeyType, Uint8Array])[];
-  return keys.map(([type, publicKey]) => ({ type, publicKey }));
-}
-
-function leafOf({ origin, pending, mirrored }: LedgerHeads): HeadLeaf {
-  return {
-    origin,
-    pendingSize: pending?.checkpoint.size ?? 0,
-    pendingRoot: pending?.checkpoint.root ?? emptyRoot,
-    pendingNoteHash: pending === undefined ? null : sha256(utf8(pending.note)),
-    mirroredSize: mirrored?.checkpoint.size ?? 0,
-    mirroredRoot: mirrored?.checkpoint.root ?? emptyRoot,
-  };
-}
-
-/** What a conflict consists of, for whoever wants to check it: two signed notes and a proof, and entries where they convict. */
-function evidenceOf({ origin, kind, reason, signed, offered, proof, old, entries }: Conflict): string {
-  const file = {
-    format: "tally-conflict/v1",
-    origin,
-    kind,
-    reason,
-    held: signed,
-    refused: offered,
-    old,
-    proof: proof.map((hash) => toBase64(hash)),
-    ...(entries && { entries: { ...entries, entries: entries.entries.map((entry) => toBase64(entry)) } }),
-  };
-  return `${JSON.stringify(file, null, 2)}\n`;
-}
-
-function reasonName(code: number): string {
-  return Object.entries(loadReasons).find(([, known]) => known === code)?.[0] ?? `reason ${code}`;
-}
-
-/** A classical key, which also opens sessions, and ML-DSA-44 (evidence.md 2); more would only cost verifying. */
-function requireKeys(keySet: KeySet): void {
-  const classical = keySet.filter(({ type }) => type === 1 || type === 2).length;
-  const postQuantum = keySet.filter(({ type }) => type === 6).length;
-  if (classical === 1 && postQuantum === 1 && keySet.length === 2) return;
-  throw new Error("the key set is not one Ed25519 or ECDSA key and one ML-DSA-44 key");
 }
