@@ -5,8 +5,6 @@ import { digest, numberOf, object, type Route, text } from "../route.ts";
 
 const readers = ["admin", "publisher", "approver", "auditor", "scientist"] as const;
 const maxBlobBytes = 16_000_000;
-/** Verdicts, and lists that are too long for an entry. */
-const maxDeviceBlobBytes = 2_000_000;
 
 type ByteStream = AsyncIterable<Uint8Array>;
 
@@ -142,10 +140,9 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
         }
         const source = body !== undefined ? [body] : (raw.iterator({ destroyOnReturn: false }) as ByteStream);
         const device = bearer?.origin ?? null;
-        const most = device === null ? maxBlobBytes : maxDeviceBlobBytes;
         const { size } = await blobs.put(
           wanted,
-          upTo(most, source, (bytes) => {
+          upTo(maxBlobBytes, source, (bytes) => {
             if (device === null || quota.take(device, bytes)) return;
             throw new PlaneError("too-large", "this device has stored as much today as it may", {
               hint: "an operator may allow more; tomorrow it goes on",
