@@ -7,11 +7,13 @@ import {
   emptyRoot,
   encodeEntry,
   encodeHeadLeaf,
+  fleetEntriesMember,
   generatePrivateKeyPem,
   headsLeavesMember,
   memberTypes,
   noteSignerFromPem,
   parseEntries,
+  parseFleetEntries,
   parseHeadsLeaves,
   parseRangeProof,
   type Question,
@@ -344,6 +346,29 @@ describe("a plane that lies", () => {
     world.fleetLie = undefined;
     await work();
     assert.match(explain(await judge(world)), /fleet log .*it was rewritten/);
+  });
+
+  test("attack: a fleet checkpoint of another size, and entries that the fleet log does not hold", async () => {
+    const old = (await world.fleetNote(world.fleet.latest!.checkpoint.size))!;
+    await world.enrol();
+    await world.seal();
+    const honest = readBundle(await answer(world, everything));
+    const swapped = repaired(honest, (all) =>
+      all.map(({ type, bytes }) => ({ type, bytes: type === memberTypes.fleetCheckpoint ? old : bytes })),
+    );
+    assert.match(
+      explain(verifyBundle({ bundle: swapped, trust: world.trust })),
+      /fleet log .*not the one that the heads/,
+    );
+    const decommission = { kind: "decommission", time: 0, origin: device.origin, statement: null } as const;
+    const other = repaired(honest, (all) =>
+      all.map((member) => {
+        if (member.type !== memberTypes.fleetEntries) return member;
+        const { from, items } = parseFleetEntries(member.bytes);
+        return fleetEntriesMember(from, [...items.slice(0, -1), encodeEntry(decommission)]);
+      }),
+    );
+    assert.match(explain(verifyBundle({ bundle: other, trust: world.trust })), /fleet log .*do not give the root/);
   });
 
   test("attack: an entry of the fleet log that this version cannot read may change everything", async () => {
