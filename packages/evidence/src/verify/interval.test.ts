@@ -93,7 +93,26 @@ test("a record stands where its bracket puts it, and none that may be of the int
         if (i < intervalStart(question, timeline)) assert.ok(notAfter !== null && notAfter <= from);
       },
     ),
+    { numRuns: 2000 },
   );
+});
+
+test("a bracket that straddles a bound is possibly inside", () => {
+  const at = (notBefore: number | null, notAfter: number | null) =>
+    standingIn(between(10, 20), ledger(0, 20, 20), { notBefore, notAfter });
+  assert.equal(at(10, 19), "inside");
+  for (const [before, after] of [
+    [9, 19],
+    [10, 20],
+    [null, 19],
+    [10, null],
+    [null, null],
+  ] as const) {
+    // biome-ignore format: pairs
+    assert.equal(at(before, after), "possibly inside");
+  }
+  assert.equal(at(1, 9), undefined);
+  assert.equal(at(20, 30), undefined);
 });
 
 test("under a revoked key a record counts only if it is proven older than the compromise", () => {

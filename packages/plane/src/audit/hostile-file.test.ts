@@ -226,12 +226,12 @@ describe("a file made by a carrier", () => {
     );
     const { checkpoint } = parseCheckpoint(of(records, memberTypes.planeCheckpoint).at(-1)!.bytes);
     for (const [seconds, expected] of [
-      [0, "age"],
-      [8.64e12, "plane checkpoint"],
+      [0, /age .*nobody states a time/],
+      [8.64e12, /plane checkpoint .*no date can be/],
     ] as const) {
       const bytes = utf8(await signCheckpoint(checkpoint, log, seconds));
       const bundle = repaired(records, () => [{ type: memberTypes.planeCheckpoint, bytes }]);
-      assert.ok(failed(verifyBundle({ bundle, trust, now: Date.UTC(2026, 0) })).includes(expected));
+      assert.match(explain(verifyBundle({ bundle, trust, now: Date.UTC(2026, 0) })), expected);
     }
   });
 

@@ -6,6 +6,7 @@ import {
   makeStatement,
   modelSignatureStatement,
   modelStatement,
+  type Report,
   releaseStatement,
   trainingStatement,
   utf8,
@@ -14,6 +15,11 @@ import { AnswerWorld, type Person, type TestDevice, type TestModel } from "./ans
 import { explain, failed, judge } from "./judgement.ts";
 
 const hour = 3_600_000;
+
+const failsFor = ({ manifest }: TestModel, check: string, { checks }: Report) =>
+  checks.some(
+    ({ name, about, result, required }) => name === check && about === manifest && result !== "good" && required,
+  );
 
 describe("people who lie about a model", () => {
   let world: AnswerWorld;
@@ -114,9 +120,13 @@ describe("people who lie about a model", () => {
       const other = await world.enrol();
       device = other;
       const model = await world.publish(JSON.stringify(verdict), { verdict: verdict as Record<string, string> });
-      assert.ok(failed(await run(model)).includes(check), JSON.stringify(verdict));
+      assert.ok(failsFor(model, check, await run(model)), JSON.stringify(verdict));
       world.pass(hour);
     }
+    const model = await world.publish("no verdict at all");
+    await world.load(device, model, "accepted", { permit: null });
+    await world.sync(device);
+    assert.ok(failsFor(model, "permit", await judge(world)));
   });
 
   test("attack: a release to a channel of another repository, or by someone who may not", async () => {
@@ -172,8 +182,36 @@ describe("people who lie about a model", () => {
       const model = { manifest, file: a!, permit: await world.verdict(manifest, [stated]) };
       await world.load(device, model, "accepted", { files: [{ digest: a, size: 1 }] });
       await world.sync(device);
-      assert.ok(failed(await judge(world)).includes("model signature"));
+      assert.ok(failsFor(model, "model signature", await judge(world)), `signature ${i}`);
     }
+  });
+
+  test("attack: a model stated, or its files signed, by somebody who may not", async () => {
+    const model = await world.publish("first", { approvedBy: null, release: false });
+    const { manifest, file } = model;
+    const files = [{ name: "model.onnx", digest: file, size: 1000 }];
+    const resources = [{ path: "model.onnx", digest: file }];
+    const signed = modelSignatureStatement({
+      name: "m",
+      resources,
+      method: "files",
+      allowSymlinks: false,
+      ignorePaths: [],
+    });
+    const other = digestOf(utf8("another manifest"));
+    const signature = await world.state("reviewer", signed);
+    const good = await world.state("publisher", signed);
+    const byPublisher = modelStatement({ manifest: other, repository: "tumours", files, signature });
+    const permit = await world.verdict(other, [await world.state("publisher", byPublisher)]);
+    const first = { manifest: other, file, permit };
+    assert.ok(failsFor(first, "model signature", await run(first)));
+
+    const third = digestOf(utf8("a third manifest"));
+    const byReviewer = modelStatement({ manifest: third, repository: "tumours", files, signature: good });
+    const stated = await world.state("reviewer", byReviewer);
+    const second = { manifest: third, file, permit: await world.verdict(third, [stated]) };
+    assert.ok(failsFor(second, "model statement", await run(second)));
+    assert.ok(manifest !== third);
   });
 
   test("attack: a revoked key, and a key of somebody who left", async () => {
