@@ -22,7 +22,7 @@ function recordRows(record: RecordAnswer, { timeLabel }: Report): string[][] {
   );
   return [
     ["record", `${origin} #${index}, ${durationMicros} µs${standing === "key revoked" ? ", its KEY IS REVOKED" : ""}`],
-    ["made", `between ${after} and ${before} (${timeLabel}); the device said ${new Date(deviceTime).toISOString()}`],
+    ["made", `between ${after} and ${before} (${timeLabel}); the device said ${deviceClock(deviceTime)}`],
     ["load", `entry ${loadIndex}, record ${ordinal} under it, ${grade}`],
     ["model", model ?? "no manifest"],
   ];
@@ -49,4 +49,10 @@ function modelRows(model: ModelAnswer): string[][] {
 
 function by(names: readonly string[]): string {
   return `by ${names.length === 0 ? "nobody proven" : names.join(", ")}`;
+}
+
+/** What the device's clock said, which may be any number: a device can lie beyond what a date holds. */
+function deviceClock(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString();
 }
