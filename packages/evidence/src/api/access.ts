@@ -33,19 +33,6 @@ export interface TokenResponse {
   readonly expires: number;
 }
 
-/** `GET /api/v1/tokens` (admin): what was given out and holds, without the tokens themselves. */
-export interface TokenList {
-  readonly tokens: readonly TokenItem[];
-}
-export interface TokenItem {
-  readonly role: Role;
-  readonly repository?: string;
-  readonly note?: string;
-  /** Milliseconds since 1970. */
-  readonly created: number;
-  readonly expires: number;
-}
-
 /** `POST /api/v1/sessions/nonce`. */
 export interface NonceRequest {
   readonly origin: string;
