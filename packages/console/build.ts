@@ -14,6 +14,12 @@ function main(): number {
     process.stderr.write(`error: ${(error as Error).message}\nhint: npm run --silent console -- -o verify.html\n`);
     return 2;
   }
+  if (out === undefined && process.stdout.isTTY) {
+    process.stderr.write(
+      "error: the page is 800 KB, and this is a terminal\nhint: npm run --silent console -- -o verify.html\n",
+    );
+    return 2;
+  }
   try {
     const page = buildPage();
     if (out === undefined) process.stdout.write(page);

@@ -4,6 +4,7 @@ import type { Finding } from "./finding.ts";
 import { checkDiskSpace, checkFolder, checkKeyFiles } from "./folder.ts";
 import { checkNode } from "./node.ts";
 import { checkPlane } from "./plane.ts";
+import { checkPlaneKeys } from "./plane-keys.ts";
 import { checkTrust } from "./trust.ts";
 
 export type { Finding } from "./finding.ts";
@@ -18,5 +19,6 @@ export async function findings(terminal: Terminal, flags: PlaneFlags): Promise<r
     await checkDiskSpace(dir),
     ...(await checkPlane(url, token.value)),
     await checkTrust(terminal, trust),
+    ...(await checkPlaneKeys(terminal, { url: url.value, token: token.value, trust: trust.value })),
   ];
 }

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { describeQuestion, digestOf, readBundle } from "@tally/evidence";
-import { withJson, withPlane } from "../options.ts";
+import { collect, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../program.ts";
 import { questionOf } from "../question.ts";
@@ -24,7 +24,7 @@ export const audit: Register = (program, { terminal }) => {
     .option("--model <digest>", "this model only")
     .requiredOption("--from <time>", "from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or milliseconds")
     .requiredOption("--to <time>", "up to, not including, this time")
-    .option("--device <id...>", "these devices only")
+    .option("--device <id>", "this device only (repeatable)", collect)
     .requiredOption("-o, --output <file>", "the bundle to write, such as answer.tally");
   withJson(withPlane(command)).action(async (options: Options) => {
     const question = questionOf(options);

@@ -15,6 +15,7 @@ import {
   toHex,
   writeBundle,
 } from "@tally/evidence";
+import { withForce, writeOutput } from "../output-file.ts";
 import type { Register } from "../program.ts";
 import { CliError, exitCodes, say } from "../terminal/index.ts";
 
@@ -43,25 +44,25 @@ export const bundle: Register = (program, { terminal }) => {
       for (const [i, member] of members.entries()) await writeFile(join(dir, fileName(i, member)), member.bytes);
       say(terminal, `${members.length} members in ${dir}`);
     });
-  group
+  const pack = group
     .command("pack")
     .description("restore the bundle that `open` unpacked, byte for byte")
     .argument("<dir>", "the folder")
-    .requiredOption("-o, --output <file>", "the bundle to write")
-    .action(async (folder: string, { output }: { output: string }) => {
-      const dir = resolve(terminal.cwd, folder);
-      const header = JSON.parse(await readFile(join(dir, "question.json"), "utf8")) as { cbor?: unknown };
-      if (typeof header.cbor !== "string")
-        throw new CliError(exitCodes.usage, `${dir}/question.json has no "cbor" member`);
-      const members: Member[] = [];
-      for (const name of (await readdir(dir)).sort()) {
-        if (name === "question.json") continue;
-        members.push({ type: typeOf(name), bytes: await readFile(join(dir, name)) });
-      }
-      const bytes = writeBundle(questionFromCbor(decodeCbor(fromHex(header.cbor))), members);
-      await writeFile(resolve(terminal.cwd, output), bytes);
-      say(terminal, `${members.length} members, ${bytes.length} bytes`);
-    });
+    .requiredOption("-o, --output <file>", "the bundle to write");
+  withForce(pack).action(async (folder: string, { output, force }: { output: string; force?: boolean }) => {
+    const dir = resolve(terminal.cwd, folder);
+    const header = JSON.parse(await readFile(join(dir, "question.json"), "utf8")) as { cbor?: unknown };
+    if (typeof header.cbor !== "string")
+      throw new CliError(exitCodes.usage, `${dir}/question.json has no "cbor" member`);
+    const members: Member[] = [];
+    for (const name of (await readdir(dir)).sort()) {
+      if (name === "question.json") continue;
+      members.push({ type: typeOf(name), bytes: await readFile(join(dir, name)) });
+    }
+    const bytes = writeBundle(questionFromCbor(decodeCbor(fromHex(header.cbor))), members);
+    await writeOutput(terminal, output, bytes, force);
+    say(terminal, `${members.length} members, ${bytes.length} bytes`);
+  });
 };
 
 const extensions: Partial<Record<number, string>> = {

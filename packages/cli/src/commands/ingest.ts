@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { type Ingestion, ingestionStatement } from "@tally/evidence";
 import { hashFiles } from "../hash-files.ts";
+import { parseLicense } from "../license.ts";
 import { parseCount, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
@@ -24,7 +25,7 @@ export const ingest: Register = (program, { terminal }) => {
     .description("state where data comes from: hash the files, sign an ingestion statement, add it to the plane's log")
     .argument("<files...>", "files, or folders with all their files")
     .requiredOption("--source <source>", "where it comes from: a URL, or a name that people find it by")
-    .requiredOption("--license <spdx>", "licence, as an SPDX expression")
+    .requiredOption("--license <spdx>", "licence, as an SPDX expression, such as CC-BY-4.0", parseLicense)
     .option("--citation <text>", "how to cite it")
     .option("--rows <n>", "how many rows it has", parseCount)
     .requiredOption("--key <file>", "private key of who says so");

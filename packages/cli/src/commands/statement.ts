@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
   approvalType,
@@ -26,6 +26,7 @@ import {
 } from "@tally/evidence";
 import { hashFiles } from "../hash-files.ts";
 import { collect, parseDigestOption, withJson, withPlane } from "../options.ts";
+import { withForce, writeOutput } from "../output-file.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { postEnvelope } from "../post-statement.ts";
 import type { Register } from "../program.ts";
@@ -47,6 +48,7 @@ interface SignOptions {
   readonly subject?: readonly string[];
   readonly key: string;
   readonly output: string;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -65,7 +67,7 @@ export const statement: Register = (program, { terminal }) => {
     )
     .requiredOption("--key <file>", "private key of who says so")
     .requiredOption("-o, --output <file>", "where the envelope goes");
-  withJson(sign).action((path: string, options: SignOptions) => signFile(terminal, path, options));
+  withJson(withForce(sign)).action((path: string, options: SignOptions) => signFile(terminal, path, options));
 
   const post = group
     .command("post")
@@ -119,7 +121,7 @@ async function signFile(terminal: Terminal, path: string, options: SignOptions):
   const made = makeStatement(subjects, known?.uri ?? type, predicate);
   known?.parse(made);
   const { bytes, digest } = await signStatement(made, signer);
-  await writeFile(resolve(terminal.cwd, output), bytes);
+  await writeOutput(terminal, output, bytes, options.force);
   print(terminal, options.json, { digest, subjects }, () => [digest]);
   say(terminal, `signed; \`tally statement post ${output}\` adds it to the plane's log`);
 }

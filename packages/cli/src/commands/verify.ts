@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { exitCodeOf, type Question, verifyBundle } from "@tally/evidence";
+import { collect } from "../options.ts";
 import type { Register } from "../program.ts";
 import { questionOf, timeOf } from "../question.ts";
 import { reportAsJson } from "../report-json.ts";
@@ -30,7 +31,7 @@ export const verify: Register = (program, { terminal, finish }) => {
     .option("--model <digest>", "insist on the question: this model")
     .option("--from <time>", "insist on the question: from this time")
     .option("--to <time>", "insist on the question: up to this time")
-    .option("--device <id...>", "insist on the question: these devices only")
+    .option("--device <id>", "insist on the question: this device only (repeatable)", collect)
     .option("--at <time>", "judge age as of this time; the default is now")
     .option("--records", "list every record of the answer")
     .option("--json", "print JSON")

@@ -47,6 +47,7 @@ const codes: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     ...["archive-invalid", "refused", "already-enrolled", "busy", "config-invalid", "device-locked", "not-enrolled"],
     ...["listen-refused", "model-not-found", "request-invalid", "plane-refused"],
     ...["ENOENT", "EISDIR", "ENOTDIR", "EEXIST", "ENOTEMPTY", "EADDRINUSE"],
+    ...["EACCES", "EPERM", "EROFS", "ENAMETOOLONG", "ELOOP"],
   ],
   [exitCodes.verificationFailed]: [
     ...["load-refused", "signature-invalid", "signature-missing", "proof-invalid", "digest-mismatch", "size-mismatch"],

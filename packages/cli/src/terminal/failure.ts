@@ -44,6 +44,8 @@ function systemWords(error: unknown): Words | undefined {
     case "EACCES":
     case "EPERM":
       return { message: `no permission for ${place}`, hint: "run as its owner, or change its permissions" };
+    case "EROFS":
+      return { message: `${place} is on a disk that cannot be written`, hint: "name a place on another disk" };
     case "ENOSPC":
       return { message: "the disk is full", hint: "make room, then run the command again" };
     case "EADDRINUSE":

@@ -1,7 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { signModel } from "@tally/oci";
 import { withJson } from "../../options.ts";
+import { withForce, writeOutput } from "../../output-file.ts";
 import type { Register } from "../../program.ts";
 import { readSigningKey } from "../../signing-key.ts";
 import { counted, print, say } from "../../terminal/index.ts";
@@ -12,6 +13,7 @@ interface Options {
   readonly certificateChain?: string;
   readonly name?: string;
   readonly output?: string;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -25,7 +27,7 @@ export const sign: Register = (program, { terminal }) => {
     .option("--certificate-chain <file>", "certificates, the signer's first: sign by certificate")
     .option("--name <name>", "what the model is called; the default is the folder's name")
     .option("-o, --output <file>", "where the signature goes");
-  withJson(command).action(async (folder: string, options: Options) => {
+  withJson(withForce(command)).action(async (folder: string, options: Options) => {
     const { pem } = await readSigningKey(terminal, options.key);
     const dir = resolve(terminal.cwd, folder);
     const { certificateChain, name } = options;
@@ -37,8 +39,7 @@ export const sign: Register = (program, { terminal }) => {
       ...(name !== undefined && { name }),
       ...(chain && { certificateChainPem: chain }),
     });
-    const output = options.output === undefined ? join(dir, signatureFile) : resolve(terminal.cwd, options.output);
-    await writeFile(output, bundle);
+    const output = await writeOutput(terminal, options.output ?? join(dir, signatureFile), bundle, options.force);
     const files = signature.resources.map(({ path, digest }) => ({ name: path, digest }));
     const made = { model: signature.model, signature: envelope.digest, file: output, files };
     print(terminal, options.json, made, () => files.map((file) => `${file.digest}  ${file.name}`));

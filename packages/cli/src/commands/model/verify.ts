@@ -34,10 +34,17 @@ export const verify: Register = (program, { terminal, finish }) => {
     const bundle = await readFile(
       signature === undefined ? join(dir, signatureFile) : resolve(terminal.cwd, signature),
     );
+    const publicKeyPem = key === undefined ? undefined : await read(key);
+    if (publicKeyPem?.includes("PRIVATE KEY")) {
+      throw usageError(
+        `${key} is the private half of a key, and verifying needs the public one`,
+        "give NAME.pub.pem instead of NAME.pem, and keep the private half where it is",
+      );
+    }
     const report = await verifyModel({
       bundle,
       files: await listFiles(dir, [signatureFile]),
-      ...(key !== undefined && { publicKeyPem: await read(key) }),
+      ...(publicKeyPem !== undefined && { publicKeyPem }),
       ...(certificateChain !== undefined && { trustedCertificatesPem: await read(certificateChain) }),
     });
     print(terminal, options.json, jsonReport(report), () => [
