@@ -109,9 +109,10 @@ test("a plane whose witness is away at the start signs nothing until it has been
     origin: `${planeName}/d/none/0`,
     statement: null,
   });
-  await plane.seal();
+  await assert.rejects(plane.seal(), { code: "not-ready", message: /too few witnesses/ });
   assert.equal(log.latest?.note, signed);
   assert.equal((await call(plane.url, "GET", "/healthz")).status, 200);
+  assert.equal((await call(plane.url, "GET", "/readyz")).status, 503);
   await witness.start();
   await plane.seal();
   assert.ok(log.latest !== undefined && log.latest.note !== signed);

@@ -16,8 +16,12 @@ import { Checkpoints } from "./log/checkpoints.ts";
 import { HeadsStore } from "./log/heads-store.ts";
 import { PlaneLogs } from "./log/plane-logs.ts";
 import { Sealer } from "./log/sealer.ts";
+import { WitnessEvidence } from "./log/witness-evidence.ts";
+import { WitnessPolicies } from "./log/witness-policies.ts";
 import { Witnesses } from "./log/witnesses.ts";
 import { EntryIndex } from "./mirror/entry-index.ts";
+import { createLogger, type Logger, silent } from "./operation/logger.ts";
+import { createOperationTables } from "./operation/tables.ts";
 import type { PlaneParts } from "./parts.ts";
 import { registryAccess } from "./registry-access.ts";
 import { Channels, Identities, Lineage, Statements } from "./statements/index.ts";
@@ -34,6 +38,10 @@ export interface PlaneOptions {
   readonly port?: number;
   /** C2SP tlog-policy text: `witness` lines with URLs, `quorum`. Default `quorum none`: times are then the plane's word. */
   readonly witnessPolicy?: string;
+  /** Policy names of witnesses known to lie or gone for good: not asked, and not counted on either side. Logged at each start. */
+  readonly insecureIgnoreWitnesses?: readonly string[];
+  /** Goes on without the witnesses that the folder was last used with. What they know that this folder does not is then forked. */
+  readonly insecureNoWitnesses?: boolean;
   /** Needed once, for a new folder with witnesses: an empty folder could also be a lost one. */
   readonly init?: boolean;
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
@@ -46,6 +54,8 @@ export interface PlaneOptions {
   readonly maxConnections?: number;
   /** Bytes that one device may store in a day as blobs and segments, beside its ledger; default 16 GiB. */
   readonly deviceBytesPerDay?: number;
+  /** Where structured logs go; default nowhere. */
+  readonly logger?: Logger;
   /** Structured logs on stdout. */
   readonly log?: boolean;
   readonly clock?: Clock;
@@ -73,14 +83,17 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
   checkOptions(options, host);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await checkFolder(dir, name, options);
+  const logger: Logger = options.logger ?? (options.log === true ? createLogger({}) : silent);
   const cleanup: (() => Promise<unknown>)[] = [];
   let onSealingFailed = (_error: unknown): void => {};
   try {
-    const policy = parsePolicy(witnessPolicy);
+    const policies = await WitnessPolicies.open(dir, witnessPolicy, options.insecureNoWitnesses === true);
+    const policy = policies.given;
     const keys = await openPlaneKeys(join(dir, "keys"), name);
     const db = await openSqlite(join(dir, "plane.db"));
     cleanup.push(() => db.close());
     await createTables(db);
+    await createOperationTables(db);
     const blobs = new FileBlobStore(join(dir, "blobs"));
     const logs = await PlaneLogs.open(join(dir, "logs"), name, keys, clock);
     cleanup.push(() => logs.close());
@@ -108,13 +121,26 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       log: new Checkpoints(logOrigin(name), db, blobs, policy),
       fleet: new Checkpoints(fleetOrigin(name), db, blobs, policy),
     };
-    const witnesses = new Witnesses(policy);
+    const ignoredNames = options.insecureIgnoreWitnesses ?? [];
+    for (const name of ignoredNames) {
+      logger.warn({ witness: name }, "a witness is set aside by the operator: what it knows does not count");
+    }
+    if (options.insecureNoWitnesses === true) logger.warn({}, "the operator goes on without witnesses");
+    const asked = { evidence: new WitnessEvidence(db, clock), clock, logger };
+    const witnesses = new Witnesses({ policy, ignored: policies.ignored(policy, ignoredNames), ...asked });
+    const { earlier } = policies;
+    const earlierWitnesses =
+      earlier && new Witnesses({ policy: earlier, ignored: policies.ignored(earlier, ignoredNames), ...asked });
     const heads = new HeadsStore(db);
     const sealer = new Sealer({
       logs,
       checkpoints,
       heads,
       witnesses,
+      ...(earlierWitnesses && { earlierWitnesses }),
+      signers: keys,
+      onAgreed: () => policies.use(),
+      logger,
       currentHeads: (fleetSize) => fleet.heads(mirror, fleetSize),
       clock,
       intervalMs: options.sealIntervalMs ?? 1000,
@@ -164,11 +190,15 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       ...(options.tls && { tls: options.tls }),
       ...(options.bodyTimeoutMs !== undefined && { bodyTimeoutMs: options.bodyTimeoutMs }),
       ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
-      log: options.log === true,
+      logger,
     });
     cleanup.push(() => app.close());
-    onRegistryFailed = (error) => app.log.error({ err: error }, "the registry failed");
-    onSealingFailed = (error) => app.log.error({ err: error }, "sealing failed");
+    onRegistryFailed = (error) => logger.error({ err: error }, "the registry failed");
+    onSealingFailed = (error) => {
+      // Why nothing is signed was said when it began.
+      if (error instanceof PlaneError && (error.code === "refuses-to-sign" || error.code === "not-ready")) return;
+      logger.error({ err: error }, "sealing failed");
+    };
     await sealer.seal().catch(onSealingFailed);
     sealer.start();
     cleanup.push(() => sealer.stop());

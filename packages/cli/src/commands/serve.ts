@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { parsePort } from "../options.ts";
+import { collect, parsePort } from "../options.ts";
 import type { Register } from "../program.ts";
 import { required, say, settings, type Terminal, usageError } from "../terminal/index.ts";
 import { untilStopped } from "../until-stopped.ts";
@@ -11,6 +11,8 @@ interface Options {
   readonly host: string;
   readonly port: number;
   readonly witnessPolicy?: string;
+  readonly insecureIgnoreWitness?: readonly string[];
+  readonly insecureNoWitnesses?: boolean;
   readonly init?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -33,8 +35,14 @@ export const serve: Register = (program, { terminal }) => {
     .option("--port <port>", "0 takes a free port", parsePort, 7400)
     .option(
       "--witness-policy <file>",
-      "C2SP tlog-policy: who cosigns the plane's logs; kept nowhere, give it at each start",
+      "C2SP tlog-policy: who cosigns the plane's logs; a plane that has witnesses does not start without",
     )
+    .option(
+      "--insecure-ignore-witness <name>",
+      "a witness of the policy that is known to lie or gone for good: what it knows does not count (repeatable)",
+      collect,
+    )
+    .option("--insecure-no-witnesses", "go on without the witnesses that the plane had")
     .option("--init", "begin a new plane, though witnesses are configured")
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "its private key, PEM")
@@ -45,7 +53,7 @@ export const serve: Register = (program, { terminal }) => {
 
 async function serveUntilStopped(terminal: Terminal, options: Options): Promise<void> {
   const dir = required((await settings(terminal, options)).dir);
-  const { host, port, witnessPolicy, init, insecureHttp, log } = options;
+  const { host, port, witnessPolicy, insecureIgnoreWitness, insecureNoWitnesses, init, insecureHttp, log } = options;
   const name = options.name ?? (await nameIn(dir));
   const tls = await readTls(terminal, options);
   const policy = witnessPolicy && (await readFile(resolve(terminal.cwd, witnessPolicy), "utf8"));
@@ -56,6 +64,8 @@ async function serveUntilStopped(terminal: Terminal, options: Options): Promise<
     host,
     port,
     ...(policy && { witnessPolicy: policy }),
+    ...(insecureIgnoreWitness && { insecureIgnoreWitnesses: insecureIgnoreWitness }),
+    ...(insecureNoWitnesses === true && { insecureNoWitnesses }),
     ...(init === true && { init }),
     ...(tls && { tls }),
     ...(insecureHttp === true && { insecureHttp }),

@@ -43,11 +43,22 @@ export interface RevokeRequest {
   readonly reason: string;
 }
 
+/** What a witness last said. */
+export interface WitnessReadiness {
+  readonly name: string;
+  readonly agrees: boolean;
+  readonly said?: string;
+  /** It named a larger size or another tree of a log: it counts for nothing until it agrees again. */
+  readonly setAside?: true;
+  /** The operator started the plane with the word that it lies. */
+  readonly ignored?: true;
+}
+
 /** `GET /readyz`. */
 export interface Readiness {
   readonly ready: boolean;
   /** Size of the newest checkpoint that met its witness quorum. */
   readonly cosignedSize: number | null;
-  readonly witnesses: readonly { readonly name: string; readonly agrees: boolean; readonly said?: string }[];
+  readonly witnesses: readonly WitnessReadiness[];
   readonly problem?: string;
 }

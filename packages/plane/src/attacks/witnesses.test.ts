@@ -1,55 +1,13 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parseCheckpoint, parseTrust, type Readiness, verifyBundle } from "@tally/evidence";
+import { Liar, type WitnessAnswer } from "../testing/lying-witness.ts";
 import { call, json } from "../testing/plane-client.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { TestDevice } from "../testing/test-device.ts";
 import { TestPlane, TestWitness } from "../testing/test-plane.ts";
-
-type Answer = (response: ServerResponse, honest: Buffer) => void;
-
-/** What stands between the plane and its witness, and answers as it likes. */
-class Liar {
-  readonly url: string;
-  /** Undefined: what the witness says. */
-  answer: Answer | undefined;
-  asked = 0;
-  /** Statuses of the witness behind it, as it gave them. */
-  readonly statuses: number[] = [];
-
-  private constructor(url: string) {
-    this.url = url;
-  }
-
-  static async start(t: TestContext, witness: TestWitness): Promise<Liar> {
-    const server = createServer((request, response) => liar.#handle(witness, request, response));
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const liar = new Liar(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    t.after(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    return liar;
-  }
-
-  async #handle(witness: TestWitness, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Uint8Array>));
-    this.asked += 1;
-    const { answer } = this;
-    const behind = witness.policy.match(/http:\S+/)![0];
-    const honest = await fetch(`${behind}${request.url}`, { method: "POST", body });
-    const bytes = Buffer.from(await honest.arrayBuffer());
-    this.statuses.push(honest.status);
-    if (answer !== undefined) return answer(response, bytes);
-    response.writeHead(honest.status, { "content-type": honest.headers.get("content-type") ?? "text/plain" });
-    response.end(bytes);
-  }
-}
 
 async function scene(t: TestContext, options: { clock?: { now(): number } } = {}) {
   const folder = await temporaryFolder(t);
@@ -65,7 +23,7 @@ const sizeOf = async (plane: TestPlane) =>
   parseCheckpoint((await plane.call("GET", "/log/checkpoint")).text).checkpoint.size;
 const readiness = async (plane: TestPlane) => json<Readiness>(await call(plane.url, "GET", "/readyz"));
 
-const lies: Record<string, Answer> = {
+const lies: Record<string, WitnessAnswer> = {
   "signatures of random bytes": (response, honest) => {
     const [head, encoded] = honest
       .toString()

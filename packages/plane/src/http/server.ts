@@ -5,6 +5,7 @@ import { PolicyError, permitDigest } from "@tally/policy";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { tokenOf } from "../access/tokens.ts";
 import { PlaneError, type PlaneErrorCode } from "../error.ts";
+import { isFullLogger, type Logger } from "../operation/logger.ts";
 import type { PlaneParts } from "../parts.ts";
 import type { Route } from "./route.ts";
 import { accessRoutes } from "./routes/access.ts";
@@ -17,8 +18,7 @@ import { verifyPageRoutes } from "./routes/verify-page.ts";
 
 export interface ServerOptions {
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
-  /** Structured logs on stdout, one JSON object a line; off in tests. */
-  readonly log?: boolean;
+  readonly logger: Logger;
   /** Milliseconds in which a body has to be there, 20 times that for uploads of entries and blobs. Default 30,000. */
   readonly bodyTimeoutMs?: number;
   /** Open at a time; more are turned away, so that files can still be opened. Default 10,000. */
@@ -67,16 +67,7 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: "idle",
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
-    logger: options.log === true && {
-      level: "info",
-      redact: ["req.headers.authorization", "req.headers.cookie"],
-      serializers: {
-        req: (request: { method: string; url: string }) => ({
-          method: request.method,
-          url: request.url.split("?")[0]!,
-        }),
-      },
-    },
+    ...(isFullLogger(options.logger) ? { loggerInstance: options.logger } : { logger: false }),
   }) as unknown as FastifyInstance;
   await app.register(swagger, {
     openapi: {

@@ -1,10 +1,13 @@
-import { type HeadLeaf, headsRoot } from "@tally/evidence";
-import type { Clock, Ledger } from "@tally/ledger";
+import { type HeadLeaf, headsRoot, type NoteSigner } from "@tally/evidence";
+import type { Clock } from "@tally/ledger";
 import { PlaneError } from "../error.ts";
+import type { Logger } from "../operation/logger.ts";
 import { changedHeads } from "./changed-heads.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { HeadsStore } from "./heads-store.ts";
 import type { PlaneLogs } from "./plane-logs.ts";
+import { askWitnessesFirst, type OwnLog, refusal } from "./start-check.ts";
+import { contradicting } from "./witness-opinion.ts";
 import type { Witnesses } from "./witnesses.ts";
 
 export interface SealerOptions {
@@ -12,12 +15,19 @@ export interface SealerOptions {
   readonly checkpoints: { readonly log: Checkpoints; readonly fleet: Checkpoints };
   readonly heads: HeadsStore;
   readonly witnesses: Witnesses;
+  /** Those of the policy that the folder was last used with, where it was another one: they are asked before the first signature. */
+  readonly earlierWitnesses?: Witnesses;
+  /** What the logs are signed with: a log without a checkpoint is shown to its witnesses empty. */
+  readonly signers: { readonly log: readonly NoteSigner[]; readonly fleet: readonly NoteSigner[] };
+  /** Called before the first signature, once the witnesses have been asked. */
+  readonly onAgreed?: () => Promise<void>;
   /** The newest head of every ledger admitted by the first `fleetSize` entries of the fleet log, sorted. */
   readonly currentHeads: (fleetSize: number) => Promise<readonly HeadLeaf[]>;
   readonly clock: Clock;
   /** Milliseconds between seals, at the least. */
   readonly intervalMs: number;
   readonly onError: (error: unknown) => void;
+  readonly logger: Logger;
 }
 
 /** A cosignature older than this is renewed when someone asks for the newest checkpoint, so that anchors are fresh. */
@@ -28,7 +38,7 @@ const restMs = 1_000;
 /**
  * Seals the plane's logs: appends `heads` when a head moved, signs, has witnesses cosign, keeps the note. One round at a
  * time, at most one an interval. Before its first signature it shows its stored checkpoints to its witnesses, and signs
- * nothing when one of them has seen more (evidence.md 2).
+ * nothing while they could have cosigned more than it holds (evidence.md 2).
  */
 export class Sealer {
   readonly #options: SealerOptions;
@@ -133,41 +143,57 @@ export class Sealer {
   }
 
   async #sealOnce(): Promise<void> {
-    if (this.#problem !== undefined) throw this.#problem;
     try {
-      const { logs, checkpoints } = this.#options;
-      if (!this.#agreed) this.#agreed = await this.#askWitnessesFirst();
-      if (!this.#agreed) return;
-      await this.#cosign("fleet", logs.fleet);
+      const { checkpoints } = this.#options;
+      if (!this.#agreed) await this.#askFirst();
+      await this.#cosign("fleet");
       // Heads name a fleet checkpoint that everyone can be shown: one that its witnesses have cosigned.
       const fleet = await checkpoints.fleet.newest();
       if (fleet === undefined) return;
       await this.#appendHeads(fleet.size);
-      await this.#cosign("log", logs.log);
+      await this.#cosign("log");
     } catch (error) {
-      if (error instanceof PlaneError && error.code === "refuses-to-sign") this.#problem = error;
+      // Asked again in the next round: nothing is signed until they agree.
+      if (error instanceof PlaneError && (error.code === "refuses-to-sign" || error.code === "not-ready")) {
+        this.#agreed = false;
+        this.#tell(error);
+      }
       throw error;
     }
   }
 
-  /** Shows what was last signed to the witnesses. True once a quorum has agreed, or where there is nothing to show. */
-  async #askWitnessesFirst(): Promise<boolean> {
-    const { logs, witnesses } = this.#options;
-    for (const ledger of [logs.log, logs.fleet]) {
-      if (ledger.latest === undefined) continue;
-      const { met } = await witnesses.cosign(ledger, ledger.latest);
-      if (!met) return false;
-    }
-    return true;
+  async #askFirst(): Promise<void> {
+    const { witnesses, earlierWitnesses, onAgreed } = this.#options;
+    const logs = [this.#own("log"), this.#own("fleet")];
+    for (const asked of [earlierWitnesses, witnesses]) if (asked !== undefined) await askWitnessesFirst(logs, asked);
+    await onAgreed?.();
+    this.#agreed = true;
+    this.#tell(undefined);
   }
 
-  async #cosign(name: "log" | "fleet", ledger: Ledger): Promise<void> {
-    const { witnesses, checkpoints, clock } = this.#options;
+  #own(name: "log" | "fleet"): OwnLog {
+    return { ledger: this.#options.logs[name], signers: this.#options.signers[name] };
+  }
+
+  #tell(problem: PlaneError | undefined): void {
+    const before = this.#problem?.message;
+    this.#problem = problem;
+    const { logger } = this.#options;
+    if (problem?.message === before) return;
+    if (problem !== undefined) logger.error({ problem: problem.message, hint: problem.hint }, "nothing is signed");
+    else logger.info({}, "signing goes on");
+  }
+
+  async #cosign(name: "log" | "fleet"): Promise<void> {
+    const { witnesses, checkpoints, clock, logs } = this.#options;
+    const ledger = logs[name];
     const newest = await checkpoints[name].newest();
     const stale = clock.now() - (newest?.notBefore ?? 0) > freshForMs && name === "log" && witnesses.any;
     if (newest?.size === ledger.size && !stale) return;
     const sealed = await ledger.seal();
-    const { note, met } = await witnesses.cosign(ledger, sealed);
+    const { note, met, opinions } = await witnesses.cosign(ledger, sealed);
+    const names = contradicting(witnesses.policy, opinions, witnesses.ignored);
+    if (names !== undefined) throw refusal(ledger.origin, names, opinions);
     if (met) await checkpoints[name].keep(note, clock.now());
   }
 

@@ -34,6 +34,9 @@ export type TestPlaneOptions = Partial<
     | "bodyTimeoutMs"
     | "deviceBytesPerDay"
     | "maxConnections"
+    | "insecureIgnoreWitnesses"
+    | "insecureNoWitnesses"
+    | "logger"
   >
 >;
 

@@ -1,0 +1,12 @@
+import { type Database, migrate } from "@tally/oci";
+
+// What the plane keeps to be operated. None of it is evidence, and an answer needs none of it.
+
+const witnesses = [
+  "CREATE TABLE witness_contradiction (witness TEXT NOT NULL, log TEXT NOT NULL, kind TEXT NOT NULL, theirs INTEGER NOT NULL, ours INTEGER NOT NULL, at INTEGER NOT NULL, url TEXT NOT NULL, said TEXT NOT NULL, offered TEXT NOT NULL, PRIMARY KEY (witness, log, kind, theirs, ours))",
+];
+
+/** Brings the tables of operation up to date. */
+export function createOperationTables(db: Database): Promise<void> {
+  return migrate(db, "operation", [witnesses]);
+}
