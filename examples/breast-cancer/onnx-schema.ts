@@ -44,6 +44,8 @@ const root = protobuf.Root.fromJSON({
         dataType: { id: 2, type: "int32" },
         name: { id: 8, type: "string" },
         rawData: { id: 9, type: "bytes" },
+        externalData: { id: 13, type: "StringStringEntryProto", rule: "repeated" },
+        dataLocation: { id: 14, type: "int32" },
       },
     },
     ValueInfoProto: { fields: { name: { id: 1, type: "string" }, type: { id: 2, type: "TypeProto" } } },
@@ -72,6 +74,8 @@ export interface Initializer {
   readonly name: string;
   readonly dims: readonly number[];
   readonly values: Float32Array | BigInt64Array;
+  /** Name of the file beside the model that holds the values, from its first byte; left out, the model holds them. */
+  readonly file?: string;
 }
 
 export interface Value {
@@ -103,11 +107,11 @@ export function encodeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
         ...node,
         attribute: Object.entries(attributes).map(([name, i]) => ({ name, i, type: attributeType.int })),
       })),
-      initializer: graph.initializers.map(({ name, dims, values }) => ({
+      initializer: graph.initializers.map(({ name, dims, values, file }) => ({
         name,
         dims,
         dataType: values instanceof Float32Array ? dataType.float : dataType.int64,
-        rawData: littleEndian(values),
+        ...(file === undefined ? { rawData: littleEndian(values) } : external(file, values)),
       })),
       input: graph.inputs.map(valueInfo),
       output: graph.outputs.map(valueInfo),
@@ -122,7 +126,18 @@ function valueInfo({ name, elementType, dims }: Value): object {
   return { name, type: { tensorType: { elemType: elementType, shape: { dim } } } };
 }
 
-function littleEndian(values: Float32Array | BigInt64Array): Uint8Array {
+const externalLocation = 1;
+
+function external(file: string, values: Float32Array | BigInt64Array): object {
+  const fields = { location: file, offset: "0", length: String(values.byteLength) };
+  return {
+    dataLocation: externalLocation,
+    externalData: Object.entries(fields).map(([key, value]) => ({ key, value })),
+  };
+}
+
+/** The bytes of an initializer as ONNX keeps them, in the model or in a file beside it. */
+export function littleEndian(values: Float32Array | BigInt64Array): Uint8Array {
   const bytes = new Uint8Array(values.byteLength);
   const view = new DataView(bytes.buffer);
   for (const [i, value] of values.entries()) {

@@ -3,6 +3,7 @@ import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
 import type { SyncedReceipts } from "../record.ts";
 import type { LiveLoad } from "../recorder/recorder.ts";
+import type { ExternalFile } from "../runtime/onnx-protocol.ts";
 import { OnnxSession } from "../runtime/onnx-session.ts";
 import { OnnxThread } from "../runtime/onnx-thread.ts";
 import type { AcceptedModel } from "./load-guard.ts";
@@ -64,12 +65,21 @@ export class LoadedModel {
     const [model] = models;
     if (model === undefined || models.length > 1) {
       throw new EdgeError("model-not-found", `${this.channel} has ${models.length} ONNX files, not one`, {
-        hint: "pack the model with exactly one .onnx file, weights inside",
+        hint: "pack the model with exactly one .onnx file, and its external data beside it",
       });
     }
+    const beside = filesBeside(model, this.#files);
     this.#files = [];
-    return new OnnxSession(this.#core, await OnnxThread.start(model.bytes), this.load, this.#synced);
+    return new OnnxSession(this.#core, await OnnxThread.start(model.bytes, beside), this.load, this.#synced);
   }
+}
+
+/** Where an ONNX file keeps weights outside of itself, it names them from its own folder. */
+function filesBeside(model: MeasuredModelFile, files: readonly MeasuredModelFile[]): readonly ExternalFile[] {
+  const folder = model.name.slice(0, model.name.lastIndexOf("/") + 1);
+  return files
+    .filter((file) => file !== model && file.name.startsWith(folder))
+    .map(({ name, bytes }) => ({ path: name.slice(folder.length), data: bytes }));
 }
 
 function released(channel: string): EdgeError {

@@ -27,6 +27,18 @@ export interface ValueShape {
   readonly shape: readonly (number | string)[];
 }
 
+/** A file with weights of a model: the measured bytes, and the path by which the model names it. */
+export interface ExternalFile {
+  readonly path: string;
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+/** What the thread is started with: all bytes of the model that it will ever get. */
+export interface ModelBytes {
+  readonly model: Uint8Array<ArrayBuffer>;
+  readonly external: readonly ExternalFile[];
+}
+
 /** From the device to the thread that runs the model. */
 export type ToWorker =
   | { readonly kind: "run"; readonly id: number; readonly feeds: readonly WireTensor[] }

@@ -1,7 +1,7 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { EdgeError, messageOf } from "../error.ts";
-import type { FromWorker, ToWorker, ValueShape, WireTensor } from "./onnx-protocol.ts";
+import type { ExternalFile, FromWorker, ModelBytes, ToWorker, ValueShape, WireTensor } from "./onnx-protocol.ts";
 
 interface Waiting {
   readonly resolve: (result: ThreadResult) => void;
@@ -40,15 +40,18 @@ export class OnnxThread {
 
   /**
    * Starts the thread and gives it exactly these bytes: their memory is handed over, not read again from anywhere.
-   * `model` is unusable afterwards.
+   * All of it is unusable afterwards. `external` are the files in which the model may keep weights; it gets no others.
    *
    * @throws EdgeError `runtime-failed` when ONNX Runtime does not accept the model.
    */
-  static async start(model: Uint8Array<ArrayBuffer>): Promise<OnnxThread> {
-    const whole = model.byteLength === model.buffer.byteLength ? model : model.slice();
+  static async start(model: Uint8Array<ArrayBuffer>, external: readonly ExternalFile[] = []): Promise<OnnxThread> {
+    const bytes: ModelBytes = {
+      model: wholeBuffer(model),
+      external: external.map(({ path, data }) => ({ path, data: wholeBuffer(data) })),
+    };
     const worker = new Worker(workerFile, {
-      workerData: whole,
-      transferList: [whole.buffer],
+      workerData: bytes,
+      transferList: [bytes.model.buffer, ...bytes.external.map(({ data }) => data.buffer)],
     });
     const first = await new Promise<FromWorker>((resolve, reject) => {
       worker.once("message", resolve);
@@ -60,7 +63,7 @@ export class OnnxThread {
     if (first.kind === "ready") return new OnnxThread(worker, first.inputs, first.outputs);
     const why = first.kind === "failed" ? first.message : `it answered ${first.kind}`;
     throw new EdgeError("runtime-failed", `ONNX Runtime refused the model: ${why}`, {
-      hint: "check that the file is an ONNX model whose weights are inside it",
+      hint: "check that the file is an ONNX model, and that the files it keeps weights in are packed beside it",
     });
   }
 
@@ -102,4 +105,9 @@ export class OnnxThread {
     for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);
     this.#waiting.clear();
   }
+}
+
+/** Memory is handed over as a whole, so that bytes within a larger buffer are copied out first. */
+function wholeBuffer(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import type { FromWorker, ToWorker, ValueShape, WireTensor } from "./onnx-protocol.ts";
+import type { FromWorker, ModelBytes, ToWorker, ValueShape, WireTensor } from "./onnx-protocol.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("onnx-worker.ts runs as a worker thread only");
@@ -38,9 +38,16 @@ async function run(session: InferenceSession, id: number, feeds: readonly WireTe
   }
 }
 
-async function main(model: Uint8Array): Promise<void> {
+// A model that names a file which is not in the table is refused. With an empty table the runtime might look for it on the
+// disk, so there is always something in it.
+const nothing = { path: "\0", data: new Uint8Array(1) };
+
+async function main({ model, external }: ModelBytes): Promise<void> {
   // Logs of the runtime below an error would mix with what the device prints.
-  const session = await InferenceSession.create(model, { logSeverityLevel: 3 });
+  const session = await InferenceSession.create(model, {
+    logSeverityLevel: 3,
+    externalData: external.length === 0 ? [nothing] : external,
+  });
   say({ kind: "ready", inputs: shapes(session.inputMetadata), outputs: shapes(session.outputMetadata) });
   port?.on("message", (message: ToWorker) => {
     if (message.kind === "run") void run(session, message.id, message.feeds);
@@ -48,7 +55,7 @@ async function main(model: Uint8Array): Promise<void> {
   });
 }
 
-main(workerData as Uint8Array).catch((error: unknown) => {
+main(workerData as ModelBytes).catch((error: unknown) => {
   say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
   port.close();
 });

@@ -18,7 +18,17 @@ export const tinyModel: Uint8Array = new Uint8Array(
   await readFile(new URL("../../testdata/tiny.onnx", import.meta.url)),
 );
 
+/** The same model with its weights in `weights.bin`, as models over 2 GB have to be, and those weights. */
+export const externalModel: Uint8Array = new Uint8Array(
+  await readFile(new URL("../../testdata/tiny-external.onnx", import.meta.url)),
+);
+export const externalWeights: Uint8Array = new Uint8Array(
+  await readFile(new URL("../../testdata/weights.bin", import.meta.url)),
+);
+
 export interface PublishOptions {
+  /** The model's files besides README.md; the default is the tiny model as `model.onnx`. */
+  readonly files?: readonly { readonly name: string; readonly bytes: Uint8Array }[];
   readonly repository?: string;
   readonly sequence?: number;
   readonly approve?: boolean;
@@ -31,16 +41,18 @@ export async function publishModel(plane: LoopbackPlane, options: PublishOptions
   const { repository = "tiny", sequence = 1, approve = true, note = "first" } = options;
   const target = new RegistryClient({ url: plane.url, repository });
   const documents = new TextEncoder().encode(`# ${note}\n`);
-  const contents = [
-    { name: "model.onnx", bytes: tinyModel },
-    { name: "README.md", bytes: documents },
-  ];
+  const { files: modelFiles = [{ name: "model.onnx", bytes: tinyModel }] } = options;
+  const contents = [...modelFiles, { name: "README.md", bytes: documents }];
   const { digest: manifest } = await packModelKit({
     files: contents.map(({ name, bytes }) => memoryFile(name, bytes)),
     kitfile: {
       manifestVersion: "1.0.0",
       package: { name: "tiny" },
-      model: { name: "tiny", path: "model.onnx" },
+      model: {
+        name: "tiny",
+        path: "model.onnx",
+        ...(modelFiles.length > 1 && { parts: modelFiles.slice(1).map(({ name }) => ({ path: name })) }),
+      },
       docs: [{ path: "README.md" }],
     },
     target,
