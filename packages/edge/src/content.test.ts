@@ -4,6 +4,7 @@ import { after, test } from "node:test";
 import { commit, decodeEntry, sha256 } from "@tally/evidence";
 import { captureModes } from "./config.ts";
 import { openDevice } from "./device.ts";
+import { collectPayloads } from "./segments/collect.ts";
 import { enrolledFolder, temporaryFolder } from "./testing/device-folders.ts";
 
 const root = await temporaryFolder(after);
@@ -17,13 +18,13 @@ for (const capture of captureModes) {
     const recording = device.record({ model, input: { mediaType, bytes }, output: "out" });
     bytes.fill(2);
     const { index } = await recording;
-    const { ledger, salts, payloads } = device.core;
+    const { ledger, salts } = device.core;
     const entry = decodeEntry(await ledger.entry(index));
     assert.ok(entry.kind === "inference");
     const salt = (await salts.read(entry.input.slot))!;
     const original = new Uint8Array(1000).fill(1);
     assert.deepEqual(entry.input.commitment, commit({ role: "input", mediaType, salt, content: sha256(original) }));
-    const kept = await Array.fromAsync(payloads.read(index, index + 1));
+    const kept = await collectPayloads(device.core, index, index + 1);
     assert.deepEqual(
       kept.map((payload) => payload.bytes),
       capture === "full" ? [original, new TextEncoder().encode("out")] : [],

@@ -119,7 +119,7 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   const mark = await takeStopMark(folder.state);
   const isClean = mark?.size === ledger.size;
   const recorder = new Recorder(ledger, await replayRun(ledger), clock);
-  const salts = await SaltStore.open(join(folder.salts, "slots"), isClean ? mark.nextSlot : undefined);
+  const salts = await SaltStore.open(folder.salts, isClean ? mark.nextSlot : undefined);
   const payloads = await PayloadStore.open(folder.payloads, config.captureLimitBytes, ledger.size);
   const { index } = recorder.restart(isClean);
   if (lost > 0) {

@@ -32,6 +32,11 @@ export interface RecordRequest {
   readonly parents?: readonly RecordReference[];
   /** What was retrieved for this output, in order of use. */
   readonly retrievals?: readonly Content[];
+  /**
+   * Whom the record is about: an opaque id of 1 to 1,024 bytes, the same for the same person. Records of one subject are
+   * erased together. The device keeps a keyed hash of it, and nothing of it is in the ledger.
+   */
+  readonly subject?: string;
 }
 
 export interface LabelRequest {

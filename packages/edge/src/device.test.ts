@@ -6,6 +6,7 @@ import { advanceRun, decodeEntry, decodeTensors, type Entry, parseTlogProof, typ
 import { type Device, openDevice } from "./device.ts";
 import { enroll } from "./enroll/enroll.ts";
 import { EdgeError, type EdgeErrorCode } from "./error.ts";
+import { collectPayloads } from "./segments/collect.ts";
 import { temporaryFolder } from "./testing/device-folders.ts";
 import { enrolDevice } from "./testing/loopback-device.ts";
 import { LoopbackPlane } from "./testing/loopback-plane.ts";
@@ -246,7 +247,7 @@ test("full capture keeps what was run until it is packed, in the bytes that were
   await publishModel(plane);
   const device = await openDevice({ dir: await enrolDevice(plane, freshDir(), { capture: "full" }) });
   const { record } = await (await (await device.load("tiny:stable")).onnx()).run({ features });
-  const payloads = await Array.fromAsync(device.core.payloads.read(record.index, record.index + 1));
+  const payloads = await collectPayloads(device.core, record.index, record.index + 1);
   assert.deepEqual(
     payloads.map(({ role }) => role),
     ["input", "output"],

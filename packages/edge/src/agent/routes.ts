@@ -126,8 +126,9 @@ export class AgentRoutes {
   }
 }
 
-function sharedOptions({ parameters, usage, parents }: LooseObject) {
+function sharedOptions({ parameters, usage, parents, subject }: LooseObject) {
   return {
+    ...(subject !== undefined && { subject: asText(subject, "subject", code) }),
     ...(parameters !== undefined && { parameters: readNumbers(parameters, "parameters") as Parameters }),
     ...(usage !== undefined && { usage: readNumbers(usage, "usage") as Usage }),
     ...(parents !== undefined && {

@@ -6,7 +6,7 @@ import { writeDurably } from "../folder/durable-file.ts";
 
 export type PayloadRole = "input" | "output" | "label";
 
-/** Content that capture policy keeps: the canonical bytes whose digest an entry commits to. */
+/** Content that capture policy keeps: the canonical bytes whose digest an entry commits to; in the store they are sealed. */
 export interface Payload {
   /** Index of the entry that commits to it. */
   readonly index: number;

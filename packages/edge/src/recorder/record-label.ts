@@ -1,7 +1,9 @@
-import type { RecordReference } from "@tally/evidence";
+import { decodeEntry, type RecordReference } from "@tally/evidence";
 import type { Appended } from "@tally/ledger";
 import { type CanonicalContent, commitTo } from "../content.ts";
 import { type DeviceCore, sealWhenDue, whenRoom } from "../device-core.ts";
+import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
+import type { Salt } from "./salt-store.ts";
 
 /** Ground truth or a correction for a record, of this ledger or another. */
 export interface GivenLabel {
@@ -13,18 +15,26 @@ export interface GivenLabel {
 
 /** Records a label and resolves when it is as safe as the release mode says. Labels accumulate; none replaces another. */
 export async function recordLabel(core: DeviceCore, { record, content, who }: GivenLabel): Promise<Appended> {
-  const { recorder, salts, gate, config, payloads } = core;
-  const [salt] = await salts.take(1);
+  const { recorder, gate, config, payloads } = core;
+  const [salt] = await takeSalt(core, record);
   const label = commitTo("label", content, salt!);
   const { appended, written } = await whenRoom(core, () => {
     const { origin, index, leaf: leafHash } = record;
     const appended = recorder.note({ kind: "label", origin, index, leafHash, label, who });
     const { mediaType, bytes } = content;
-    const isCaptured = config.capture === "full" && payloads.hasRoomFor(bytes.length);
+    if (config.capture !== "full" || !payloads.hasRoomFor(bytes.length + sealedOverhead)) return { appended };
     const payload = { index: appended.index, role: "label", slot: label.slot, mediaType, bytes } as const;
-    return { appended, written: isCaptured ? payloads.append([payload]).catch(() => {}) : undefined };
+    return { appended, written: payloads.append([sealPayload(payload, salt!.key)]).catch(() => {}) };
   });
   await Promise.all([gate.pass(appended), written]);
   sealWhenDue(core);
   return appended;
+}
+
+/** What is said of a record of this ledger is about the same subject, and is erased with it. */
+async function takeSalt({ ledger, salts }: DeviceCore, { origin, index }: RecordReference): Promise<Salt[]> {
+  if (origin !== ledger.origin || index >= ledger.nextIndex) return salts.take(1);
+  if (index >= ledger.size) await ledger.flush();
+  const about = decodeEntry(await ledger.entry(index));
+  return about.kind === "inference" ? salts.takeBeside(about.input.slot, 1) : salts.take(1);
 }

@@ -10,7 +10,10 @@ import {
 import { type CanonicalContent, commitTo } from "../content.ts";
 import { type DeviceCore, sealWhenDue, whenRoom } from "../device-core.ts";
 import { encodeParameters, encodeUsage, type Parameters, type Usage } from "./decimal.ts";
+import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
+import type { PayloadRole } from "./payload-store.ts";
 import type { LiveLoad, RecordPlace } from "./recorder.ts";
+import type { Salt } from "./salt-store.ts";
 
 /** One output with what led to it. */
 export interface Output {
@@ -25,6 +28,8 @@ export interface Output {
   readonly parents?: readonly RecordReference[];
   /** What was retrieved for this output, in order of use. */
   readonly retrievals?: readonly CanonicalContent[];
+  /** An opaque id of whom the record is about: records of one subject are erased together. Never in the ledger. */
+  readonly subject?: string;
 }
 
 /**
@@ -36,7 +41,11 @@ export async function recordOutput(core: DeviceCore, output: Output): Promise<Re
   const { recorder, salts, gate } = core;
   const retrieved = output.retrievals ?? [];
   const count = 2 + retrieved.length;
-  const [inputSalt, outputSalt, ...retrievalSalts] = salts.takeDrawn(count) ?? (await salts.take(count));
+  const taken =
+    output.subject === undefined
+      ? (salts.takeDrawn(count) ?? (await salts.take(count)))
+      : await salts.takeFor(output.subject, count);
+  const [inputSalt, outputSalt, ...retrievalSalts] = taken;
   const input = commitTo("input", output.input, inputSalt!);
   const result = commitTo("output", output.output, outputSalt!);
   const retrievals = retrieved.map((content, i) => commitTo("retrieval", content, retrievalSalts[i]!));
@@ -54,7 +63,7 @@ export async function recordOutput(core: DeviceCore, output: Output): Promise<Re
       ...(output.usage && { usage: encodeUsage(output.usage) }),
     });
     // In the same turn as the index was given: payloads are kept in order of index.
-    return { place, written: captured ? keepPayloads(core, place.index, output, input, result) : undefined };
+    return { place, written: captured ? keepPayloads(core, place.index, output, inputSalt!, outputSalt!) : undefined };
   });
   await gate.pass(place);
   await written;
@@ -63,7 +72,9 @@ export async function recordOutput(core: DeviceCore, output: Output): Promise<Re
 }
 
 function isCaptured({ config, payloads }: DeviceCore, { input, output }: Output): boolean {
-  return config.capture === "full" && payloads.hasRoomFor(input.bytes.length + output.bytes.length);
+  return (
+    config.capture === "full" && payloads.hasRoomFor(input.bytes.length + output.bytes.length + 2 * sealedOverhead)
+  );
 }
 
 /** A payload that cannot be kept costs training data, not evidence: the store pauses, and the output goes. */
@@ -71,15 +82,12 @@ function keepPayloads(
   { payloads }: DeviceCore,
   index: number,
   { input, output }: Output,
-  { slot: inputSlot }: SaltedCommitment,
-  { slot: outputSlot }: SaltedCommitment,
+  inputSalt: Salt,
+  outputSalt: Salt,
 ): Promise<void> {
-  return payloads
-    .append([
-      { index, role: "input", slot: inputSlot, mediaType: input.mediaType, bytes: input.bytes },
-      { index, role: "output", slot: outputSlot, mediaType: output.mediaType, bytes: output.bytes },
-    ])
-    .catch(() => {});
+  const sealed = (role: PayloadRole, { mediaType, bytes }: CanonicalContent, { slot, key }: Salt) =>
+    sealPayload({ index, role, slot, mediaType, bytes }, key);
+  return payloads.append([sealed("input", input, inputSalt), sealed("output", output, outputSalt)]).catch(() => {});
 }
 
 type ReferenceFields = Pick<Inference, "parents" | "parentsBlob" | "retrievals" | "retrievalsBlob">;

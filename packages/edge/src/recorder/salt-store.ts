@@ -1,128 +1,288 @@
-import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
-import { dirname } from "node:path";
+import { hkdfSync, randomBytes } from "node:crypto";
+import { type FileHandle, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { EdgeError, messageOf } from "../error.ts";
+import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
+import { deriveSalts, keyBytes } from "./salt-derivation.ts";
+import { openOrCreate, readAll, SharedWrite, writeAll } from "./shared-write.ts";
+import { isZero, SubjectKeys } from "./subject-keys.ts";
 
 /** A salt and where it lies: entries name the slot, never the salt. */
 export interface Salt {
   readonly slot: number;
   readonly salt: Uint8Array;
+  /** The key of the record that the slot is of; `sealPayload` encrypts contents under it. */
+  readonly key: Uint8Array;
 }
 
-const saltBytes = 32;
-/** Slots made durable at a time: 128 KiB, one fsync for 2,048 records. */
-const blockSlots = 4096;
+const saltBytes = keyBytes;
+/** Cells made durable at a time: 64 KiB, one fsync for 2,048 records. */
+const blockCells = 2048;
+const ownerBytes = 4;
 
 /**
- * The salts of a device's commitments: one file of 32-byte slots, `slot 0 ‖ slot 1 ‖ …`; a slot of zeros was erased.
+ * The keystore of a device's commitments (evidence.md 7), in a folder of its own:
  *
- * Salts are drawn and fsynced in blocks *before* any is used, so that a salt is always durable before the entry that
- * names it, at no cost per record. What was drawn and not used is never used after an unclean stop: an output whose record
- * was lost may have left the device with its commitment.
+ *     device.key  32 random bytes: what keyed hashes of this device are keyed by
+ *     cells       a 32-byte cell for each two slots, `cell 0 ‖ cell 1 ‖ …`; a cell of zeros was erased
+ *     owners      a u32, little-endian, for each cell: the number of the subject, 0 where the subject is unknown
+ *     subjects    the keys of subjects (subject-keys.ts)
+ *
+ * A cell is a record's own key, and where the record has a subject, it is that key encrypted under the subject's. Salts are
+ * derived from it, and so is the key that payloads are encrypted under: without the cell or the subject's key nothing that
+ * the record commits to can be opened any more.
+ *
+ * Cells are drawn and fsynced in blocks *before* any is used, so that a salt is always durable before the entry that
+ * names it, at no cost per record; a record of a subject also waits for the owner of its cells, which all that wait write
+ * together. What was drawn and not used is never used after an unclean stop: an output whose record was lost may have left
+ * the device with its commitment.
  *
  * @NOTE Erasing overwrites in place. Flash, copies and backups may keep what was overwritten: best effort, as documented.
  */
 export class SaltStore {
-  readonly #file: FileHandle;
-  /** Durable slots that nobody has: [next, end). */
+  readonly #cells: FileHandle;
+  readonly #owners: FileHandle;
+  readonly #subjects: SubjectKeys;
+  readonly #shared: SharedWrite;
+  readonly #deviceKey: Uint8Array;
+  /** Durable cells that nobody has: [next, end). */
   #next: number;
   #end: number;
-  #salts: Uint8Array;
+  #drawn: Buffer = Buffer.alloc(0);
   #refilling: Promise<void> | undefined;
 
-  private constructor(file: FileHandle, next: number) {
-    this.#file = file;
-    this.#next = next;
-    this.#end = next;
-    this.#salts = new Uint8Array();
+  private constructor(parts: {
+    cells: FileHandle;
+    owners: FileHandle;
+    subjects: SubjectKeys;
+    deviceKey: Uint8Array;
+    next: number;
+  }) {
+    this.#cells = parts.cells;
+    this.#owners = parts.owners;
+    this.#subjects = parts.subjects;
+    this.#deviceKey = parts.deviceKey;
+    // Subjects first: an owner that is durable has its key.
+    this.#shared = new SharedWrite([parts.subjects.file, parts.owners]);
+    this.#next = parts.next;
+    this.#end = parts.next;
   }
 
   /**
-   * Opens or creates the file.
+   * Opens or creates the folder.
    *
-   * @param next the first unused slot, as a clean stop stored it; without it all slots of the file count as used.
+   * @param next the first unused slot, as a clean stop stored it; without it all that was drawn counts as used.
    */
-  static async open(path: string, next?: number): Promise<SaltStore> {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const file = await open(path, "r+").catch(() => open(path, "wx+", 0o600));
-    const { size } = await file.stat();
-    const slots = Math.ceil(size / saltBytes);
-    const store = new SaltStore(file, next === undefined ? slots : Math.min(next, slots));
-    if (next !== undefined && next < slots) await store.#readUnused(slots);
+  static async open(folder: string, next?: number): Promise<SaltStore> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const deviceKey = await readDeviceKey(join(folder, "device.key"));
+    const subjects = await SubjectKeys.open(join(folder, "subjects"), subkey(deviceKey, "tally/subjects/v1"));
+    const cells = await openOrCreate(join(folder, "cells"));
+    const owners = await openOrCreate(join(folder, "owners"));
+    const drawn = Math.ceil((await cells.stat()).size / keyBytes);
+    const first = next === undefined ? drawn : Math.min(Math.ceil(next / 2), drawn);
+    const store = new SaltStore({ cells, owners, subjects, deviceKey, next: first });
+    if (first < drawn) await store.#readUnused(drawn);
     return store;
   }
 
   /** The first slot that nobody has. */
   get next(): number {
-    return this.#next;
+    return this.#next * 2;
   }
 
-  /** Hands out salts that are durable, each to one caller only. */
+  /** A key for one purpose that never leaves this device. */
+  subkey(purpose: string): Uint8Array {
+    return subkey(this.#deviceKey, purpose);
+  }
+
+  /** Hands out salts of one record of an unknown subject; they are durable, each to one caller only. */
   async take(count: number): Promise<Salt[]> {
     for (;;) {
       const salts = this.takeDrawn(count);
       if (salts !== undefined) return salts;
-      await this.#refill(count);
+      await this.#refill(cellsFor(count));
     }
   }
 
   /** As `take`, at once; undefined where so many are not durable yet. */
   takeDrawn(count: number): Salt[] | undefined {
-    if (this.#end - this.#next < count) return undefined;
-    const salts = Array.from({ length: count }, () => {
-      const slot = this.#next++;
-      const at = this.#salts.length - (this.#end - slot) * saltBytes;
-      return { slot, salt: this.#salts.slice(at, at + saltBytes) };
-    });
-    if (this.#end - this.#next < blockSlots / 2) void this.#refill(0).catch(() => {});
+    const cells = cellsFor(count);
+    if (this.#end - this.#next < cells) return undefined;
+    const salts: Salt[] = [];
+    for (let i = 0; i < cells; i++) {
+      const { group, cell } = this.#takeCell();
+      addSalts(salts, count, group, cell);
+    }
     return salts;
+  }
+
+  /**
+   * Hands out salts of one record of a data subject; resolves when all that it takes to read them again is durable.
+   *
+   * @throws EdgeError `content-invalid` for a subject without a name
+   */
+  async takeFor(subject: string, count: number): Promise<Salt[]> {
+    const cells = cellsFor(count);
+    while (this.#end - this.#next < cells) await this.#refill(cells);
+    const { number, write } = this.#subjects.number(subject);
+    return this.#takeOwned(number, count, write);
+  }
+
+  /** Hands out salts for what is said later of a record, of the same subject as its slot. */
+  async takeBeside(slot: number, count: number): Promise<Salt[]> {
+    const number = slot < this.next ? await this.#ownerOf(Math.floor(slot / 2)) : 0;
+    if (number === 0 || (await this.read(slot)) === undefined) return this.take(count);
+    const cells = cellsFor(count);
+    while (this.#end - this.#next < cells) await this.#refill(cells);
+    return this.#takeOwned(number, count);
+  }
+
+  /** The salt in a slot, with its record's key; undefined when it was erased or never drawn. */
+  async find(slot: number): Promise<Salt | undefined> {
+    const group = Math.floor(slot / 2);
+    const cell = new Uint8Array(keyBytes);
+    if ((await readAll(this.#cells, cell, group * keyBytes)) < keyBytes || isZero(cell)) return undefined;
+    const owner = await this.#ownerOf(group);
+    const key = owner === 0 ? cell : await this.#subjects.recordKey(owner, group, cell);
+    if (key === undefined) return undefined;
+    const salts = deriveSalts(key);
+    return { slot, salt: slot % 2 === 0 ? salts.subarray(0, saltBytes) : salts.subarray(saltBytes), key };
   }
 
   /** The salt in a slot; undefined when it was erased or never drawn. */
   async read(slot: number): Promise<Uint8Array | undefined> {
-    const salt = new Uint8Array(saltBytes);
-    const { bytesRead } = await this.#file.read(salt, 0, saltBytes, slot * saltBytes);
-    return bytesRead < saltBytes || salt.every((byte) => byte === 0) ? undefined : salt;
+    return (await this.find(slot))?.salt;
   }
 
-  /** Destroys salts: what their commitments stand for can no longer be shown. Proofs go on verifying. */
+  /** The number under which a subject's records are kept; undefined where it has none. */
+  subjectNumber(subject: string): number | undefined {
+    return this.#subjects.find(subject);
+  }
+
+  /** The numbers of the subjects whose records have these slots, 0 where the subject is unknown. */
+  async owners(slots: readonly number[]): Promise<readonly number[]> {
+    return Promise.all(slots.map((slot) => this.#ownerOf(Math.floor(slot / 2))));
+  }
+
+  /** Gives the subject's next records another key; called before its key is destroyed. */
+  retire(subject: string): void {
+    this.#subjects.retire(subject);
+  }
+
+  /** Destroys a subject's key, durably: nothing that its records commit to can be opened. Proofs go on verifying. */
+  destroySubject(number: number): Promise<void> {
+    return this.#shared.add(() => this.#subjects.destroy(number));
+  }
+
+  /** Destroys the keys of the records that have these slots, durably. Proofs go on verifying. */
   async erase(slots: readonly number[]): Promise<void> {
     for (const slot of slots) {
-      if (slot >= this.#next) throw new RangeError(`slot ${slot} is not in use`);
-      await this.#file.write(new Uint8Array(saltBytes), 0, saltBytes, slot * saltBytes);
+      if (slot >= this.next) throw new RangeError(`slot ${slot} is not in use`);
+      await writeAll(this.#cells, new Uint8Array(keyBytes), Math.floor(slot / 2) * keyBytes);
     }
-    await this.#file.datasync();
+    await this.#cells.datasync();
   }
 
   async close(): Promise<void> {
     await this.#refilling?.catch(() => {});
-    await this.#file.close();
+    await this.#shared.settled();
+    await Promise.all([this.#cells.close(), this.#owners.close(), this.#subjects.file.close()]);
+  }
+
+  async #takeOwned(number: number, count: number, write?: () => Promise<void>): Promise<Salt[]> {
+    const first = this.#next;
+    const taken = Array.from({ length: cellsFor(count) }, () => this.#takeCell());
+    const durable = orFailed(
+      this.#shared.add(async () => {
+        await write?.();
+        const owners = Buffer.alloc(taken.length * ownerBytes);
+        for (let i = 0; i < taken.length; i++) owners.writeUInt32LE(number, i * ownerBytes);
+        await writeAll(this.#owners, owners, first * ownerBytes);
+      }),
+    );
+    durable.catch(() => {});
+    const salts: Salt[] = [];
+    for (const { group, cell } of taken) {
+      // A key destroyed meanwhile: the record is made, and nothing of it can be opened.
+      const key = (await this.#subjects.recordKey(number, group, cell)) ?? randomBytes(keyBytes);
+      addSalts(salts, count, group, key);
+    }
+    await durable;
+    return salts;
+  }
+
+  #takeCell(): { readonly group: number; readonly cell: Uint8Array } {
+    const group = this.#next++;
+    const at = this.#drawn.length - (this.#end - group) * keyBytes;
+    if (this.#end - this.#next < blockCells / 2) void this.#refill(0).catch(() => {});
+    return { group, cell: this.#drawn.subarray(at, at + keyBytes) };
+  }
+
+  async #ownerOf(group: number): Promise<number> {
+    const owner = Buffer.alloc(ownerBytes);
+    return (await readAll(this.#owners, owner, group * ownerBytes)) < ownerBytes ? 0 : owner.readUInt32LE();
   }
 
   #refill(least: number): Promise<void> {
-    this.#refilling ??= this.#draw(Math.max(blockSlots, least)).finally(() => {
+    this.#refilling ??= orFailed(this.#draw(Math.max(blockCells, least))).finally(() => {
       this.#refilling = undefined;
     });
     return this.#refilling;
   }
 
   async #draw(count: number): Promise<void> {
-    const fresh = randomBytes(count * saltBytes);
-    await this.#file.write(fresh, 0, fresh.length, this.#end * saltBytes);
-    await this.#file.datasync();
-    const unused = this.#salts.subarray(this.#salts.length - (this.#end - this.#next) * saltBytes);
-    const salts = new Uint8Array(unused.length + fresh.length);
-    salts.set(unused);
-    salts.set(fresh, unused.length);
-    this.#salts = salts;
+    const fresh = randomBytes(count * keyBytes);
+    await writeAll(this.#cells, fresh, this.#end * keyBytes);
+    await this.#cells.datasync();
+    const unused = this.#drawn.subarray(this.#drawn.length - (this.#end - this.#next) * keyBytes);
+    this.#drawn = Buffer.concat([unused, fresh]);
     this.#end += count;
   }
 
   async #readUnused(end: number): Promise<void> {
-    const salts = new Uint8Array((end - this.#next) * saltBytes);
-    const { bytesRead } = await this.#file.read(salts, 0, salts.length, this.#next * saltBytes);
-    // A torn last slot is left behind.
-    const whole = Math.floor(bytesRead / saltBytes);
-    this.#salts = salts.subarray(0, whole * saltBytes);
+    const cells = Buffer.alloc((end - this.#next) * keyBytes);
+    // A torn last cell is left behind.
+    const whole = Math.floor((await readAll(this.#cells, cells, this.#next * keyBytes)) / keyBytes);
+    this.#drawn = cells.subarray(0, whole * keyBytes);
     this.#end = this.#next + whole;
   }
+}
+
+/** Without durable salts there is no record. */
+function orFailed<T>(written: Promise<T>): Promise<T> {
+  return written.catch((cause: unknown) => {
+    throw new EdgeError("record-failed", `the keystore of salts cannot be written: ${messageOf(cause)}`, {
+      cause,
+      hint: "nothing was recorded; make room or repair the disk, then open the device again",
+    });
+  });
+}
+
+/** A record has a cell for each two salts. */
+function cellsFor(salts: number): number {
+  return Math.ceil(salts / 2);
+}
+
+function addSalts(to: Salt[], count: number, group: number, key: Uint8Array): void {
+  const salts = deriveSalts(key);
+  to.push({ slot: group * 2, salt: salts.subarray(0, saltBytes), key });
+  if (to.length < count) to.push({ slot: group * 2 + 1, salt: salts.subarray(saltBytes), key });
+}
+
+function subkey(deviceKey: Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync("sha256", deviceKey, "", purpose, keyBytes));
+}
+
+async function readDeviceKey(path: string): Promise<Uint8Array> {
+  const known = await readIfPresent(path);
+  if (known?.length === keyBytes) return known;
+  if (known !== undefined) {
+    throw new EdgeError("damaged", `${path} has ${known.length} bytes, not ${keyBytes}`, {
+      hint: "put the file back: records of known subjects cannot be found without it",
+    });
+  }
+  const key = randomBytes(keyBytes);
+  await writeDurably(path, key);
+  return key;
 }

@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly parents?: readonly RecordReference[];
   readonly parameters?: Parameters;
   readonly usage?: Usage;
+  /** Whom the record is about; as in `RecordRequest`. */
+  readonly subject?: string;
 }
 
 export interface RunResult {

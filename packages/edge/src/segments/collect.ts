@@ -8,6 +8,7 @@ import {
   type Load,
 } from "@tally/evidence";
 import type { DeviceCore } from "../device-core.ts";
+import { openPayload } from "../recorder/payload-cipher.ts";
 import type { PlacedEntry } from "./build-rows.ts";
 import type { OpenedPayload } from "./payload-sequence.ts";
 
@@ -57,9 +58,12 @@ export async function collectPayloads(
   to: number,
 ): Promise<OpenedPayload[]> {
   const opened: OpenedPayload[] = [];
-  for await (const { index, role, slot, mediaType, bytes } of payloads.read(from, to)) {
-    const salt = await salts.read(slot);
-    if (salt !== undefined) opened.push({ index, role, mediaType, salt, bytes });
+  for await (const sealed of payloads.read(from, to)) {
+    const found = await salts.find(sealed.slot);
+    const payload = found && openPayload(sealed, found.key);
+    if (payload === undefined) continue;
+    const { index, role, mediaType, bytes } = payload;
+    opened.push({ index, role, mediaType, salt: found!.salt, bytes });
   }
   return opened;
 }
