@@ -1,13 +1,18 @@
-import type { LeafHash } from "@tally/evidence";
+import { type HashText, hashFromText, type LeafHash } from "@tally/evidence";
 import { LedgerError } from "./error.ts";
+import { EntryGroup } from "./store/entry-group.ts";
+import { checkEntry } from "./store/frames.ts";
 
-export interface Queued {
-  readonly entries: Uint8Array[];
-  readonly leaves: LeafHash[];
+/** An entry's place, assigned when it was appended. */
+export interface Appended {
+  readonly index: number;
+  readonly leaf: LeafHash;
+  /** Resolves when the entry is durable. */
+  readonly committed: Promise<void>;
 }
 
-interface Batch extends Queued {
-  bytes: number;
+interface Batch {
+  readonly group: EntryGroup;
   readonly committed: PromiseWithResolvers<void>;
 }
 
@@ -20,43 +25,46 @@ const QUEUE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Group commit: while one batch is being written and synced, what arrives gathers into the next. All entries of a batch share
- * one promise, so waiting costs nothing per entry.
+ * one promise and one pair of buffers, so waiting costs hardly anything per entry. Indices are given here, as entries are taken.
  */
 export class CommitQueue {
-  readonly #write: (batch: Queued) => Promise<void>;
+  readonly #write: (group: EntryGroup) => Promise<void>;
   readonly #most: number;
   readonly #waiting: Batch[] = [];
+  #nextIndex: number;
   #writing: Batch | undefined;
   #entries = 0;
   #bytes = 0;
   #failure: { readonly reason: unknown } | undefined;
 
-  /** `write` makes a batch durable. After it rejects once, everything queued and everything later gets the same reason. */
-  constructor(write: (batch: Queued) => Promise<void>, most: number) {
+  /** `write` makes a group durable. After it rejects once, everything queued and everything later gets the same reason. */
+  constructor(nextIndex: number, write: (group: EntryGroup) => Promise<void>, most: number) {
+    this.#nextIndex = nextIndex;
     this.#write = write;
     this.#most = most;
   }
 
-  /** Entries that are queued or being written. */
-  get length(): number {
-    return this.#entries;
+  /** The index that the next entry gets. */
+  get nextIndex(): number {
+    return this.#nextIndex;
   }
 
-  /** Queues one entry, which must not be changed afterwards; LedgerError `queue-full`. The promise is of its batch. */
-  push(entry: Uint8Array, leaf: LeafHash): Promise<void> {
+  /** Queues a copy of the entry. LedgerError `entry-too-large` or `queue-full`, and then it has no index. */
+  push(entry: Uint8Array): Appended {
     if (this.#failure !== undefined) throw this.#failure.reason;
+    checkEntry(entry);
     if (this.#entries >= this.#most || this.#bytes + entry.length > QUEUE_BYTES) {
       throw new LedgerError("queue-full", `${this.#entries} entries (${this.#bytes} bytes) are waiting for the disk`, {
         hint: "wait for earlier entries to be committed before appending more",
       });
     }
-    const batch = this.#batchFor(entry.length);
-    batch.entries.push(entry);
-    batch.leaves.push(leaf);
-    batch.bytes += entry.length;
+    const { group, committed } = this.#batchFor(entry.length);
+    const leaf = group.add(entry);
     this.#entries += 1;
-    this.#bytes += entry.length;
-    return batch.committed.promise;
+    this.#bytes += entry.length + 2;
+    const index = this.#nextIndex;
+    this.#nextIndex += 1;
+    return new QueuedEntry(index, leaf, committed.promise);
   }
 
   /** Resolves when all that is queued now is durable; rejects when a write has failed. */
@@ -67,8 +75,8 @@ export class CommitQueue {
 
   #batchFor(bytes: number): Batch {
     const last = this.#waiting.at(-1);
-    if (last !== undefined && last.entries.length < BATCH_ENTRIES && last.bytes + bytes <= BATCH_BYTES) return last;
-    const batch: Batch = { entries: [], leaves: [], bytes: 0, committed: Promise.withResolvers<void>() };
+    if (last !== undefined && last.group.count < BATCH_ENTRIES && last.group.length + bytes <= BATCH_BYTES) return last;
+    const batch: Batch = { group: new EntryGroup(), committed: Promise.withResolvers<void>() };
     // Who waits for a batch sees its failure; that nobody waits (release mode `immediate`) is no error.
     batch.committed.promise.catch(() => {});
     this.#waiting.push(batch);
@@ -82,15 +90,32 @@ export class CommitQueue {
       this.#writing = batch;
       try {
         if (this.#failure !== undefined) throw this.#failure.reason;
-        await this.#write(batch);
+        await this.#write(batch.group);
         batch.committed.resolve();
       } catch (reason) {
         this.#failure = { reason };
         batch.committed.reject(reason);
       }
       this.#writing = undefined;
-      this.#entries -= batch.entries.length;
-      this.#bytes -= batch.bytes;
+      this.#entries -= batch.group.count;
+      this.#bytes -= batch.group.length;
     }
+  }
+}
+
+/** Holds its leaf hash as text and makes bytes of it for those who ask: most do not. */
+class QueuedEntry implements Appended {
+  readonly index: number;
+  readonly committed: Promise<void>;
+  readonly #leaf: HashText;
+
+  constructor(index: number, leaf: HashText, committed: Promise<void>) {
+    this.index = index;
+    this.committed = committed;
+    this.#leaf = leaf;
+  }
+
+  get leaf(): LeafHash {
+    return hashFromText(this.#leaf) as LeafHash;
   }
 }

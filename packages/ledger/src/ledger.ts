@@ -1,14 +1,13 @@
-import { type Hash, hashLeaf, type LeafHash, type NoteSigner } from "@tally/evidence";
+import type { Hash, NoteSigner } from "@tally/evidence";
 import { readOwnCheckpoint, type SignedCheckpoint } from "./checkpoint-file.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { CommitQueue } from "./commit-queue.ts";
+import { type Appended, CommitQueue } from "./commit-queue.ts";
 import { LedgerError } from "./error.ts";
 import { type Files, type FolderLock, nodeFiles } from "./files/index.ts";
-import { KeptCopies } from "./kept-copies.ts";
 import { keepReserve, releaseReserve } from "./reserve.ts";
 import { Sealer } from "./sealer.ts";
 import { SharedTurn } from "./shared-turn.ts";
-import { checkEntry } from "./store/frames.ts";
+import type { EntryGroup } from "./store/entry-group.ts";
 import { LogStore } from "./store/log-store.ts";
 import { ProvingLog } from "./store/proving-log.ts";
 import type { Damage } from "./store/recover.ts";
@@ -38,14 +37,6 @@ export interface LedgerOptions {
 /** Room for some hundred gap and event entries. */
 const RESERVE_BYTES = 64 * 1024;
 
-/** An entry's place, assigned when it was appended. */
-export interface Appended {
-  readonly index: number;
-  readonly leaf: LeafHash;
-  /** Resolves when the entry is durable. */
-  readonly committed: Promise<void>;
-}
-
 /**
  * A ledger that this process writes and signs. The order is fixed: entries durable, then a checkpoint over at most the durable size
  * signed, then the checkpoint durable, then it is handed out.
@@ -60,8 +51,6 @@ export class Ledger extends ProvingLog {
   readonly #sealer: Sealer;
   readonly #seals: SharedTurn<SignedCheckpoint>;
   readonly #queue: CommitQueue;
-  readonly #copies = new KeptCopies();
-  #nextIndex: number;
   #closed = false;
 
   private constructor(
@@ -77,11 +66,11 @@ export class Ledger extends ProvingLog {
     this.#lock = lock;
     this.#store = store;
     this.#sealer = sealer;
-    this.#nextIndex = store.size;
-    this.#queue = new CommitQueue(async ({ entries, leaves }) => {
+    const commit = (group: EntryGroup) => {
       if (sealer.failure !== undefined) throw sealer.failure;
-      await store.append(entries, leaves);
-    }, maxQueued);
+      return store.appendGroup(group);
+    };
+    this.#queue = new CommitQueue(store.size, commit, maxQueued);
     this.#seals = new SharedTurn(async () => {
       await this.flush();
       return sealer.seal();
@@ -131,7 +120,7 @@ export class Ledger extends ProvingLog {
 
   /** Entries that have an index, durable or not: the index the next one gets. */
   get nextIndex(): number {
-    return this.#nextIndex;
+    return this.#queue.nextIndex;
   }
 
   /** The newest checkpoint this ledger signed. */
@@ -145,13 +134,7 @@ export class Ledger extends ProvingLog {
    */
   append(entry: Uint8Array): Appended {
     this.#checkWritable();
-    checkEntry(entry);
-    const own = this.#copies.copy(entry);
-    const leaf = hashLeaf(own);
-    const committed = this.#queue.push(own, leaf);
-    const index = this.#nextIndex;
-    this.#nextIndex += 1;
-    return { index, leaf, committed };
+    return this.#queue.push(entry);
   }
 
   /** Resolves when everything appended so far is durable. */

@@ -23,6 +23,11 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return running.digest();
 }
 
+/** SHA-256 as 32 characters, one a byte. */
+export function sha256Text(bytes: Uint8Array): string {
+  return String.fromCharCode(...sha256Of(bytes));
+}
+
 /** That many bytes from the browser's random number generator. */
 export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);

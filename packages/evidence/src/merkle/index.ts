@@ -1,6 +1,6 @@
 export { consistencyRoots, verifyConsistency, verifySubtreeConsistency } from "./consistency.ts";
 export { Frontier, rootOf } from "./frontier.ts";
-export { emptyRoot, hashLeaf, hashNode } from "./hashing.ts";
+export { emptyRoot, hashLeaf, hashLeafText, hashLevel, hashNode } from "./hashing.ts";
 export { verifyInclusion, verifySubtreeInclusion } from "./inclusion.ts";
 export { type RangeProof, rangeProofNodes, verifyRange } from "./range-proof.ts";
 export {

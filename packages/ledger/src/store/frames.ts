@@ -11,23 +11,7 @@ export function checkEntry(entry: Uint8Array): void {
   });
 }
 
-/** Entries as they lie in the journal and in C2SP entry bundles, and where each ends: `u16 BE length ‖ entry`. */
-export function frame(entries: readonly Uint8Array[]): { bytes: Uint8Array; ends: number[] } {
-  const bytes = new Uint8Array(entries.reduce((sum, entry) => sum + 2 + entry.length, 0));
-  const ends: number[] = [];
-  let at = 0;
-  for (const entry of entries) {
-    checkEntry(entry);
-    bytes[at] = entry.length >> 8;
-    bytes[at + 1] = entry.length & 0xff;
-    bytes.set(entry, at + 2);
-    at += 2 + entry.length;
-    ends.push(at);
-  }
-  return { bytes, ends };
-}
-
-/** Splits whole frames; undefined when the bytes end within one. The entries are views into `bytes`. */
+/** Splits whole frames, `u16 BE length ‖ entry`, as they lie in the journal and in C2SP entry bundles; undefined when the bytes end within one. The entries are views into `bytes`. */
 export function unframe(bytes: Uint8Array, most = Number.POSITIVE_INFINITY): Uint8Array[] | undefined {
   const entries: Uint8Array[] = [];
   let at = 0;

@@ -8,8 +8,8 @@
  *     tiles      40 bytes per full tile:                       u64 BE end offset in `entries` ‖ root of the tile[32]
  *
  * chain = SHA-256(previous chain ‖ end index ‖ end offset ‖ leaf hashes of the commit)[:16], the first "previous" being
- * SHA-256(origin)[:16]. `entries` and `commits` are synced at every commit; `hashes` and `tiles` follow from them and are
- * synced when a size is sealed.
+ * SHA-256(origin)[:16]. `entries` and `commits` are written and synced at every commit. `hashes` and `tiles` follow from them:
+ * they are written when a tile is full, and when a size is sealed to its end, and then synced.
  */
 import { type Hash, sha256, utf8 } from "@tally/evidence";
 import { LedgerError } from "../error.ts";
@@ -23,6 +23,7 @@ export const TILES_FILE = "tiles";
 
 export const HASH_BYTES = 32;
 export const TILE_WIDTH = 256;
+export const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
 export const COMMIT_BYTES = 32;
 export const TILE_RECORD_BYTES = 40;
 

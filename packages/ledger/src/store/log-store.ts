@@ -1,18 +1,18 @@
-import { equalBytes, type Hash, hashLeaf, type LeafHash, type RootHash } from "@tally/evidence";
+import { equalBytes, type Hash, type LeafHash, type RootHash } from "@tally/evidence";
 import { LedgerError } from "../error.ts";
 import { type Files, nodeFiles } from "../files/index.ts";
 import { commitRanges } from "./commit-ranges.ts";
 import { markAtOrBefore } from "./commit-scan.ts";
 import { encodeTiles } from "./derived.ts";
-import { checkEntry, frame } from "./frames.ts";
+import { EntryGroup } from "./entry-group.ts";
+import { checkEntry } from "./frames.ts";
 import {
   COMMIT_BYTES,
-  concatHashes,
   encodeMark,
-  HASH_BYTES,
   type Mark,
   nextMark,
   startMark,
+  TILE_BYTES,
   TILE_RECORD_BYTES,
   TILE_WIDTH,
 } from "./layout.ts";
@@ -100,13 +100,26 @@ export class LogStore extends ProvingLog {
    * Appends; resolved means durable. Commits that fit one checksum are atomic: after a crash they are whole or absent.
    * `leaves` are the entries' leaf hashes, one each, where the caller has them. Calls run one after another.
    */
-  append(entries: readonly Uint8Array[], leaves: readonly LeafHash[] = entries.map(hashLeaf)): Promise<void> {
+  append(entries: readonly Uint8Array[], leaves?: readonly LeafHash[]): Promise<void> {
     return this.#exclusive(async () => {
       this.#checkWritable();
       for (const entry of entries) checkEntry(entry);
       for (const [from, to] of commitRanges(entries)) {
-        await this.#attempt("append", () => this.#commit(entries.slice(from, to), leaves.slice(from, to)));
+        const group = new EntryGroup();
+        for (let i = from; i < to; i += 1) {
+          if (leaves === undefined) group.add(entries[i]!);
+          else group.addHashed(entries[i]!, leaves[i]!);
+        }
+        await this.#attempt("append", () => this.#commit(group));
       }
+    });
+  }
+
+  /** Appends a group, which is within the bounds of a commit, in one. */
+  appendGroup(group: EntryGroup): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#checkWritable();
+      await this.#attempt("append", () => this.#commit(group));
     });
   }
 
@@ -133,7 +146,11 @@ export class LogStore extends ProvingLog {
       if (size < this.#sealed.size || !equalBytes(await this.root(size), root)) {
         throw new LedgerError("signing-refused", `size ${size} of ${this.origin} with that root is not this log`);
       }
-      await this.#attempt("sync", () => Promise.all([this.#open.hashes.sync(), this.#open.tiles.sync()]));
+      const { hashes, tiles } = this.#open;
+      await this.#attempt("sync", async () => {
+        await hashes.write(this.#tip.tail, this.#tip.fullTiles * TILE_BYTES);
+        await allDone([hashes.sync(), tiles.sync()]);
+      });
       this.#sealed = { size, root };
     });
   }
@@ -156,23 +173,20 @@ export class LogStore extends ProvingLog {
     return this.#tree.node(level, index);
   }
 
-  async #commit(entries: readonly Uint8Array[], leaves: readonly LeafHash[]): Promise<void> {
-    const { bytes, ends } = frame(entries);
-    const level0 = concatHashes(leaves);
+  /** Hashes are written by whole tiles: a small commit then takes two files, not four. */
+  async #commit({ count, bytes, level0, ends }: EntryGroup): Promise<void> {
     const { index, offset } = this.#mark;
-    const mark = nextMark(this.#mark, index + entries.length, offset + bytes.length, level0);
-    const extension = this.#tip.extend(
-      leaves,
-      ends.map((end) => offset + end),
-    );
+    const mark = nextMark(this.#mark, index + count, offset + bytes.length, level0);
+    const extension = this.#tip.extendBy(level0, ends, offset);
 
     const { entries: journal, commits, hashes, tiles } = this.#open;
-    await allDone([
-      journal.write(bytes, offset),
-      commits.write(encodeMark(mark), this.#records * COMMIT_BYTES),
-      hashes.write(level0, index * HASH_BYTES),
-      tiles.write(encodeTiles(extension.full), this.#tip.fullTiles * TILE_RECORD_BYTES),
-    ]);
+    const { fullTiles } = this.#tip;
+    const writes = [journal.write(bytes, offset), commits.write(encodeMark(mark), this.#records * COMMIT_BYTES)];
+    if (extension.full.length > 0) {
+      writes.push(hashes.write(extension.filled, fullTiles * TILE_BYTES));
+      writes.push(tiles.write(encodeTiles(extension.full), fullTiles * TILE_RECORD_BYTES));
+    }
+    await allDone(writes);
     await allDone([journal.sync(), commits.sync()]);
     this.#tip.apply(extension);
     this.#mark = mark;
@@ -198,7 +212,7 @@ export class LogStore extends ProvingLog {
       await commits.sync();
     }
     await journal.truncate(mark.offset);
-    await hashes.truncate(size * HASH_BYTES);
+    await hashes.truncate(full * TILE_BYTES);
     await tiles.truncate(full * TILE_RECORD_BYTES);
     await allDone([journal.sync(), hashes.sync(), tiles.sync()]);
     this.#tip.reset(full, tail);

@@ -1,10 +1,7 @@
-import { asHash, equalBytes, type Hash, hashLeaf } from "@tally/evidence";
+import { asHash, equalBytes, type Hash, hashLeaf, hashLevel } from "@tally/evidence";
 import { LedgerError } from "../error.ts";
 import type { OpenFile } from "../files/index.ts";
-import { HASH_BYTES, TILE_WIDTH } from "./layout.ts";
-import { parents } from "./perfect-tree.ts";
-
-const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
+import { HASH_BYTES, TILE_BYTES, TILE_WIDTH } from "./layout.ts";
 
 /** Full level-0 tiles kept with their inner nodes: 16 KiB each. */
 const KEPT = 16;
@@ -65,7 +62,7 @@ export class TileCache {
 
 function levelsOf(level0: Uint8Array): TileLevels {
   const levels = [level0];
-  for (let level = 1; level <= 8; level += 1) levels.push(parents(levels[level - 1]!));
+  for (let level = 1; level <= 8; level += 1) levels.push(hashLevel(levels[level - 1]!));
   return levels;
 }
 

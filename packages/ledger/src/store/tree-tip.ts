@@ -9,7 +9,7 @@ import {
   type RootHash,
 } from "@tally/evidence";
 import { HashColumn } from "./hash-column.ts";
-import { HASH_BYTES, TILE_WIDTH } from "./layout.ts";
+import { concatHashes, HASH_BYTES, TILE_BYTES, TILE_WIDTH } from "./layout.ts";
 import { perfectRoot } from "./perfect-tree.ts";
 
 /** A tile that an extension completes: its root and where its last entry ends in the journal. */
@@ -20,8 +20,9 @@ export interface FullTile {
 
 /** What appending some leaves changes, computed before anything is written. */
 export interface Extension {
-  readonly size: number;
   readonly full: readonly FullTile[];
+  /** Level-0 hashes of the full tiles, those that were in memory before included. */
+  readonly filled: Uint8Array;
   /** Level-0 hashes of the last, partial tile. */
   readonly tail: Uint8Array;
 }
@@ -75,23 +76,27 @@ export class TreeTip {
 
   /** `ends[i]` is where the entry of `leaves[i]` ends in the journal. */
   extend(leaves: readonly LeafHash[], ends: readonly number[]): Extension {
+    return this.extendBy(concatHashes(leaves), ends);
+  }
+
+  /** The same with leaf hashes that lie one after another; `ends` count from `start`. */
+  extendBy(level0: Uint8Array, ends: ArrayLike<number>, start = 0): Extension {
+    const before = this.#tail.length / HASH_BYTES;
+    const all = new Uint8Array(this.#tail.length + level0.length);
+    all.set(this.#tail);
+    all.set(level0, this.#tail.length);
     const full: FullTile[] = [];
-    const tile = new Uint8Array(TILE_WIDTH * HASH_BYTES);
-    tile.set(this.#tail);
-    let filled = this.#tail.length;
-    for (const [i, leaf] of leaves.entries()) {
-      tile.set(leaf, filled);
-      filled += HASH_BYTES;
-      if (filled < tile.length) continue;
-      full.push({ root: perfectRoot(tile), end: ends[i]! });
-      filled = 0;
+    let at = 0;
+    for (; at + TILE_BYTES <= all.length; at += TILE_BYTES) {
+      const last = (full.length + 1) * TILE_WIDTH - before - 1;
+      full.push({ root: perfectRoot(all.subarray(at, at + TILE_BYTES)), end: start + ends[last]! });
     }
-    return { size: this.size + leaves.length, full, tail: tile.slice(0, filled) };
+    return { full, filled: all.subarray(0, at), tail: all.subarray(at) };
   }
 
   apply(extension: Extension): void {
     for (const tile of extension.full) this.pushTile(tile);
-    this.#tail = extension.tail;
+    this.#tail = extension.tail.slice();
   }
 
   /** A full tile where the tail is empty or just completed. */
