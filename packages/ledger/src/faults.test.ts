@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hashLeaf, rootOf, utf8 } from "@tally/evidence";
-import { checkLedger } from "./check-ledger.ts";
+import { checkLedger } from "./check/check-ledger.ts";
 import { LedgerError } from "./error.ts";
 import { Ledger } from "./ledger.ts";
 import { isDiskFull } from "./reserve.ts";

@@ -1,4 +1,4 @@
-export { type CheckReport, checkLedger } from "./check-ledger.ts";
+export * from "./check/index.ts";
 export { CHECKPOINT_FILE, type SignedCheckpoint } from "./checkpoint-file.ts";
 export * from "./client/index.ts";
 export * from "./clock.ts";

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { noteSignerFromPem } from "@tally/evidence";
-import { checkLedger } from "./check-ledger.ts";
+import { checkLedger } from "./check/check-ledger.ts";
 import { Ledger } from "./ledger.ts";
 import { sampleEntry } from "./testing/sample-entries.ts";
 import { seededRandom } from "./testing/simulated-disk.ts";

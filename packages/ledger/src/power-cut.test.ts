@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hashLeaf, rootOf } from "@tally/evidence";
-import { checkLedger } from "./check-ledger.ts";
+import { checkLedger } from "./check/check-ledger.ts";
 import { Ledger } from "./ledger.ts";
 import { sampleEntries, sampleEntry } from "./testing/sample-entries.ts";
 import { PowerCut, SimulatedDisk, seededRandom } from "./testing/simulated-disk.ts";

@@ -3,7 +3,7 @@ import { appendFile, readFile, rm, stat, truncate, writeFile } from "node:fs/pro
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { hashLeaf, rootOf } from "@tally/evidence";
-import { checkLedger } from "./check-ledger.ts";
+import { checkLedger } from "./check/check-ledger.ts";
 import { LedgerError } from "./error.ts";
 import { Ledger } from "./ledger.ts";
 import { sampleEntries } from "./testing/sample-entries.ts";
@@ -167,5 +167,20 @@ test("damage far below the signed size is found by the check, and such an entry 
   await assert.rejects(again.entry(0), (error: LedgerError) => error.code === "damaged");
   await again.close();
   const report = await checkLedger(dir);
-  assert.deepEqual(report.problems[0], { where: "entries", what: "entry 0 does not match its leaf hash" });
+  const [{ where, what, entry, offset } = {}] = report.problems;
+  assert.deepEqual([where, what, entry, offset], ["entries", "entry 0 does not match its leaf hash", 0, 0]);
+});
+
+test("leaf hashes that are gone are computed anew, also where the signed size ends with a whole tile", async (t) => {
+  const dir = await temporaryFolder(t);
+  const first = await Ledger.open({ dir, origin: ORIGIN, signers });
+  for (let from = 0; from < 9216; from += 512) {
+    for (const entry of sampleEntries(from, from + 512)) first.append(entry);
+    await first.flush();
+  }
+  await first.seal();
+  await first.close();
+  await rm(join(dir, "hashes"));
+  await (await Ledger.open({ dir, origin: ORIGIN, signers })).close();
+  assert.deepEqual((await checkLedger(dir)).problems, []);
 });

@@ -9,7 +9,7 @@ import { env } from "./env.ts";
 import { identity } from "./identity.ts";
 import { ingest } from "./ingest.ts";
 import { keygen } from "./keygen.ts";
-import { ledger } from "./ledger.ts";
+import { ledger } from "./ledger/index.ts";
 import { model } from "./model/index.ts";
 import { release } from "./release.ts";
 import { serve } from "./serve.ts";

@@ -17,6 +17,8 @@ export function encodeTiles(tiles: readonly FullTile[]): Uint8Array {
 
 /** The tree of the first `size` entries out of `tiles` and `hashes`, or undefined when they do not reach so far. */
 export async function loadTip(open: StoreFiles, size: number): Promise<TreeTip | undefined> {
+  // Not by its tail alone: a size of whole tiles has none, and a file that is gone would be taken for one that is there.
+  if ((await open.hashes.size()) < size * HASH_BYTES) return undefined;
   const tip = new TreeTip();
   const full = Math.floor(size / TILE_WIDTH);
   const records = new ReadAhead(open.tiles);

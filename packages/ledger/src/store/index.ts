@@ -1,4 +1,3 @@
-export { type CheckProblem, checkLog, type LogCheck } from "./check-log.ts";
 export { MAX_ENTRY_BYTES } from "./frames.ts";
 export { LogStore, type LogStoreOptions } from "./log-store.ts";
 export { ProvingLog } from "./proving-log.ts";

@@ -11,7 +11,7 @@
  * SHA-256(origin)[:16]. `entries` and `commits` are written and synced at every commit. `hashes` and `tiles` follow from them:
  * they are written when a tile is full, and when a size is sealed to its end, and then synced.
  */
-import { type Hash, sha256, utf8 } from "@tally/evidence";
+import { equalBytes, type Hash, sha256, utf8 } from "@tally/evidence";
 import { LedgerError } from "../error.ts";
 
 export const FORMAT = "tally-log/v1";
@@ -92,6 +92,11 @@ export function parseLogFile(bytes: Uint8Array, dir: string): string {
         hint: "open it with the version of Tally that wrote it, or a later one",
       },
     );
+  }
+  if (!equalBytes(bytes, encodeLogFile(origin))) {
+    throw new LedgerError("format-unknown", `${dir}: ${LOG_FILE} is not as it was written`, {
+      hint: `it holds one line: ${new TextDecoder().decode(encodeLogFile(origin)).trim()}`,
+    });
   }
   return origin;
 }

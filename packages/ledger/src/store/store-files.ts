@@ -19,7 +19,8 @@ export interface StoreFiles {
   readonly tiles: OpenFile;
 }
 
-const NAMES = [ENTRIES_FILE, COMMITS_FILE, HASHES_FILE, TILES_FILE] as const;
+/** Names of the files of a log beside log.json. */
+export const STORE_FILE_NAMES = [ENTRIES_FILE, COMMITS_FILE, HASHES_FILE, TILES_FILE] as const;
 
 /** The origin of the log in `dir`, or undefined when there is no log. */
 export async function readOrigin(files: Files, dir: string): Promise<string | undefined> {
@@ -33,7 +34,7 @@ export async function claimFolder(files: Files, dir: string, origin: string): Pr
   const found = await readOrigin(files, dir);
   if (found === undefined) {
     const names = await files.list(dir);
-    const stray = NAMES.find((name) => names.includes(name));
+    const stray = STORE_FILE_NAMES.find((name) => names.includes(name));
     if (stray !== undefined) {
       throw new LedgerError("format-unknown", `${dir} holds ${stray} but no ${LOG_FILE}`, {
         hint: "restore log.json from a copy of the folder, or use an empty folder",
@@ -51,7 +52,7 @@ export async function claimFolder(files: Files, dir: string, origin: string): Pr
 export async function openStoreFiles(files: Files, dir: string, mode: "read" | "write"): Promise<StoreFiles> {
   const opened: OpenFile[] = [];
   try {
-    for (const name of NAMES) opened.push(await openOne(files, join(dir, name), mode));
+    for (const name of STORE_FILE_NAMES) opened.push(await openOne(files, join(dir, name), mode));
     if (mode === "write") {
       const directory = await files.openDirectory(dir);
       await directory.sync().finally(() => directory.close());
