@@ -1,4 +1,4 @@
-import { parseDigest, type RecordsQuestion } from "@tally/evidence";
+import { type IntervalQuestion, parseDigest } from "@tally/evidence";
 import { CliError, exitCodes } from "./terminal/index.ts";
 
 export interface QuestionFlags {
@@ -9,9 +9,10 @@ export interface QuestionFlags {
 }
 
 /** The question that `--model`, `--from`, `--to` and `--device` ask. @throws CliError usage naming the flag. */
-export function questionOf({ model, from, to, device }: QuestionFlags): RecordsQuestion {
-  const question: RecordsQuestion = {
-    kind: "records",
+export function questionOf(flags: QuestionFlags, kind: IntervalQuestion["kind"] = "records"): IntervalQuestion {
+  const { model, from, to, device } = flags;
+  const question: IntervalQuestion = {
+    kind,
     model: model === undefined ? null : parseDigest(model),
     from: timeOf("--from", from),
     to: timeOf("--to", to),

@@ -1,15 +1,16 @@
 import { type Check, describeQuestion, type LedgerAnswer, type ModelAnswer, type Report } from "@tally/evidence";
 import { loadReason } from "./load-reason.ts";
+import { summaryLines } from "./summary-lines.ts";
 import { counted, table } from "./terminal/index.ts";
 
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
 /** A report as a person reads it: the question, the answer, the checks with their reasons, and what it all comes to. */
 export function reportLines(report: Report, records: boolean): readonly string[] {
-  const lines: string[] = [];
-  if (report.question !== null) lines.push(`question  ${describeQuestion(report.question)}`);
-  if (report.asOf !== null) lines.push(`as of     ${new Date(report.asOf).toISOString()} (${report.timeLabel})`);
-  if (report.answer !== null) {
+  const lines: string[] = [...headLines(report)];
+  if (report.answer !== null && report.answer.summary !== null) {
+    lines.push("", ...summaryLines(report.answer.summary, report.answer.ledgers));
+  } else if (report.answer !== null) {
     lines.push("", "models", ...report.answer.models.flatMap(modelLines).map(indent));
     lines.push("", "devices", ...table(report.answer.ledgers.map(ledgerRow)).map(indent));
     if (report.answer.refused.length > 0) {
@@ -22,6 +23,14 @@ export function reportLines(report: Report, records: boolean): readonly string[]
   }
   lines.push("", ...checkLines(report));
   return lines;
+}
+
+/** The question, and as of when it is answered. */
+export function headLines({ question, asOf, timeLabel }: Report): readonly string[] {
+  return [
+    ...(question === null ? [] : [`question  ${describeQuestion(question)}`]),
+    ...(asOf === null ? [] : [`as of     ${new Date(asOf).toISOString()} (${timeLabel})`]),
+  ];
 }
 
 /** Every check with its reason, and what it all comes to. */

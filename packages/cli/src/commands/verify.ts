@@ -15,6 +15,7 @@ interface Options {
   readonly from?: string;
   readonly to?: string;
   readonly device?: string[];
+  readonly summary?: boolean;
   readonly at?: string;
   readonly records?: boolean;
   readonly json?: boolean;
@@ -32,6 +33,7 @@ export const verify: Register = (program, { terminal, finish }) => {
     .option("--from <time>", "insist on the question: from this time")
     .option("--to <time>", "insist on the question: up to this time")
     .option("--device <id>", "insist on the question: this device only (repeatable)", collect)
+    .option("--summary", "insist on the question: counts alone")
     .option("--at <time>", "judge age as of this time; the default is now")
     .option("--records", "list every record of the answer")
     .option("--json", "print JSON")
@@ -49,13 +51,14 @@ export const verify: Register = (program, { terminal, finish }) => {
     });
 };
 
-function expectedQuestion({ model, from, to, device }: Options): Question | undefined {
+function expectedQuestion({ model, from, to, device, summary }: Options): Question | undefined {
   if (from === undefined && to === undefined) {
-    if (model === undefined && device === undefined) return undefined;
+    if (model === undefined && device === undefined && summary !== true) return undefined;
     throw usageError(
-      "--model and --device insist on a question only together with its times",
+      "--model, --device and --summary insist on a question only together with its times",
       "give --from and --to as well",
     );
   }
-  return questionOf({ from: from ?? "", to: to ?? "", ...(model && { model }), ...(device && { device }) });
+  const flags = { from: from ?? "", to: to ?? "", ...(model && { model }), ...(device && { device }) };
+  return questionOf(flags, summary === true ? "summary" : "records");
 }

@@ -59,13 +59,14 @@ const deviceId = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((id) => id.
 const question: fc.Arbitrary<Question> = fc.oneof(
   fc
     .record({
+      kind: fc.constantFrom("records" as const, "summary" as const),
       model: fc.option(hash.map(digestFromHash)),
       from: fc.nat(),
       length: fc.integer({ min: 1, max: 1e12 }),
       devices: fc.option(fc.uniqueArray(deviceId, { minLength: 1, maxLength: 3 })),
     })
-    .map(({ model, from, length, devices }) => ({
-      kind: "records" as const,
+    .map(({ kind, model, from, length, devices }) => ({
+      kind,
       model,
       from,
       to: from + length,
@@ -207,8 +208,9 @@ test("a question has one form, and no other is understood", () => {
     [4, [id]],
   ];
   assert.equal(questionFromCbor(new Map(good)).kind, "records");
+  assert.equal(questionFromCbor(new Map([...good, [0, 3]])).kind, "summary");
   const wrong: (readonly [number, Parameters<typeof encodeCbor>[0]])[] = [
-    [0, 3],
+    [0, 4],
     [0, null],
     [1, new Uint8Array(31)],
     [1, "sha256:"],

@@ -7,7 +7,10 @@ import { EvidenceError } from "../error.ts";
  * What a bundle answers. The verifier recomputes the answer from the members; the question is all it takes from the
  * header, and a caller can insist on the question that was meant (evidence.md 9).
  */
-export type Question = RecordsQuestion | RecordQuestion;
+export type Question = RecordsQuestion | RecordQuestion | SummaryQuestion;
+
+/** A question about what was made in an interval. */
+export type IntervalQuestion = RecordsQuestion | SummaryQuestion;
 
 /** Which records were made by a model (any, if null), on these devices (all ever admitted, if null), in [from, to)? */
 export interface RecordsQuestion {
@@ -22,6 +25,11 @@ export interface RecordsQuestion {
   readonly devices: readonly string[] | null;
 }
 
+/** How many such records, as the summaries in the ledgers state it? No record is in the answer. */
+export interface SummaryQuestion extends Omit<RecordsQuestion, "kind"> {
+  readonly kind: "summary";
+}
+
 /** What is proven of one record? The answer is a receipt. */
 export interface RecordQuestion {
   readonly kind: "record";
@@ -29,7 +37,7 @@ export interface RecordQuestion {
   readonly index: number;
 }
 
-const kinds = { records: 1, record: 2 } as const;
+const kinds = { records: 1, record: 2, summary: 3 } as const;
 
 export function questionToCbor(question: Question): CborValue {
   if (question.kind === "record") {
@@ -40,7 +48,7 @@ export function questionToCbor(question: Question): CborValue {
     ]);
   }
   return new Map<number, CborValue>([
-    [0, kinds.records],
+    [0, kinds[question.kind]],
     [1, question.model === null ? null : hashFromDigest(question.model)],
     [2, question.from],
     [3, question.to],
@@ -58,13 +66,14 @@ export function questionFromCbor(value: CborValue): Question {
     if (value.size !== 3 || typeof origin !== "string" || !isCount(index)) throw invalid("the question about a record");
     return Object.freeze({ kind: "record", origin, index });
   }
-  if (kind !== kinds.records) throw invalid(`the question is of unknown kind ${String(kind)}`);
+  if (kind !== kinds.records && kind !== kinds.summary)
+    throw invalid(`the question is of unknown kind ${String(kind)}`);
   const [model, from, to, devices] = [value.get(1), value.get(2), value.get(3), value.get(4)];
   if (value.size !== 5 || !isMoment(from) || !isMoment(to) || from >= to)
     throw invalid("the question's interval is empty, or beyond what a date can be");
   if (model !== null && !(model instanceof Uint8Array)) throw invalid("the question's model is not a digest");
   return Object.freeze({
-    kind: "records",
+    kind: kind === kinds.records ? "records" : "summary",
     model: model === null ? null : digestFromHash(asHash(model)),
     from,
     to,
@@ -78,7 +87,8 @@ export function describeQuestion(question: Question): string {
     return `record ${question.origin} #${question.index}: by which model, and what is proven of it?`;
   const model = question.model === null ? "by any model" : `by model ${question.model}`;
   const devices = question.devices === null ? "on every device" : `on device ${question.devices.join(", ")}`;
-  return `records made ${model} ${devices}, from ${new Date(question.from).toISOString()} to ${new Date(question.to).toISOString()}`;
+  const what = question.kind === "records" ? "records made" : "how many records were made";
+  return `${what} ${model} ${devices}, from ${new Date(question.from).toISOString()} to ${new Date(question.to).toISOString()}`;
 }
 
 export function sameQuestion(a: Question, b: Question): boolean {

@@ -4,5 +4,8 @@ export type { DataOrigin, Origin } from "./model-origin.ts";
 export type { ModelAnswer } from "./models.ts";
 export type { RecordAnswer, RecordStanding, RefusedLoad } from "./records.ts";
 export { type Answer, exitCodeOf, type LedgerAnswer, type Outcome, type Report } from "./report.ts";
+export type { LedgerSummary, ModelCount } from "./summary.ts";
+export type { ModelTotal, SummaryAnswer } from "./summary-answer.ts";
+export type { BracketWidths } from "./summary-brackets.ts";
 export type { Bracket } from "./time-bracket.ts";
 export { type Progress, type VerifyOptions, verifyBundle } from "./verify-bundle.ts";

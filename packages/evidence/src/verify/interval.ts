@@ -1,4 +1,4 @@
-import type { RecordsQuestion } from "../bundle/index.ts";
+import type { IntervalQuestion, RecordsQuestion } from "../bundle/index.ts";
 import type { Checklist } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import type { ProvenHead } from "./heads.ts";
@@ -14,7 +14,7 @@ export type RecordStanding = "inside" | "possibly inside" | "key revoked";
 const name = { start: "interval start", end: "interval end", delivered: "delivered" };
 
 /** The largest size proven not after the interval's start: nothing before it can be of the interval. */
-export function intervalStart(question: RecordsQuestion, timeline: Timeline): number {
+export function intervalStart(question: Pick<IntervalQuestion, "from">, timeline: Timeline): number {
   return timeline.heads.reduce((size, head) => (head.notAfter <= question.from ? Math.max(size, head.size) : size), 0);
 }
 
@@ -52,7 +52,7 @@ export function checkBounds(
  * Entries that a device has signed and the plane does not hold exist, and may be of the interval: missing material is not
  * proven. What a device has never told of is another matter, which the ledger's coverage says. Entry 0 is its enrolment.
  */
-export function checkDelivered(question: RecordsQuestion, head: ProvenHead, checklist: Checklist): void {
+export function checkDelivered(question: IntervalQuestion, head: ProvenHead, checklist: Checklist): void {
   const { origin, pendingSize, mirroredSize } = head.leaf;
   if (mirroredSize === pendingSize || pendingSize <= 1) return;
   if (head.notAfter !== null && head.notAfter <= question.from) return;

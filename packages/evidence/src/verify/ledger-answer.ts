@@ -1,4 +1,4 @@
-import type { Question } from "../bundle/index.ts";
+import type { Question, SummaryQuestion } from "../bundle/index.ts";
 import type { Checklist } from "./check.ts";
 import type { Context } from "./context.ts";
 import { verifyEarlierHead, verifyHead } from "./device-head.ts";
@@ -8,6 +8,7 @@ import { checkDelivered } from "./interval.ts";
 import { findReceipt } from "./receipt.ts";
 import { findRecords, type LedgerRecords } from "./records.ts";
 import type { LedgerAnswer } from "./report.ts";
+import { type LedgerSummary, summariseLedger } from "./summary.ts";
 import { type Timeline, timelineOf } from "./time-bracket.ts";
 
 /** What came of one ledger: its line in the answer, and what the checks of models go on with. */
@@ -15,6 +16,7 @@ export interface LedgerResult {
   readonly answer: LedgerAnswer;
   readonly ledger?: DeviceLedger;
   readonly part?: LedgerRecords;
+  readonly summary?: LedgerSummary;
 }
 
 /** Follows one ledger of the question: head, entries, times, records. */
@@ -31,7 +33,7 @@ export function answerLedger(question: Question, enrolment: Enrolment, context: 
   }
   if (!verifyHead(head, enrolment, materials, checklist)) return { answer: emptyAnswer(enrolment, context) };
   if (head.leaf.mirroredSize === 0) {
-    if (question.kind === "records") checkDelivered(question, head, checklist);
+    if (question.kind !== "record") checkDelivered(question, head, checklist);
     return { answer: emptyAnswer(enrolment, context) };
   }
   const history = heads
@@ -40,12 +42,23 @@ export function answerLedger(question: Question, enrolment: Enrolment, context: 
   const ledger = verifyLedger(head, enrolment, materials, checklist);
   if (ledger === undefined) return { answer: emptyAnswer(enrolment, context) };
   const timeline = timelineOf(ledger, history, context.log, context.trust.skewSeconds * 1000, checklist);
+  if (question.kind === "summary") {
+    const summary = summariseLedger(question, ledger, timeline, checklist);
+    const answer = ledgerAnswer(question, ledger, timeline, undefined, context);
+    return summary === undefined ? { answer, ledger } : { answer: countedAnswer(answer, summary), ledger, summary };
+  }
   const part = find(question, ledger, timeline, checklist);
   return { answer: ledgerAnswer(question, ledger, timeline, part, context), ledger, ...(part && { part }) };
 }
 
+/** A ledger's line where counts stand for records: what is not certain is possible. */
+function countedAnswer(answer: LedgerAnswer, summary: LedgerSummary): LedgerAnswer {
+  const { atLeast: inside, atMost, keyRevoked, gaps } = summary;
+  return { ...answer, inside, possiblyInside: atMost - inside - keyRevoked, keyRevoked, gaps };
+}
+
 function find(
-  question: Question,
+  question: Exclude<Question, SummaryQuestion>,
   ledger: DeviceLedger,
   timeline: Timeline,
   checklist: Checklist,
@@ -68,7 +81,7 @@ function ledgerAnswer(
     null,
   );
   const count = (standing: string) => part?.records.filter((record) => record.standing === standing).length ?? 0;
-  const to = question.kind === "records" ? question.to : 0;
+  const to = question.kind === "record" ? 0 : question.to;
   return {
     origin,
     deviceId,

@@ -2,6 +2,7 @@ import type { Question } from "../bundle/index.ts";
 import type { Check } from "./check.ts";
 import type { ModelAnswer } from "./models.ts";
 import type { RecordAnswer, RefusedLoad } from "./records.ts";
+import type { SummaryAnswer } from "./summary-answer.ts";
 
 /** What a verification came to. `equivocated` is bad too: someone signed two histories. */
 export type Outcome = "good" | "bad" | "not proven";
@@ -21,11 +22,14 @@ export interface LedgerAnswer {
 }
 
 export interface Answer {
-  readonly complete: "full" | "incomplete";
+  /** `full`: every entry of the interval is here. `summary`: counts stand for the records. Of what the ledgers recorded. */
+  readonly complete: "full" | "summary" | "incomplete";
   readonly ledgers: readonly LedgerAnswer[];
   readonly models: readonly ModelAnswer[];
   readonly records: readonly RecordAnswer[];
   readonly refused: readonly RefusedLoad[];
+  /** The counts that a question for a summary asks for; null for every other question. */
+  readonly summary: SummaryAnswer | null;
 }
 
 export interface Report {

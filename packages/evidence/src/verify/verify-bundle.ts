@@ -19,6 +19,7 @@ import { Materials } from "./materials.ts";
 import { verifyModels } from "./models.ts";
 import { type PlaneLog, verifyPlaneLog } from "./plane-log.ts";
 import { type Answer, outcomeOf, type Report } from "./report.ts";
+import { totalsOf } from "./summary-answer.ts";
 
 export interface VerifyOptions {
   /** The bundle, whole. */
@@ -86,7 +87,7 @@ function verifyMembers(
   if (log !== undefined) checkFreshness(log, trust, now, checklist);
   const newest = log && newestHeads(log, materials, checklist);
   const fleet = newest && verifyFleet(newest.entry, log, materials, trust, checklist);
-  const heads = fleet && verifyHeads(newest, question.kind === "records", log, fleet, materials, checklist);
+  const heads = fleet && verifyHeads(newest, question.kind !== "record", log, fleet, materials, checklist);
   const equivocated = fleet === undefined ? new Set<string>() : verifyContradictions(fleet, materials, checklist);
   const answer =
     heads === undefined || log === undefined || fleet === undefined
@@ -104,19 +105,18 @@ function answerTo(question: Question, context: Context): Answer {
   const parts = found.map(({ part }) => part).filter((part) => part !== undefined);
   const records = parts.flatMap((part) => part.records);
   checkReceipt(question, records.length, context.checklist);
-  const models = verifyModels(
-    records,
-    found.flatMap(({ ledger }) => ledger ?? []),
-    question,
-    context,
-  );
+  const ledgers = found.flatMap(({ ledger }) => ledger ?? []);
+  // Who made and approved a model is for the records' answer to prove: a summary only counts.
+  const summary = question.kind === "summary" ? totalsOf(found.flatMap((result) => result.summary ?? [])) : null;
+  const models = question.kind === "summary" ? [] : verifyModels(records, ledgers, question, context);
   const bad = context.checklist.checks.some(({ result, required }) => result !== "good" && required);
   return {
-    complete: bad ? "incomplete" : "full",
+    complete: bad ? "incomplete" : summary === null ? "full" : "summary",
     ledgers: found.map(({ answer }) => answer),
     models,
     records,
     refused: parts.flatMap((part) => part.refused),
+    summary,
   };
 }
 

@@ -43,7 +43,7 @@ import {
   utf8,
 } from "@tally/evidence";
 import { Ledger, type MirroredLog } from "@tally/ledger";
-import type { AnchorRow, AuditSource, ContradictionRow, HeadStep, StatementRow } from "./source.ts";
+import type { AnchorRow, AuditSource, ContradictionRow, HeadStep, HeadsAt, StatementRow } from "./source.ts";
 
 // A small fleet on real ledgers, for tests of answers: a plane, one witness, a publisher, a reviewer, devices. Time is
 // set by hand, so that a month takes no longer than a call.
@@ -106,6 +106,7 @@ export class AnswerWorld implements AuditSource {
   readonly #fleetNotes = new Map<number, Uint8Array>();
   readonly #trees = new Map<number, readonly HeadLeaf[]>();
   readonly #steps = new Map<string, HeadStep[]>();
+  readonly #sealed: HeadsAt[] = [];
   readonly #statements: (StatementRow & { readonly subjects: readonly Digest[] })[] = [];
   #newest: { size: number; note: Uint8Array } | undefined;
 
@@ -389,6 +390,13 @@ export class AnswerWorld implements AuditSource {
     await this.seal();
   }
 
+  /** The plane holds the ledger up to a head that the device has signed, however it came to be. */
+  deliver(device: TestDevice, note: string, size: number): void {
+    this.blobs.set(digestOf(utf8(note)), utf8(note));
+    this.#deviceNotes.set(`${device.origin} ${size}`, utf8(note));
+    device.mirroredSize = size;
+  }
+
   /** The fleet log's revocation of a person's key. */
   async revokePerson(person: Person, compromiseTime: number | null): Promise<void> {
     const { keyId } = statementSignerFromPem(this.#people[person]).identity;
@@ -428,6 +436,7 @@ export class AnswerWorld implements AuditSource {
     const complete = utf8(formatNote(parsed.text, [...parsed.signatures, cosignature]));
     this.blobs.set(digestOf(complete), complete);
     this.#newest = { size: checkpoint.size, note: complete };
+    this.#sealed.push({ headsIndex, note: digestOf(complete), notAfter: seconds * 1000 + 999 });
     for (const { origin, pendingSize } of leaves) {
       const steps = this.#steps.get(origin) ?? [];
       if (steps.at(-1)?.pendingSize === pendingSize || pendingSize === 0) continue;
@@ -463,6 +472,19 @@ export class AnswerWorld implements AuditSource {
   }
   async headHistory(origin: string) {
     return this.#steps.get(origin) ?? [];
+  }
+  async headStepFrom(origin: string, size: number) {
+    return (this.#steps.get(origin) ?? []).find(({ pendingSize }) => pendingSize >= size);
+  }
+  async headsNotAfter(time: number) {
+    return this.#sealed.findLast(({ notAfter }) => notAfter <= time);
+  }
+  async gaps(origin: string, from: number, to: number) {
+    const found: number[] = [];
+    await this.#eachEntry(origin, (entry, index) => {
+      if (entry.kind === "gap" && index >= from && index < to) found.push(index);
+    });
+    return found;
   }
   async anchors(origin: string): Promise<readonly AnchorRow[]> {
     const rows: AnchorRow[] = [];

@@ -18,8 +18,10 @@ import {
   gatherHeadNotes,
   gatherRecords,
   gatherStep,
+  isAsked,
 } from "./gather-ledger.ts";
 import { gatherModel } from "./gather-models.ts";
+import { gatherSummary } from "./gather-summary.ts";
 import { beginAnswer, type Gathered } from "./gathered.ts";
 import type { AuditSource } from "./source.ts";
 
@@ -35,6 +37,10 @@ const maxPermitsBytes = 64 * 1024 * 1024;
 export async function answer(source: AuditSource, question: Question): Promise<Uint8Array> {
   const { gathered, newest, heads } = await beginAnswer(source);
   gathered.revoked = await gatherFleet(source, heads, gathered);
+  if (question.kind === "summary") {
+    await gatherSummary(source, question, heads, gathered);
+    return writeBundle(question, await gathered.finish());
+  }
   const loads =
     question.kind === "records"
       ? await gatherInterval(source, question, heads, gathered)
@@ -68,7 +74,7 @@ async function gatherInterval(
   gatherAllHeads(heads, leaves, gathered);
   const loads: Load[] = [];
   for (const leaf of leaves) {
-    if (question.devices !== null && !question.devices.some((id) => leaf.origin.includes(`/d/${id}/`))) {
+    if (!isAsked(question, leaf.origin)) {
       await gatherContradictions(source, leaf.origin, gathered);
       continue;
     }

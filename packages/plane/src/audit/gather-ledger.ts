@@ -7,6 +7,7 @@ import {
   digestFromHash,
   entriesMember,
   type HeadLeaf,
+  type IntervalQuestion,
   type Load,
   memberTypes,
   type RecordsQuestion,
@@ -21,6 +22,11 @@ import { thin } from "./thin.ts";
 
 /** How many times of one ledger an answer proves at the most: more only narrow brackets further. */
 const maxTimes = 64;
+
+/** Whether a question is about the ledger's device. */
+export function isAsked({ devices }: IntervalQuestion, origin: string): boolean {
+  return devices === null || devices.some((id) => origin.includes(`/d/${id}/`));
+}
 
 /** Adds what proves one ledger's records of an interval, and returns the loads under which they were made. */
 export async function gatherRecords(

@@ -5,7 +5,15 @@ import type { Fleet } from "../fleet/fleet.ts";
 import type { Checkpoints } from "../log/checkpoints.ts";
 import type { HeadsStore } from "../log/heads-store.ts";
 import type { PlaneLogs } from "../log/plane-logs.ts";
-import type { AnchorRow, AuditSource, ContradictionRow, CosignedCheckpoint, HeadStep, StatementRow } from "./source.ts";
+import type {
+  AnchorRow,
+  AuditSource,
+  ContradictionRow,
+  CosignedCheckpoint,
+  HeadStep,
+  HeadsAt,
+  StatementRow,
+} from "./source.ts";
 
 export interface PlaneSourceParts {
   readonly logs: PlaneLogs;
@@ -22,6 +30,8 @@ export interface PlaneSourceParts {
 }
 
 const maxBlobBytes = 4_000_000;
+/** Gaps of one ledger that an answer shows at the most. */
+const maxGaps = 64;
 
 /** What answers are made of, in a running plane. */
 export class PlaneSource implements AuditSource {
@@ -71,6 +81,31 @@ export class PlaneSource implements AuditSource {
       steps.push({ headsIndex: heads, pendingSize: size, note: covering.note, notAfter: covering.notAfter });
     }
     return steps;
+  }
+
+  async headStepFrom(origin: string, size: number): Promise<HeadStep | undefined> {
+    const [row] = await this.#parts.db.query<{ heads: number; size: number }>(
+      "SELECT MIN(heads) AS heads, size FROM head_step WHERE origin = ? AND size >= ? GROUP BY size ORDER BY size LIMIT 1",
+      [origin, size],
+    );
+    const covering = row && (await this.#parts.checkpoints.log.firstCovering(row.heads));
+    if (row === undefined || covering === undefined || covering.notAfter === null) return undefined;
+    return { headsIndex: row.heads, pendingSize: row.size, note: covering.note, notAfter: covering.notAfter };
+  }
+
+  async headsNotAfter(time: number): Promise<HeadsAt | undefined> {
+    const checkpoint = await this.#parts.checkpoints.log.lastNotAfter(time);
+    const headsIndex = checkpoint && (await this.#parts.heads.lastBelow(checkpoint.size));
+    if (headsIndex === undefined) return undefined;
+    return { headsIndex, note: checkpoint!.note, notAfter: checkpoint!.notAfter! };
+  }
+
+  async gaps(origin: string, from: number, to: number): Promise<readonly number[]> {
+    const rows = await this.#parts.db.query<{ idx: number }>(
+      "SELECT idx FROM gap WHERE origin = ? AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?",
+      [origin, from, to, maxGaps],
+    );
+    return rows.map(({ idx }) => idx);
   }
 
   async anchors(origin: string): Promise<readonly AnchorRow[]> {

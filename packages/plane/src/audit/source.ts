@@ -15,6 +15,12 @@ export interface AuditSource {
   headsLeaves(headsIndex: number): Promise<readonly HeadLeaf[]>;
   /** How a ledger's head moved, smallest first: one row for each heads entry in which it did. */
   headHistory(origin: string): Promise<readonly HeadStep[]>;
+  /** The first step of a ledger's head to that size or above. */
+  headStepFrom(origin: string, size: number): Promise<HeadStep | undefined>;
+  /** The last heads entry that a cosigned checkpoint proves to be no younger than that time, in milliseconds. */
+  headsNotAfter(time: number): Promise<HeadsAt | undefined>;
+  /** Gap entries of a mirrored ledger in [from, to). */
+  gaps(origin: string, from: number, to: number): Promise<readonly number[]>;
   /** Anchors of a mirrored ledger, genesis included, by index. */
   anchors(origin: string): Promise<readonly AnchorRow[]>;
   /** The last genesis, restart or summary at or below `index`. */
@@ -42,6 +48,9 @@ export interface CosignedCheckpoint {
   readonly size: number;
   readonly note: Uint8Array;
 }
+
+/** A heads entry with the checkpoint that proves its time, as in `HeadStep`. */
+export type HeadsAt = Omit<HeadStep, "pendingSize">;
 
 export interface HeadStep {
   readonly headsIndex: number;

@@ -69,6 +69,12 @@ export class Checkpoints {
     return row;
   }
 
+  /** The last that is proven to be no younger than that time, in milliseconds. */
+  async lastNotAfter(time: number): Promise<StoredCheckpoint | undefined> {
+    const [row] = await this.#select("AND not_after <= ? ORDER BY not_after DESC, size DESC LIMIT 1", [time]);
+    return row;
+  }
+
   async byNote(note: Digest): Promise<StoredCheckpoint | undefined> {
     const [row] = await this.#select("AND note = ?", [note]);
     return row;

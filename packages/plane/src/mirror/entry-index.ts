@@ -128,6 +128,8 @@ function rowsOf(origin: string, index: number, entry: Entry): [string, readonly 
           [origin, index, entry.manifest, entry.grade, entry.outcome, entry.reason],
         ],
       ];
+    case "gap":
+      return [["INSERT INTO gap (origin, idx) VALUES (?, ?)", [origin, index]]];
     case "segment":
       return [
         [

@@ -36,7 +36,13 @@ const later = [
   "CREATE TABLE published (repository TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (repository, digest))",
 ];
 
+// What summaries of answers look up: gaps of a ledger, and the plane's checkpoints by their time.
+const summaries = [
+  "CREATE TABLE gap (origin TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (origin, idx))",
+  "CREATE INDEX checkpoint_time ON checkpoint (log, not_after)",
+];
+
 /** Brings the plane's tables up to date. */
 export function createTables(db: Database): Promise<void> {
-  return migrate(db, "plane", [access, index, later]);
+  return migrate(db, "plane", [access, index, later, summaries]);
 }

@@ -1,11 +1,20 @@
-import { bundleMediaType, parseDigest, type RecordsQuestion } from "@tally/evidence";
+import { bundleMediaType, type IntervalQuestion, parseDigest } from "@tally/evidence";
 import { answer } from "../../audit/index.ts";
 import { PlaneError } from "../../error.ts";
 import type { PlaneParts } from "../../parts.ts";
 import { deviceId, digest, object, type Route } from "../route.ts";
 
 const auditors = ["admin", "auditor", "approver", "publisher"] as const;
+const detail = { type: "string", enum: ["full", "summary"] } as const;
 const time = { type: "string", pattern: "^[0-9]{1,16}$" } as const;
+
+interface AuditQuery {
+  readonly detail?: (typeof detail.enum)[number];
+  readonly model?: string;
+  readonly from: string;
+  readonly to: string;
+  readonly device?: string | string[];
+}
 
 /** Answers with their evidence: bundles about an interval, receipts of single records. */
 export function evidenceRoutes({ source, fleet, sealer }: PlaneParts): readonly Route[] {
@@ -14,19 +23,26 @@ export function evidenceRoutes({ source, fleet, sealer }: PlaneParts): readonly 
       method: "GET",
       url: "/api/v1/audit",
       access: auditors,
-      summary: "records of an interval with everything that proves them, as an evidence bundle; times in milliseconds",
+      summary:
+        "records of an interval, or their counts alone, with everything that proves them, as an evidence bundle; times in milliseconds",
       tag: "evidence",
       schema: {
         querystring: object(
-          { model: digest, from: time, to: time, device: { anyOf: [deviceId, { type: "array", items: deviceId }] } },
+          {
+            detail,
+            model: digest,
+            from: time,
+            to: time,
+            device: { anyOf: [deviceId, { type: "array", items: deviceId }] },
+          },
           ["from", "to"],
         ),
       },
       async handle(request, reply) {
-        const query = request.query as { model?: string; from: string; to: string; device?: string | string[] };
+        const query = request.query as AuditQuery;
         const devices = query.device === undefined ? null : [...new Set([query.device].flat())].sort();
-        const question: RecordsQuestion = {
-          kind: "records",
+        const question: IntervalQuestion = {
+          kind: query.detail === "summary" ? "summary" : "records",
           model: query.model === undefined ? null : parseDigest(query.model),
           from: Number(query.from),
           to: Number(query.to),

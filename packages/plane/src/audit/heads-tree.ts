@@ -1,0 +1,48 @@
+import {
+  encodeHeadLeaf,
+  type Hash,
+  type HeadLeaf,
+  hashLeaf,
+  headsLeafMember,
+  inclusionRanges,
+  type Member,
+  proofFromRanges,
+  rootOf,
+} from "@tally/evidence";
+
+/** The tree of one `heads` entry, hashed once, for answers that prove the leaves of many ledgers in it. */
+export class HeadsTree {
+  readonly heads: number;
+  readonly #leaves: readonly HeadLeaf[];
+  readonly #encoded: readonly Uint8Array[];
+  /** Roots of the perfect subtrees, by level; level 0 are the leaf hashes. */
+  readonly #levels: readonly (readonly Hash[])[];
+  readonly #positions: ReadonlyMap<string, number>;
+
+  constructor(heads: number, leaves: readonly HeadLeaf[]) {
+    this.heads = heads;
+    this.#leaves = leaves;
+    this.#encoded = leaves.map((leaf) => encodeHeadLeaf(leaf));
+    this.#positions = new Map(leaves.map(({ origin }, position) => [origin, position]));
+    const levels: Hash[][] = [this.#encoded.map((leaf) => hashLeaf(leaf))];
+    for (let below = levels[0]!; below.length > 1; below = levels.at(-1)!) {
+      const pairs = Array.from({ length: Math.floor(below.length / 2) }, (_, i) => below.slice(2 * i, 2 * i + 2));
+      levels.push(pairs.map((pair) => rootOf(pair)));
+    }
+    this.#levels = levels;
+  }
+
+  /** The ledger's leaf; undefined where it was not admitted yet. */
+  leaf(origin: string): HeadLeaf | undefined {
+    const position = this.#positions.get(origin);
+    return position === undefined ? undefined : this.#leaves[position];
+  }
+
+  /** The ledger's leaf with its path. The ledger has to have one. */
+  async member(origin: string): Promise<Member> {
+    const position = this.#positions.get(origin)!;
+    const ranges = inclusionRanges(position, this.#leaves.length);
+    const proof = await proofFromRanges(ranges, (level, index) => this.#levels[level]![index]!);
+    return headsLeafMember({ heads: this.heads, position, leaf: this.#encoded[position]!, proof });
+  }
+}
