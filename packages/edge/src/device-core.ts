@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { gapReasons, type NoteSigner, type Trust } from "@tally/evidence";
+import { eventCodes, gapReasons, type NoteSigner, type Trust } from "@tally/evidence";
 import { type Clock, Ledger, LedgerError } from "@tally/ledger";
 import { type ConfigOverrides, type DeviceConfig, readConfig } from "./config.ts";
 import { EdgeError } from "./error.ts";
@@ -12,6 +12,9 @@ import { ReleaseGate } from "./recorder/release-gate.ts";
 import { replayRun } from "./recorder/replay.ts";
 import { SaltStore } from "./recorder/salt-store.ts";
 import { takeStopMark, writeStopMark } from "./recorder/stop-mark.ts";
+import { moveToEpoch } from "./recovery/move-to-epoch.ts";
+import { rejoin } from "./recovery/rejoin.ts";
+import { readRestoredMark, removeRestoredMark } from "./recovery/restored-mark.ts";
 import { readTrust } from "./trust-file.ts";
 
 /** The parts of an open device, as everything that works on one needs them. */
@@ -37,41 +40,38 @@ export interface CoreOptions {
 }
 
 /**
- * Opens a device's folder: takes the ledger for this process, replays its last run and writes the `restart` entry; after
- * an unclean stop in `immediate` mode a `gap` entry says how many records may be missing.
+ * Opens a device's folder: takes the ledger for this process, asks the plane, where it answers, whether the folder is an old
+ * copy (`rejoin`), replays the last run and writes the `restart` entry; after an unclean stop in `immediate` mode a `gap` entry says how many records may be missing.
  *
- * @throws EdgeError `not-enrolled`, `device-locked`, `damaged`, `config-invalid`, `trust-invalid`.
+ * @throws EdgeError `not-enrolled`, `device-locked`, `damaged`, `config-invalid`, `trust-invalid`, `behind`.
  */
 export async function openCore({ dir, config: overrides, clock }: CoreOptions): Promise<DeviceCore> {
   const folder = deviceFolder(dir);
-  const identity = await readIdentity(folder);
-  if (identity === undefined) {
+  const enrolled = await readIdentity(folder);
+  if (enrolled === undefined) {
     throw new EdgeError("not-enrolled", `${dir} holds no enrolled device`, { hint: "enrol it: tally device enroll" });
   }
   const config = await readConfig(folder.config, overrides);
   const trust = await readTrust(folder.trust);
-  if (trust.plane.name !== identity.plane) {
-    throw new EdgeError("trust-invalid", `the trust file is of ${trust.plane.name}, the device of ${identity.plane}`, {
-      hint: `put the trust file of ${identity.plane} at ${folder.trust}`,
+  if (trust.plane.name !== enrolled.plane) {
+    throw new EdgeError("trust-invalid", `the trust file is of ${trust.plane.name}, the device of ${enrolled.plane}`, {
+      hint: `put the trust file of ${enrolled.plane} at ${folder.trust}`,
     });
   }
+  const identity = await moveToEpoch(folder, enrolled, trust, clock);
   const signers = await readSigners(folder, identity.origin);
   const ledger = await openLedger(folder, identity, signers, clock);
   try {
-    return await startRun({
-      folder,
-      config,
-      identity,
-      trust,
-      clock,
-      signers,
-      ledger,
-      outbox: new BlobOutbox(join(folder.state, "blobs")),
-    });
+    const opened = { folder, config, identity, trust, clock, signers, ledger };
+    if ((await rejoin(opened)) === "same-epoch") {
+      return await startRun({ ...opened, outbox: new BlobOutbox(join(folder.state, "blobs")) });
+    }
   } catch (error) {
     await ledger.close().catch(() => {});
     throw error;
   }
+  await ledger.close();
+  return openCore({ dir, clock, ...(overrides && { config: overrides }) });
 }
 
 /** Commits and seals everything, marks the stop as clean and lets go of the folder. */
@@ -79,7 +79,7 @@ export async function closeCore(core: DeviceCore): Promise<void> {
   const { ledger, salts, payloads, gate, folder } = core;
   try {
     await ledger.flush();
-    await ledger.seal();
+    if (!ledger.signingStopped) await ledger.seal();
     await gate.close();
     await writeStopMark(folder.state, { size: ledger.size, nextSlot: salts.next });
   } finally {
@@ -122,10 +122,19 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   const salts = await SaltStore.open(folder.salts, isClean ? mark.nextSlot : undefined);
   const payloads = await PayloadStore.open(folder.payloads, config.captureLimitBytes, ledger.size);
   const { index } = recorder.restart(isClean);
+  const restored = await readRestoredMark(folder.state);
+  if (restored !== undefined) {
+    const fields = new Map([
+      [0, restored.from],
+      [1, restored.to],
+    ]);
+    recorder.note({ kind: "event", code: eventCodes.restored, fields });
+  }
   if (lost > 0) {
     recorder.note({ kind: "gap", atMost: lost, from: index - 1, to: index, reason: gapReasons["unclean-stop"] });
   }
   await ledger.flush();
+  if (restored !== undefined) await removeRestoredMark(folder.state);
   const gate = await ReleaseGate.open(config.release, ledger, folder.state);
   return { ...core, recorder, salts, payloads, gate };
 }
@@ -151,6 +160,6 @@ async function openLedger(
   if (damage === undefined) return ledger;
   await ledger.close();
   throw new EdgeError("damaged", `the ledger ${origin} is damaged at entry ${damage.index}: ${damage.what}`, {
-    hint: "keep the folder as it is; the device goes on in a new epoch, after it is enrolled again",
+    hint: "keep the folder as it is, and let the device go on in a new epoch: tally device recover",
   });
 }

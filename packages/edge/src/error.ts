@@ -1,6 +1,7 @@
 /** What can go wrong on a device. Each error's message names the thing, and its hint the next step. */
 export type EdgeErrorCode =
   | "already-enrolled"
+  | "awaiting"
   | "behind"
   | "blocked"
   | "busy"

@@ -52,6 +52,7 @@ export class Ledger extends ProvingLog {
   readonly #seals: SharedTurn<SignedCheckpoint>;
   readonly #queue: CommitQueue;
   #closed = false;
+  #stopped: string | undefined;
 
   private constructor(
     lock: FolderLock,
@@ -73,6 +74,9 @@ export class Ledger extends ProvingLog {
     this.#queue = new CommitQueue(store.size, commit, maxQueued);
     this.#seals = new SharedTurn(async () => {
       await this.flush();
+      if (this.#stopped !== undefined) {
+        throw new LedgerError("signing-refused", `${this.origin} signs nothing any more: ${this.#stopped}`);
+      }
       return sealer.seal();
     });
   }
@@ -149,6 +153,15 @@ export class Ledger extends ProvingLog {
    */
   seal(): Promise<SignedCheckpoint> {
     return this.#seals.next();
+  }
+
+  /** Signs nothing from now on: `seal` rejects with LedgerError `signing-refused`. Appending goes on. */
+  stopSigning(why: string): void {
+    this.#stopped = why;
+  }
+
+  get signingStopped(): boolean {
+    return this.#stopped !== undefined;
   }
 
   /** Commits what is queued and lets go of the folder. Rejects when that failed; the folder is released all the same. */

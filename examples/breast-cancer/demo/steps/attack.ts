@@ -42,16 +42,16 @@ export async function attack(scene: Scene): Promise<void> {
   );
 
   const copy = await copyDevice(cloned, join(work, "attacker-4"));
-  await cloned.diagnose(scene.patientsFor(3, 20, 2));
-  await cloned.sync();
   const clone = await DemoDevice.start("the clone", copy.dir);
   await clone.load(channel);
   await clone.diagnose(scene.patientsFor(3, 22, 2));
+  await clone.sync();
+  await cloned.diagnose(scene.patientsFor(3, 20, 2));
+  await requireRefusal(cloned.sync(), "blocked");
+  await requireState(scene, cloned, "equivocated", "a copy went on beside the original, both on one ledger");
   await requireRefusal(clone.sync(), "blocked");
   await clone.close();
-  await requireState(scene, cloned, "equivocated", "a copy went on beside the original, both on one ledger");
-  await requireRefusal(cloned.sync(), "blocked");
-  story.line(`${cloned.name}: the original is kept out, too, since nothing tells which one is the clone`);
+  story.line(`${cloned.name}: original and clone are both kept out, since nothing tells which one is which`);
 
   for (const device of [swapped, ...honest]) await device.sync();
   story.line(

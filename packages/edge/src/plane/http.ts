@@ -41,12 +41,21 @@ const mostByDefault = 1024 * 1024;
  *   `plane-refused` with its words for every other status.
  */
 export async function askPlane(url: string, request: PlaneRequest): Promise<PlaneAnswer> {
-  const answer = await sendAs(url, request);
+  return accepted(url, request, await sendAs(url, request));
+}
+
+function accepted(url: string, request: PlaneRequest, answer: PlaneAnswer): PlaneAnswer {
   if (answer.status >= 200 && answer.status < 300) return answer;
   if (notNow.includes(answer.status)) {
     throw unreachable(url, errorIn(answer.bytes).message ?? `status ${answer.status}`, undefined);
   }
   throw refusalOf(request, answer);
+}
+
+/** As `askPlane`; undefined where the plane has nothing there. */
+export async function findAtPlane(url: string, request: PlaneRequest): Promise<PlaneAnswer | undefined> {
+  const answer = await sendAs(url, request);
+  return answer.status === 404 ? undefined : accepted(url, request, answer);
 }
 
 /** The answer as a JSON object. */
@@ -122,19 +131,17 @@ function reasonOf(error: unknown): string {
 }
 
 const keptOut = ["blocked", "equivocated", "diverged", "device-blocked"];
+const awaiting = "awaiting-acceptance";
 
 function refusalOf({ method, path }: PlaneRequest, { status, bytes }: PlaneAnswer): EdgeError {
   const { code, message, hint } = errorIn(bytes);
   const isBlocked = keptOut.includes(code ?? "");
   const said = message ?? `status ${status}`;
-  return new EdgeError(
-    isBlocked ? "blocked" : "plane-refused",
-    `the plane refused ${method} ${path.split("?")[0]}: ${said}`,
-    {
-      ...(hint !== undefined && { hint }),
-      cause: new Error(`status ${status}${code === undefined ? "" : `, code ${code}`}`),
-    },
-  );
+  const refused = code === awaiting ? "awaiting" : "plane-refused";
+  return new EdgeError(isBlocked ? "blocked" : refused, `the plane refused ${method} ${path.split("?")[0]}: ${said}`, {
+    ...(hint !== undefined && { hint }),
+    cause: new Error(`status ${status}${code === undefined ? "" : `, code ${code}`}`),
+  });
 }
 
 /** `{"error":{"code":"…","message":"…","hint":"…"}}`, as far as it is that. */

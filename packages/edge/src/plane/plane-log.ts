@@ -1,14 +1,6 @@
-import {
-  consistencyRanges,
-  decodeTile,
-  type Hash,
-  proofFromRanges,
-  rootOf,
-  tileOfNode,
-  tilePath,
-  widthInTree,
-} from "@tally/evidence";
+import { consistencyRanges, type Hash, proofFromRanges } from "@tally/evidence";
 import { askPlane, type TokenSource, textOf } from "./http.ts";
+import { TileNodes } from "./tile-nodes.ts";
 
 /** The plane's log as it is served to everyone: a checkpoint and tiles (C2SP tlog-tiles). */
 export class PlaneLog {
@@ -33,17 +25,7 @@ export class PlaneLog {
    */
   consistencyProof(m: number, n: number): Promise<Hash[]> {
     if (m === 0 || m === n) return Promise.resolve([]);
-    const tiles = new Map<string, Promise<Hash[]>>();
-    const tile = (path: string): Promise<Hash[]> => {
-      const known = tiles.get(path) ?? this.#get(`/log/${path}`).then(decodeTile);
-      tiles.set(path, known);
-      return known;
-    };
-    return proofFromRanges(consistencyRanges(m, n), async (level, index) => {
-      const place = tileOfNode(level, index);
-      const hashes = await tile(tilePath(place.level, place.index, widthInTree(place.level, place.index, n)));
-      return rootOf(hashes.slice(place.from, place.from + place.count));
-    });
+    return proofFromRanges(consistencyRanges(m, n), new TileNodes(n, (path) => this.#get(`/log/${path}`)).node);
   }
 
   async #get(path: string): Promise<Uint8Array> {

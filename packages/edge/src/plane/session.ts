@@ -19,11 +19,14 @@ export class PlaneSession {
   readonly #folder: DeviceFolder;
   readonly #origin: string;
   readonly #clock: Clock;
+  readonly #signal: AbortSignal | undefined;
   #token: { readonly text: string; readonly expires: number } | undefined;
   #asking: Promise<string> | undefined;
 
-  constructor(url: string, folder: DeviceFolder, origin: string, clock: Clock) {
+  /** @param signal gives up when it fires */
+  constructor(url: string, folder: DeviceFolder, origin: string, clock: Clock, signal?: AbortSignal) {
     this.#url = url;
+    this.#signal = signal;
     this.#folder = folder;
     this.#origin = origin;
     this.#clock = clock;
@@ -47,10 +50,12 @@ export class PlaneSession {
 
   async #ask(): Promise<string> {
     const origin = this.#origin;
+    const signal = this.#signal;
     const asked = await askPlane(this.#url, {
       method: "POST",
       path: "/api/v1/sessions/nonce",
       body: jsonBody({ origin }),
+      signal,
     });
     const nonce = asText(jsonOf(asked, "the nonce").nonce, "nonce", "plane-refused");
     const pem = await readFile(join(this.#folder.keys, deviceKeys[0].file), "utf8");
@@ -59,6 +64,7 @@ export class PlaneSession {
       method: "POST",
       path: "/api/v1/sessions",
       body: jsonBody({ origin, nonce, signature }),
+      signal,
     });
     const { token, expires } = jsonOf(opened, "the session");
     this.#token = {

@@ -3,10 +3,10 @@ import { LedgerError, type SyncResult, syncLog } from "@tally/ledger";
 import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
 import { askPlane, unreachable } from "../plane/http.ts";
-import { PlaneLog } from "../plane/plane-log.ts";
 import type { PlaneSession } from "../plane/session.ts";
-import { openPlaneCheckpoint, type PlaneCheckpoint, requireGrowth } from "./plane-checkpoint.ts";
-import { readPin, writePin } from "./plane-pin.ts";
+import { requireContinuing } from "../recovery/continuing.ts";
+import { sendEpochRequest } from "../recovery/send-request.ts";
+import { newestCheckpoint } from "./newest-checkpoint.ts";
 import { readSyncState, writeSyncState } from "./sync-state.ts";
 
 /** What a sync brought to the plane. */
@@ -26,7 +26,8 @@ export interface SyncReport {
  * seal, add-checkpoint, add-entries. It may stop anywhere; the next one goes on.
  *
  * @throws EdgeError `unreachable`: nothing is lost; `blocked`: the plane keeps this device out; `behind`: the plane has
- *   more of this ledger than this folder; `plane-untrusted`; `plane-refused`.
+ *   more of this ledger than this folder; `awaiting`: nobody has accepted the new epoch yet; `plane-untrusted`;
+ *   `plane-refused`.
  */
 export async function syncDevice(core: DeviceCore, session: PlaneSession, signal?: AbortSignal): Promise<SyncReport> {
   try {
@@ -52,6 +53,8 @@ async function verdictOn(error: unknown, session: PlaneSession): Promise<unknown
 async function syncOnce(core: DeviceCore, session: PlaneSession, signal: AbortSignal | undefined): Promise<SyncReport> {
   const { folder, config, ledger, recorder, clock } = core;
   const before = (await readSyncState(folder.state))?.mirrored ?? 0;
+  await sendEpochRequest(core, signal);
+  await requireContinuing(core, session, signal);
   const checkpoint = await newestCheckpoint(core, session, signal);
   await whenRoom(core, () => {
     const { size, root } = checkpoint.checkpoint;
@@ -73,26 +76,6 @@ async function syncOnce(core: DeviceCore, session: PlaneSession, signal: AbortSi
   const mirrored = mirroredBy(core, result);
   await writeSyncState(folder.state, { mirrored, at: clock.now() });
   return { mirrored, sent: Math.max(0, mirrored - before), blobs, anchoredTo: checkpoint.checkpoint.size };
-}
-
-/** The newest cosigned checkpoint of the plane, verified to continue the pinned one, and pinned. */
-async function newestCheckpoint(
-  { folder, trust, config }: DeviceCore,
-  session: PlaneSession,
-  signal: AbortSignal | undefined,
-): Promise<PlaneCheckpoint> {
-  const log = new PlaneLog(config.url, session, signal);
-  const checkpoint = openPlaneCheckpoint(await log.checkpoint(), trust);
-  const pinned = await readPin(folder.state);
-  if (pinned === undefined) {
-    await writePin(folder.state, checkpoint);
-    return checkpoint;
-  }
-  const [from, to] = [pinned.size, checkpoint.checkpoint.size];
-  const proof = to > from ? await log.consistencyProof(from, to) : [];
-  requireGrowth(trust, pinned, checkpoint, proof);
-  await writePin(folder.state, checkpoint);
-  return checkpoint;
 }
 
 async function uploadBlobs(
@@ -123,7 +106,7 @@ function mirroredBy({ ledger }: DeviceCore, result: SyncResult): number {
       throw new EdgeError(
         "behind",
         `the plane holds ${result.size} entries of ${ledger.origin}, this folder has ${ledger.size}`,
-        { hint: "the folder was restored from an older copy, or another device has these keys: enrol a new device" },
+        { hint: "another holder of these keys syncs the same ledger: stop one of them, and ask the plane's operator" },
       );
     case "refused": {
       const { code, step, message } = result;

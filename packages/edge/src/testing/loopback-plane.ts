@@ -13,6 +13,7 @@ import {
   digestOf,
   type EnrollRequest,
   type Envelope,
+  type EpochRequest,
   encodeEntry,
   fromBase64,
   generatePrivateKeyPem,
@@ -49,6 +50,8 @@ export class LoopbackPlane {
   /** Key sets of enrolled origins. */
   readonly devices = new Map<string, KeySet>();
   readonly blocked = new Map<string, string>();
+  /** New epochs that were asked for and that `accept` has not let in, with what each was asked with. */
+  readonly awaiting = new Map<string, { readonly keySet: KeySet; readonly request: EpochRequest }>();
   /** What each channel leads to; tests set it to what they like. */
   readonly channels = new Map<string, Channel>();
   /** `METHOD path` of every request. */
@@ -123,6 +126,12 @@ export class LoopbackPlane {
     await this.#db.close();
   }
 
+  /** Lets a new epoch in. */
+  accept(origin: string): void {
+    this.devices.set(origin, this.awaiting.get(origin)!.keySet);
+    this.awaiting.delete(origin);
+  }
+
   /** Puts a statement in the log and seals it. */
   async logStatement(envelope: Envelope): Promise<void> {
     const { statement, digest } = envelope;
@@ -179,6 +188,12 @@ export class LoopbackPlane {
     if (path === "/api/v1/enroll") return this.#enroll(response, (await jsonOf(request)) as EnrollRequest);
     if (path === "/add-checkpoint") return send(response, await this.mirror.addCheckpoint(await bytesOf(request)));
     if (path === "/add-entries") return send(response, await this.mirror.addEntries(inflated(request)));
+    if (path.startsWith("/mirror/")) return send(response, await this.mirror.read(path.slice("/mirror/".length)));
+    if (path.startsWith("/witness/"))
+      return send(response, await this.mirror.readWitness(path.slice("/witness/".length)));
+    if (/^\/api\/v1\/devices\/[0-9a-f]+\/epochs$/.test(path)) {
+      return this.#askEpoch(response, (await jsonOf(request)) as EpochRequest);
+    }
     if (path === "/log/checkpoint") return sendText(response, this.log.latest!.note);
     if (path.startsWith("/log/tile/")) {
       const tile = await this.log.tile(path.slice("/log/".length), this.log.size);
@@ -197,6 +212,7 @@ export class LoopbackPlane {
 
   #openSession(response: ServerResponse, { origin, nonce, signature }: SessionRequest): void {
     const key = this.devices.get(origin)?.find(({ type }) => type === 1);
+    if (this.awaiting.has(origin)) throw new Refused(404, "awaiting-acceptance", `${origin} awaits acceptance`);
     if (key === undefined) throw new Refused(403, "forbidden", `${origin} is not enrolled`);
     const blocked = this.blocked.get(origin);
     if (blocked !== undefined) throw new Refused(403, "blocked", `${origin} is blocked: ${blocked}`);
@@ -216,6 +232,15 @@ export class LoopbackPlane {
     verifyAllOf(parseNote(checkpoint), origin, entry.keySet);
     this.devices.set(origin, entry.keySet);
     sendJson(response, { origin, index: this.devices.size });
+  }
+
+  #askEpoch(response: ServerResponse, request: EpochRequest): void {
+    const { origin, genesis, checkpoint } = request;
+    const entry = decodeEntry(fromBase64(genesis));
+    if (entry.kind !== "genesis") throw new Refused(400, "bad-request", "no genesis entry");
+    verifyAllOf(parseNote(checkpoint), origin, entry.keySet);
+    this.awaiting.set(origin, { keySet: entry.keySet, request });
+    sendJson(response, { origin, state: "awaiting" });
   }
 
   #putBlob(response: ServerResponse, digest: string, bytes: Uint8Array): void {

@@ -30,3 +30,23 @@ export interface EnrollResponse {
   /** Index of the `enrol` entry in the fleet log. */
   readonly index: number;
 }
+
+/**
+ * `POST /api/v1/devices/<id>/epochs`, with the session of the device's last ledger, or with an enrolment token: the device asks
+ * to go on in a new ledger. A person accepts it, or nobody does.
+ */
+export interface EpochRequest {
+  /** `<plane>/d/<device id>/<epoch>`. */
+  readonly origin: string;
+  /** The genesis entry, base64. Its key 9 names the mirrored head and the head of the branch that is given up. */
+  readonly genesis: string;
+  /** A checkpoint of size 1 over it, signed with every key of its key set. */
+  readonly checkpoint: string;
+  /** The branch from entry `from` on, as blobs that are C2SP entry bundles, in order; null where nothing is delivered. */
+  readonly orphan: { readonly from: number; readonly bundles: readonly string[] } | null;
+}
+
+export interface EpochResponse {
+  readonly origin: string;
+  readonly state: "awaiting" | "accepted";
+}
