@@ -5,6 +5,7 @@ import { type ConfigOverrides, type DeviceConfig, readConfig } from "./config.ts
 import { EdgeError } from "./error.ts";
 import { type DeviceFolder, deviceFolder } from "./folder/device-folder.ts";
 import { type DeviceIdentity, readIdentity, readSigners } from "./identity.ts";
+import { AutoSeal } from "./recorder/auto-seal.ts";
 import { BlobOutbox } from "./recorder/blob-outbox.ts";
 import { PayloadStore } from "./recorder/payload-store.ts";
 import { Recorder } from "./recorder/recorder.ts";
@@ -31,6 +32,7 @@ export interface DeviceCore {
   readonly payloads: PayloadStore;
   readonly outbox: BlobOutbox;
   readonly gate: ReleaseGate;
+  readonly autoSeal: AutoSeal;
 }
 
 export interface CoreOptions {
@@ -98,20 +100,7 @@ export function whenRoom<T>({ ledger }: Pick<DeviceCore, "ledger">, write: () =>
   }
 }
 
-/** Ledgers that are being sealed because much had gathered: what gathers meanwhile waits for the next time. */
-const sealing = new WeakSet<Ledger>();
-
-/** Signs what has gathered when it has become much. Who needs a signature at once seals, or records in `sealed` mode. */
-export function sealWhenDue({ ledger, config }: Pick<DeviceCore, "ledger" | "config">): void {
-  const sealed = ledger.latest?.checkpoint.size ?? 0;
-  if (ledger.size - sealed < config.sealEveryEntries || sealing.has(ledger)) return;
-  sealing.add(ledger);
-  // A seal that fails leaves the ledger refusing the next record, which says why.
-  const over = () => sealing.delete(ledger);
-  ledger.seal().then(over, over);
-}
-
-type Unstarted = Omit<DeviceCore, "recorder" | "salts" | "payloads" | "gate">;
+type Unstarted = Omit<DeviceCore, "recorder" | "salts" | "payloads" | "gate" | "autoSeal">;
 
 async function startRun(core: Unstarted): Promise<DeviceCore> {
   const { folder, config, clock, ledger } = core;
@@ -136,7 +125,8 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   await ledger.flush();
   if (restored !== undefined) await removeRestoredMark(folder.state);
   const gate = await ReleaseGate.open(config.release, ledger, folder.state);
-  return { ...core, recorder, salts, payloads, gate };
+  const autoSeal = new AutoSeal(ledger, config.sealEveryEntries);
+  return { ...core, recorder, salts, payloads, gate, autoSeal };
 }
 
 async function openLedger(

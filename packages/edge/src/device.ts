@@ -11,7 +11,8 @@ import { askPlane } from "./plane/http.ts";
 import { PlaneSession } from "./plane/session.ts";
 import { type DeviceRecord, deviceRecord, type Receipt, receiptOf, type SyncedReceipts } from "./record.ts";
 import { recordLabel } from "./recorder/record-label.ts";
-import { recordOutput } from "./recorder/record-output.ts";
+import { type Output, recordOutput } from "./recorder/record-output.ts";
+import type { RecordPlace } from "./recorder/recorder.ts";
 import { type PackedSegment, packSegments } from "./segments/pack-segments.ts";
 import { type SyncReport, syncDevice } from "./sync/sync.ts";
 import { readSyncState } from "./sync/sync-state.ts";
@@ -83,19 +84,13 @@ export class Device {
   }
 
   /** Records an output and resolves when it may be released, as the release mode says. */
-  async record(request: RecordRequest): Promise<DeviceRecord> {
-    this.#requireOpen();
-    const { model, input, output, durationMicros = 0, retrievals, ...rest } = request;
-    const kept = this.core.config.capture !== "none";
-    const place = await recordOutput(this.core, {
-      load: model.load,
-      input: canonicalContent(input, kept),
-      output: canonicalContent(output, kept),
-      durationMicros,
-      ...(retrievals && { retrievals: retrievals.map((content) => canonicalContent(content, false)) }),
-      ...rest,
-    });
-    return deviceRecord(this.core, place, this.#synced);
+  record(request: RecordRequest): Promise<DeviceRecord> {
+    try {
+      this.#requireOpen();
+      return recordOutput(this.core, outputOf(request, this.core.config.capture !== "none"), this.#asRecord);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Records ground truth or a correction for a record of this or another ledger. */
@@ -164,6 +159,8 @@ export class Device {
     await closeCore(this.core);
   }
 
+  readonly #asRecord = (place: RecordPlace): DeviceRecord => deviceRecord(this.core, place, this.#synced);
+
   readonly #synced: SyncedReceipts = async (index) => {
     const { mirrored = 0 } = (await readSyncState(this.core.folder.state)) ?? {};
     if (index >= mirrored) return undefined;
@@ -191,4 +188,17 @@ export class Device {
   #requireOpen(): void {
     if (this.#closing !== undefined) throw new EdgeError("device-closed", `${this.origin} was closed`);
   }
+}
+
+/** @param kept whether contents are read later than now */
+function outputOf(request: RecordRequest, kept: boolean): Output {
+  const { model, input, output, durationMicros = 0, retrievals, ...rest } = request;
+  return {
+    load: model.load,
+    input: canonicalContent(input, kept),
+    output: canonicalContent(output, kept),
+    durationMicros,
+    ...(retrievals && { retrievals: retrievals.map((content) => canonicalContent(content, false)) }),
+    ...rest,
+  };
 }

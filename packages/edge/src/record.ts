@@ -1,4 +1,4 @@
-import { formatTlogProof, type RecordReference } from "@tally/evidence";
+import { formatTlogProof, type LeafHash, type RecordReference } from "@tally/evidence";
 import type { DeviceCore } from "./device-core.ts";
 import { EdgeError } from "./error.ts";
 import type { RecordPlace } from "./recorder/recorder.ts";
@@ -25,9 +25,44 @@ export interface DeviceRecord extends RecordReference {
 export type SyncedReceipts = (index: number) => Promise<Receipt | undefined>;
 
 export function deviceRecord(core: DeviceCore, place: RecordPlace, synced: SyncedReceipts): DeviceRecord {
-  const { index, leaf, loadIndex, ordinal } = place;
-  const receipt = () => receiptOf(core, index, synced);
-  return Object.freeze({ origin: core.ledger.origin, index, leaf, loadIndex, ordinal, receipt });
+  return new WrittenRecord(core, place, synced);
+}
+
+/** Says what its place says when it is asked: there is one for every output, and few are asked. */
+class WrittenRecord implements DeviceRecord {
+  readonly #core: DeviceCore;
+  readonly #place: RecordPlace;
+  readonly #synced: SyncedReceipts;
+
+  constructor(core: DeviceCore, place: RecordPlace, synced: SyncedReceipts) {
+    this.#core = core;
+    this.#place = place;
+    this.#synced = synced;
+  }
+
+  get origin(): string {
+    return this.#core.ledger.origin;
+  }
+
+  get index(): number {
+    return this.#place.index;
+  }
+
+  get leaf(): LeafHash {
+    return this.#place.leaf;
+  }
+
+  get loadIndex(): number {
+    return this.#place.loadIndex;
+  }
+
+  get ordinal(): number {
+    return this.#place.ordinal;
+  }
+
+  receipt(): Promise<Receipt> {
+    return receiptOf(this.#core, this.index, this.#synced);
+  }
 }
 
 /** A receipt for any entry of the device's ledger. */

@@ -1,7 +1,7 @@
 import { decodeEntry, type RecordReference } from "@tally/evidence";
 import type { Appended } from "@tally/ledger";
 import { type CanonicalContent, commitTo } from "../content.ts";
-import { type DeviceCore, sealWhenDue, whenRoom } from "../device-core.ts";
+import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
 import type { Salt } from "./salt-store.ts";
 
@@ -15,7 +15,7 @@ export interface GivenLabel {
 
 /** Records a label and resolves when it is as safe as the release mode says. Labels accumulate; none replaces another. */
 export async function recordLabel(core: DeviceCore, { record, content, who }: GivenLabel): Promise<Appended> {
-  const { recorder, gate, config, payloads } = core;
+  const { recorder, gate, autoSeal, config, payloads } = core;
   const [salt] = await takeSalt(core, record);
   const label = commitTo("label", content, salt!);
   const { appended, written } = await whenRoom(core, () => {
@@ -26,8 +26,8 @@ export async function recordLabel(core: DeviceCore, { record, content, who }: Gi
     const payload = { index: appended.index, role: "label", slot: label.slot, mediaType, bytes } as const;
     return { appended, written: payloads.append([sealPayload(payload, salt!.key)]).catch(() => {}) };
   });
-  await Promise.all([gate.pass(appended), written]);
-  sealWhenDue(core);
+  autoSeal.watch(appended.committed);
+  await Promise.all([gate.release(appended, undefined), written]);
   return appended;
 }
 

@@ -8,11 +8,11 @@ import {
   type SaltedCommitment,
 } from "@tally/evidence";
 import { type CanonicalContent, commitTo } from "../content.ts";
-import { type DeviceCore, sealWhenDue, whenRoom } from "../device-core.ts";
+import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { encodeParameters, encodeUsage, type Parameters, type Usage } from "./decimal.ts";
 import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
 import type { PayloadRole } from "./payload-store.ts";
-import type { LiveLoad, RecordPlace } from "./recorder.ts";
+import type { LiveLoad, RecordFields, RecordPlace } from "./recorder.ts";
 import type { Salt } from "./salt-store.ts";
 
 /** One output with what led to it. */
@@ -33,42 +33,68 @@ export interface Output {
 }
 
 /**
- * Records an output and resolves when it may be released, as the release mode says.
+ * Records an output and resolves when it may be released, as the release mode says, with what `asResult` makes of its place.
  *
- * @throws EdgeError `entry-too-large`, `record-failed`, `model-released`: the output must then not be used.
+ * Most outputs are recorded in the turn in which they are handed over, without waiting for anything but the disk at the end:
+ * salts are at hand, and only long lists of references become blobs.
+ *
+ * @throws EdgeError `entry-too-large`, `record-failed`, `model-released`: the output must then not be used. By rejecting only.
  */
-export async function recordOutput(core: DeviceCore, output: Output): Promise<RecordPlace> {
-  const { recorder, salts, gate } = core;
-  const retrieved = output.retrievals ?? [];
-  const count = 2 + retrieved.length;
-  const taken =
-    output.subject === undefined
-      ? (salts.takeDrawn(count) ?? (await salts.take(count)))
-      : await salts.takeFor(output.subject, count);
-  const [inputSalt, outputSalt, ...retrievalSalts] = taken;
-  const input = commitTo("input", output.input, inputSalt!);
-  const result = commitTo("output", output.output, outputSalt!);
-  const retrievals = retrieved.map((content, i) => commitTo("retrieval", content, retrievalSalts[i]!));
-  const parents = output.parents ?? [];
-  const references = parents.length + retrievals.length > 0 ? await referenceFields(core, parents, retrievals) : {};
-  const { place, written } = await whenRoom(core, () => {
+export function recordOutput<T>(core: DeviceCore, output: Output, asResult: (place: RecordPlace) => T): Promise<T> {
+  const { parents = noReferences, retrievals = noContents } = output;
+  const salts = output.subject === undefined ? core.salts.takeDrawn(2 + retrievals.length) : undefined;
+  if (salts === undefined || parents.length + retrievals.length > 0)
+    return recordPrepared(core, output, salts, asResult);
+  try {
+    return commitAndWrite(core, output, salts, noReferenceFields, asResult);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** What has to be waited for before a record can be written. */
+async function recordPrepared<T>(
+  core: DeviceCore,
+  output: Output,
+  drawn: readonly Salt[] | undefined,
+  asResult: (place: RecordPlace) => T,
+): Promise<T> {
+  const { parents = noReferences, retrievals = noContents, subject } = output;
+  const count = 2 + retrievals.length;
+  const salts = drawn ?? (await (subject === undefined ? core.salts.take(count) : core.salts.takeFor(subject, count)));
+  const committed = retrievals.map((content, i) => commitTo("retrieval", content, salts[2 + i]!));
+  const references = await referenceFields(core, parents, committed);
+  return commitAndWrite(core, output, salts, references, asResult);
+}
+
+function commitAndWrite<T>(
+  core: DeviceCore,
+  output: Output,
+  salts: readonly Salt[],
+  references: ReferenceFields,
+  asResult: (place: RecordPlace) => T,
+): Promise<T> {
+  const [inputSalt, outputSalt] = salts as readonly [Salt, Salt];
+  const fields: Omit<RecordFields, "captureLevel"> = {
+    input: commitTo("input", output.input, inputSalt),
+    output: commitTo("output", output.output, outputSalt),
+    ...(output.parameters && { parameters: encodeParameters(output.parameters) }),
+    durationMicros: output.durationMicros,
+    ...references,
+    ...(output.usage && { usage: encodeUsage(output.usage) }),
+  };
+  const written = whenRoom(core, () => {
     const captured = isCaptured(core, output);
-    const place = recorder.inference(output.load, {
-      input,
-      output: result,
-      ...(output.parameters && { parameters: encodeParameters(output.parameters) }),
-      durationMicros: output.durationMicros,
-      captureLevel: captured ? captureLevels.full : captureLevels.none,
-      ...references,
-      ...(output.usage && { usage: encodeUsage(output.usage) }),
-    });
+    const captureLevel = captured ? captureLevels.full : captureLevels.none;
+    const place = core.recorder.inference(output.load, { ...fields, captureLevel });
+    core.autoSeal.watch(place.committed);
+    const released = core.gate.release(place, asResult(place));
+    if (!captured) return { released };
     // In the same turn as the index was given: payloads are kept in order of index.
-    return { place, written: captured ? keepPayloads(core, place.index, output, inputSalt!, outputSalt!) : undefined };
+    const kept = keepPayloads(core, place.index, output, inputSalt, outputSalt);
+    return { released: released.then((result) => kept.then(() => result)) };
   });
-  await gate.pass(place);
-  await written;
-  sealWhenDue(core);
-  return place;
+  return written instanceof Promise ? written.then(({ released }) => released) : written.released;
 }
 
 function isCaptured({ config, payloads }: DeviceCore, { input, output }: Output): boolean {
@@ -91,6 +117,10 @@ function keepPayloads(
 }
 
 type ReferenceFields = Pick<Inference, "parents" | "parentsBlob" | "retrievals" | "retrievalsBlob">;
+
+const noReferences: readonly RecordReference[] = [];
+const noContents: readonly CanonicalContent[] = [];
+const noReferenceFields: ReferenceFields = {};
 
 async function referenceFields(
   { outbox }: DeviceCore,

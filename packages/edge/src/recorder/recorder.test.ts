@@ -8,7 +8,7 @@ import { closeCore, type DeviceCore, openCore } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
 import { enrolledFolder, temporaryFolder } from "../testing/device-folders.ts";
 import { recordOutput } from "./record-output.ts";
-import type { LiveLoad, LoadFields } from "./recorder.ts";
+import type { LiveLoad, LoadFields, RecordPlace } from "./recorder.ts";
 
 const root = await temporaryFolder(after);
 
@@ -47,9 +47,11 @@ function checkRuns(entries: readonly Entry[]): RunState {
   return state;
 }
 
+const asPlace = (place: RecordPlace) => place;
+
 function say(core: DeviceCore, load: LiveLoad, text: string) {
   const content = canonicalContent(text);
-  return recordOutput(core, { load, input: content, output: content, durationMicros: 5 });
+  return recordOutput(core, { load, input: content, output: content, durationMicros: 5 }, asPlace);
 }
 
 test("index and ordinal are given together, per load, however records interleave", async () => {
@@ -81,7 +83,7 @@ test("an entry that is too large consumes neither index nor ordinal", async () =
   const content = canonicalContent("x");
   const parents = [{ origin: "", index: 0, leaf: await core.ledger.leafHash(0) }];
   await assert.rejects(
-    recordOutput(core, { load, input: content, output: content, durationMicros: 1, parents }),
+    recordOutput(core, { load, input: content, output: content, durationMicros: 1, parents }, asPlace),
     (error) => error instanceof EdgeError && error.code === "content-invalid",
   );
   assert.equal(core.recorder.run.next, next);

@@ -1,16 +1,17 @@
 import {
   type Anchor,
-  advanceRun,
   type Event,
   EvidenceError,
   encodeEntry,
   type Gap,
   type Inference,
   type Label,
+  type LeafHash,
   type Load,
   loadCounts,
   maxLoadsOfRun,
   type RunState,
+  RunWriter,
   type Segment,
   summaryInterval,
   type UnderstoodEntry,
@@ -51,18 +52,18 @@ export interface RecordPlace extends Appended {
 export class Recorder {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
-  #state: RunState;
+  readonly #run: RunWriter;
 
   /** Goes on after `state`, the replayed last run. The caller writes `restart` first. */
   constructor(ledger: Ledger, state: RunState, clock: Clock) {
     this.#ledger = ledger;
-    this.#state = state;
+    this.#run = new RunWriter(state);
     this.#clock = clock;
   }
 
-  /** The run as written so far. */
+  /** The run as written so far; to be read at once. */
   get run(): RunState {
-    return this.#state;
+    return this.#run.state;
   }
 
   /** Begins a run: states what the last one held and ends its loads. */
@@ -72,8 +73,8 @@ export class Recorder {
       tallyVersion,
       runtime: runtimeName,
       clean,
-      previousRun: this.#state.runStart,
-      closing: loadCounts(this.#state),
+      previousRun: this.run.runStart,
+      closing: loadCounts(this.run),
     });
   }
 
@@ -81,7 +82,7 @@ export class Recorder {
   load(fields: LoadFields): LiveLoad & { readonly appended: Appended } {
     this.#makeRoomForLoad();
     const appended = this.#insert({ kind: "load", ...fields });
-    return { fields, index: appended.index, run: this.#state.runStart, unloaded: false, appended };
+    return { fields, index: appended.index, run: this.run.runStart, unloaded: false, appended };
   }
 
   /** Records that a model was refused. */
@@ -91,7 +92,7 @@ export class Recorder {
 
   unload(load: LiveLoad, reason: number): Appended | undefined {
     if (load.unloaded) return undefined;
-    const isOver = load.run !== this.#state.runStart;
+    const isOver = load.run !== this.run.runStart;
     const appended = isOver ? undefined : this.#insert({ kind: "unload", loadIndex: load.index, reason });
     load.unloaded = true;
     return appended;
@@ -102,9 +103,9 @@ export class Recorder {
     if (load.unloaded) throw new EdgeError("model-released", "the model was released", { hint: "load it again" });
     this.#renew(load);
     this.#makeRoom();
-    const ordinal = this.#state.loads.get(load.index)?.count ?? 0;
+    const ordinal = this.run.loads.get(load.index)?.count ?? 0;
     const appended = this.#write({ kind: "inference", loadIndex: load.index, ordinal, ...fields });
-    return { ...appended, loadIndex: load.index, ordinal };
+    return new PlacedRecord(appended, load.index, ordinal);
   }
 
   /** Records anything that is neither load nor output. */
@@ -114,8 +115,8 @@ export class Recorder {
 
   /** States the run's counts, so that all before can be bounded by it. */
   summary(): Appended {
-    const { runStart } = this.#state;
-    return this.#write({ kind: "summary", runStart, loads: loadCounts(this.#state) });
+    const { runStart } = this.run;
+    return this.#write({ kind: "summary", runStart, loads: loadCounts(this.run) });
   }
 
   #insert(entry: Written<UnderstoodEntry>): Appended {
@@ -124,16 +125,16 @@ export class Recorder {
   }
 
   #makeRoom(): void {
-    if (this.#state.next - this.#state.statedAt >= summaryInterval) this.summary();
+    if (this.run.next - this.run.statedAt >= summaryInterval) this.summary();
   }
 
   #makeRoomForLoad(): void {
-    if (this.#state.loads.size >= maxLoadsOfRun) this.restart(true);
+    if (this.run.loads.size >= maxLoadsOfRun) this.restart(true);
   }
 
   /** Writes the load again if a new run ended it. Its bytes are the ones that were measured: they never left memory. */
   #renew(load: LiveLoad): void {
-    if (load.run === this.#state.runStart) return;
+    if (load.run === this.run.runStart) return;
     const { index, run } = this.load(load.fields);
     load.index = index;
     load.run = run;
@@ -143,14 +144,39 @@ export class Recorder {
     const entry = { ...fields, time: this.#clock.now() } as UnderstoodEntry;
     try {
       const bytes = encodeEntry(entry);
-      const next = advanceRun(this.#state, entry);
+      this.#run.prepare(entry);
       const appended = this.#ledger.append(bytes);
-      if (appended.index !== this.#state.next) throw new Error(`index ${appended.index} is not ${this.#state.next}`);
-      this.#state = next;
+      if (appended.index !== this.run.next) throw new Error(`index ${appended.index} is not ${this.run.next}`);
+      this.#run.advance();
       return appended;
     } catch (cause) {
       throw asEdgeError(cause, entry.kind);
     }
+  }
+}
+
+/** Reads its place from what the ledger gave: a record is waited for, and most are never asked for their leaf hash. */
+class PlacedRecord implements RecordPlace {
+  readonly loadIndex: number;
+  readonly ordinal: number;
+  readonly #appended: Appended;
+
+  constructor(appended: Appended, loadIndex: number, ordinal: number) {
+    this.loadIndex = loadIndex;
+    this.ordinal = ordinal;
+    this.#appended = appended;
+  }
+
+  get index(): number {
+    return this.#appended.index;
+  }
+
+  get leaf(): LeafHash {
+    return this.#appended.leaf;
+  }
+
+  get committed(): Promise<void> {
+    return this.#appended.committed;
   }
 }
 

@@ -19,6 +19,8 @@ export class ReleaseGate {
   readonly #ledger: Ledger;
   readonly #path: string;
   #out = 0;
+  /** Of the group that records join now: how many of them count as out. */
+  #group: { readonly committed: Promise<void>; count: number } | undefined;
 
   private constructor(mode: ReleaseMode, ledger: Ledger, path: string) {
     this.mode = mode;
@@ -44,21 +46,21 @@ export class ReleaseGate {
   }
 
   /**
-   * Resolves when the output may be released.
+   * Resolves with `result` when the output may be released. One promise for each caller: each of the five that `async` all the
+   * way took was 0.3 µs, and as much again to collect (measured).
    *
    * @throws EdgeError `record-failed`: the record is not safe, and the output must not be used.
    */
-  async pass(record: Appended): Promise<void> {
-    try {
-      if (this.mode === "immediate") await this.#reserve(record);
-      else await record.committed;
-      if (this.mode === "sealed") await this.#ledger.seal();
-    } catch (cause) {
-      throw new EdgeError("record-failed", `record ${record.index} is not safe: ${messageOf(cause)}`, {
-        cause,
-        hint: "the output was not released; open the device again when the disk is well",
-      });
-    }
+  release<T>(record: Appended, result: T): Promise<T> {
+    if (this.mode === "immediate" && this.#reserve(record.committed)) return Promise.resolve(result);
+    const { committed } = record;
+    const safe = this.mode === "sealed" ? committed.then(() => this.#ledger.seal()) : committed;
+    return safe.then(
+      () => result,
+      (cause) => {
+        throw notSafe(record, cause);
+      },
+    );
   }
 
   /** Gives the reservation back. Call when everything is durable. */
@@ -66,15 +68,30 @@ export class ReleaseGate {
     if (this.mode === "immediate") await removeDurably(this.#path);
   }
 
-  async #reserve(record: Appended): Promise<void> {
+  /** Counts an output as out until its group is durable; false when the reservation is used up. */
+  #reserve(committed: Promise<void>): boolean {
     this.#out += 1;
-    const settled = record.committed.then(() => {
-      this.#out -= 1;
-    });
-    if (this.#out >= block) await settled;
-    // A failed commit stays counted and the ledger refuses the next record; nobody waits for this one.
-    else settled.catch(() => {});
+    if (this.#group?.committed === committed) this.#group.count += 1;
+    else {
+      const group = { committed, count: 1 };
+      this.#group = group;
+      // A failed commit stays counted and the ledger refuses the next record.
+      committed.then(
+        () => {
+          this.#out -= group.count;
+        },
+        () => {},
+      );
+    }
+    return this.#out < block;
   }
+}
+
+function notSafe({ index }: Appended, cause: unknown): EdgeError {
+  return new EdgeError("record-failed", `record ${index} is not safe: ${messageOf(cause)}`, {
+    cause,
+    hint: "the output was not released; open the device again when the disk is well",
+  });
 }
 
 function reservationPath(stateFolder: string): string {

@@ -73,14 +73,9 @@ export class OnnxSession {
     // Hashed and sent in one turn: what the caller changes in its arrays afterwards reaches neither.
     const input = canonicalTensors(wire);
     const { outputs, micros } = await this.#thread.run(wire);
-    const place = await recordOutput(this.#core, {
-      load: this.#load,
-      input,
-      output: canonicalTensors(outputs),
-      durationMicros: micros,
-      ...options,
-    });
-    return { outputs: byName(outputs), record: deviceRecord(this.#core, place, this.#synced) };
+    const output = { load: this.#load, input, output: canonicalTensors(outputs), durationMicros: micros, ...options };
+    const record = await recordOutput(this.#core, output, (place) => deviceRecord(this.#core, place, this.#synced));
+    return { outputs: byName(outputs), record };
   }
 
   /** Ends the thread that holds the model. The load stays until the model is released. */

@@ -64,7 +64,8 @@ function readCommitment(bytes: Uint8Array, key: number): SaltedCommitment | unde
 }
 
 function isPlain({ parameters, parents, parentsBlob, retrievals, retrievalsBlob, usage }: Inference): boolean {
-  return [parameters, parents, parentsBlob, retrievals, retrievalsBlob, usage].every((part) => part === undefined);
+  const references = parents ?? parentsBlob ?? retrievals ?? retrievalsBlob;
+  return references === undefined && parameters === undefined && usage === undefined;
 }
 
 function isUint(value: number): boolean {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { toHex, utf8 } from "../bytes.ts";
-import type { Hash, RootHash } from "../digest.ts";
+import { concatBytes, toHex, utf8 } from "../bytes.ts";
+import { type Hash, hashFromText, type RootHash } from "../digest.ts";
 import {
   consistencyRanges,
   consistencyRoots,
@@ -10,6 +10,8 @@ import {
   Frontier,
   type HashRange,
   hashLeaf,
+  hashLeafText,
+  hashLevel,
   hashNode,
   inclusionRanges,
   perfectNodes,
@@ -254,5 +256,19 @@ test("a range outside the tree is refused", () => {
     [0, 0.5, 3],
   ] as const) {
     assert.throws(() => verifyRange(lo, hi, size, [], nothing, emptyRoot), bad);
+  }
+});
+
+test("a level is hashed whole as it is node by node, and an odd last hash is left out", () => {
+  for (let count = 0; count <= 33; count++) {
+    const nodes = Array.from({ length: count >> 1 }, (_, i) => hashNode(leaves[2 * i]!, leaves[2 * i + 1]!));
+    assert.deepEqual(hashLevel(concatBytes(...leaves.slice(0, count))), concatBytes(...nodes));
+  }
+});
+
+test("a leaf's hash as text is its hash", () => {
+  for (const length of [0, 1, 255, 4095, 4096, 65_535]) {
+    const entry = new Uint8Array(length).fill(7);
+    assert.deepEqual(hashFromText(hashLeafText(entry)), hashLeaf(entry));
   }
 });

@@ -1,1 +1,10 @@
-export * from "./run-state.ts";
+export {
+  advanceRun,
+  type LoadProgress,
+  loadCounts,
+  RunReplay,
+  type RunState,
+  runStateAt,
+  summaryInterval,
+} from "./run-state.ts";
+export { RunWriter } from "./run-writer.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { asHash, type Digest, sha256 } from "../digest.ts";
 import { type Entry, maxLoadsOfRun } from "../entries/index.ts";
-import { advanceRun, loadCounts, RunReplay, type RunState, runStateAt, summaryInterval } from "./index.ts";
+import { advanceRun, loadCounts, RunReplay, type RunState, RunWriter, runStateAt, summaryInterval } from "./index.ts";
 
 const commitment = { commitment: sha256(new Uint8Array()), slot: 0 };
 const checkpoint = { size: 0, root: commitment.commitment as never, noteHash: commitment.commitment };
@@ -225,4 +225,32 @@ test("what a summary states about entries that are not at hand has to be possibl
   ]) {
     assert.throws(impossible, { code: "run-broken" });
   }
+});
+
+test("who writes a run counts what was written, and nothing of what was only to be written", () => {
+  fc.assert(
+    fc.property(steps, fc.array(fc.nat(9), { minLength: 1 }), (list, lost) => {
+      const [first, ...rest] = ledgerOf(list);
+      let state = advanceRun(undefined, first!);
+      const run = new RunWriter(state);
+      for (const [i, entry] of rest.entries()) {
+        for (let times = 0; times < lost[i % lost.length]! % 3; times++) run.prepare(entry);
+        for (const lie of liesAbout(entry)) assert.throws(() => run.prepare(lie), { code: "run-broken" });
+        assert.deepEqual(run.state, state);
+        run.prepare(entry);
+        run.advance();
+        state = advanceRun(state, entry);
+        assert.deepEqual(run.state, state);
+      }
+    }),
+  );
+});
+
+test("what was refused is not counted by advancing", () => {
+  const start = advanceRun(undefined, genesis);
+  const run = new RunWriter(start);
+  run.prepare(anchor);
+  assert.throws(() => run.prepare(inference(7, 0)), { code: "run-broken" });
+  run.advance();
+  assert.deepEqual(run.state, start);
 });

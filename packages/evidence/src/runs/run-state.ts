@@ -33,7 +33,7 @@ export interface LoadProgress {
  * @throws EvidenceError `run-broken` naming the entry and the rule that it breaks.
  */
 export function advanceRun(state: RunState | undefined, entry: Entry): RunState {
-  return step(state, entry, withLoad);
+  return stepRun(state, entry, withLoad);
 }
 
 /**
@@ -50,7 +50,7 @@ export class RunReplay {
 
   /** @throws EvidenceError `run-broken`, after which nothing more can be taken. */
   take(entry: Entry): void {
-    this.#state = step(this.#state, entry, (loads, loadIndex, progress) =>
+    this.#state = stepRun(this.#state, entry, (loads, loadIndex, progress) =>
       (loads as Map<number, LoadProgress>).set(loadIndex, progress),
     );
   }
@@ -59,7 +59,8 @@ export class RunReplay {
 type Loads = RunState["loads"];
 type PutLoad = (loads: Loads, loadIndex: number, progress: LoadProgress) => Loads;
 
-function step(state: RunState | undefined, entry: Entry, put: PutLoad): RunState {
+/** The rules of a run, in one place; `put` decides whether a load's progress goes into a copy or into the map that is there. */
+export function stepRun(state: RunState | undefined, entry: Entry, put: PutLoad): RunState {
   if (state === undefined) {
     if (entry.kind !== "genesis") throw broken(0, `the ledger begins with ${entry.kind}, not with genesis`);
     return { next: 1, runStart: 0, statedAt: 0, loads: new Map() };
