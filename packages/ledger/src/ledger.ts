@@ -45,39 +45,28 @@ const RESERVE_BYTES = 64 * 1024;
  */
 export class Ledger extends ProvingLog {
   readonly origin: string;
-  readonly damage: Damage | undefined;
+  readonly #options: LedgerOptions;
   readonly #lock: FolderLock;
-  readonly #store: LogStore;
-  readonly #sealer: Sealer;
   readonly #seals: SharedTurn<SignedCheckpoint>;
-  readonly #queue: CommitQueue;
+  #parts: Parts;
+  #queue: CommitQueue;
+  #recovering: Promise<void> | undefined;
   #closed = false;
   #stopped: string | undefined;
 
-  private constructor(
-    lock: FolderLock,
-    store: LogStore,
-    sealer: Sealer,
-    damage: Damage | undefined,
-    maxQueued: number,
-  ) {
+  private constructor(options: LedgerOptions, lock: FolderLock, parts: Parts) {
     super();
-    this.origin = store.origin;
-    this.damage = damage;
+    this.origin = parts.store.origin;
+    this.#options = options;
     this.#lock = lock;
-    this.#store = store;
-    this.#sealer = sealer;
-    const commit = (group: EntryGroup) => {
-      if (sealer.failure !== undefined) throw sealer.failure;
-      return store.appendGroup(group);
-    };
-    this.#queue = new CommitQueue(store.size, commit, maxQueued);
+    this.#parts = parts;
+    this.#queue = queueOf(parts, options);
     this.#seals = new SharedTurn(async () => {
       await this.flush();
       if (this.#stopped !== undefined) {
         throw new LedgerError("signing-refused", `${this.origin} signs nothing any more: ${this.#stopped}`);
       }
-      return sealer.seal();
+      return this.#parts.sealer.seal();
     });
   }
 
@@ -86,40 +75,67 @@ export class Ledger extends ProvingLog {
    * not throw, see `damage`.
    */
   static async open(options: LedgerOptions): Promise<Ledger> {
-    const { dir, origin, signers } = options;
-    const {
-      files = nodeFiles,
-      clock = systemClock,
-      checkpointTime = "zero",
-      maxQueued = 8192,
-      reserve = "keep",
-    } = options;
+    const { dir, files = nodeFiles } = options;
     await files.makeDirectory(dir);
     const lock = await files.lock(dir);
     try {
-      if (reserve === "use") await releaseReserve(files, dir);
-      const latest = await readOwnCheckpoint(files, dir, origin, signers);
-      const sealed = latest.signed?.checkpoint;
-      // A checkpoint that does not hold is damage of its own: nothing is cut on its word.
-      const mode = latest.fault === undefined ? "write" : "read";
-      const store = await LogStore.open({ dir, origin, files, mode, ...(sealed && { sealed }) });
-      const damage = latest.fault === undefined ? store.damage : { index: 0, what: latest.fault };
-      if (reserve === "keep" && damage === undefined) await keepReserve(files, dir, RESERVE_BYTES);
-      const sealer = new Sealer({ dir, files, signers, clock, checkpointTime }, store, latest.signed);
-      return new Ledger(lock, store, sealer, damage, maxQueued);
+      return new Ledger(options, lock, await openParts(options));
     } catch (error) {
       await lock.release();
       throw error;
     }
   }
 
+  /** Set when stored entries or the checkpoint do not hold. */
+  get damage(): Damage | undefined {
+    return this.#parts.damage;
+  }
+
+  /** Set when a write failed: nothing is acknowledged until `recover`, or until the ledger is opened again. */
+  get failure(): LedgerError | undefined {
+    return this.#parts.sealer.failure ?? this.#parts.store.failure;
+  }
+
+  /**
+   * Goes on after a failed write, without letting go of the folder: opens the files again, which finds out what was written. An entry
+   * whose `committed` rejected may be there or not, as `size` tells. `use` gives the reserve back first, so that a full disk can be told of.
+   *
+   * Rejects with the system's error when the disk still fails, or LedgerError `damaged`; the ledger then stays as it was.
+   */
+  recover(reserve: "keep" | "use" = "keep"): Promise<void> {
+    this.#recovering ??= this.#recover(reserve).finally(() => {
+      this.#recovering = undefined;
+    });
+    return this.#recovering;
+  }
+
+  /** Sets the reserve aside again; false when there is no room for it yet. */
+  keepReserve(): Promise<boolean> {
+    const { dir, files = nodeFiles } = this.#options;
+    return keepReserve(files, dir, RESERVE_BYTES);
+  }
+
+  async #recover(reserve: "keep" | "use"): Promise<void> {
+    if (this.#closed) throw new LedgerError("closed", `the ledger ${this.origin} is closed`);
+    await this.#seals.idle().catch(() => {});
+    await this.#queue.drained().catch(() => {});
+    if (this.failure === undefined) return;
+    const failed = this.#parts.store;
+    const parts = await openParts({ ...this.#options, reserve });
+    this.#parts = parts;
+    this.#queue = queueOf(parts, this.#options);
+    // What it could still say of itself is of no interest: its files were read anew.
+    await failed.close().catch(() => {});
+    this.#checkWritable();
+  }
+
   /** Entries that are durable: what can be read, proven and signed. */
   get size(): number {
-    return this.#store.size;
+    return this.#parts.store.size;
   }
 
   get committedSize(): number {
-    return this.#store.size;
+    return this.#parts.store.size;
   }
 
   /** Entries that have an index, durable or not: the index the next one gets. */
@@ -129,7 +145,7 @@ export class Ledger extends ProvingLog {
 
   /** The newest checkpoint this ledger signed. */
   get latest(): SignedCheckpoint | undefined {
-    return this.#sealer.latest;
+    return this.#parts.sealer.latest;
   }
 
   /**
@@ -172,24 +188,60 @@ export class Ledger extends ProvingLog {
       await this.#seals.idle();
       if (this.damage === undefined) await this.#queue.drained();
     } finally {
-      await this.#store.close().finally(() => this.#lock.release());
+      await this.#parts.store.close().finally(() => this.#lock.release());
     }
   }
 
   entries(from: number, to: number): AsyncIterable<Uint8Array> {
-    return this.#store.entries(from, to);
+    return this.#parts.store.entries(from, to);
   }
 
   node(level: number, index: number): Promise<Hash> {
-    return this.#store.node(level, index);
+    return this.#parts.store.node(level, index);
   }
 
   #checkWritable(): void {
     if (this.#closed) throw new LedgerError("closed", `the ledger ${this.origin} is closed`);
-    if (this.#sealer.failure !== undefined) throw this.#sealer.failure;
+    const { failure } = this.#parts.sealer;
+    if (failure !== undefined) throw failure;
     if (this.damage === undefined) return;
     throw new LedgerError("damaged", `the ledger ${this.origin} is damaged: ${this.damage.what}`, {
       hint: "keep the folder as it is; a device goes on in a new epoch",
     });
   }
+}
+
+/** What is opened again after a failed write. */
+interface Parts {
+  readonly store: LogStore;
+  readonly sealer: Sealer;
+  readonly damage: Damage | undefined;
+}
+
+async function openParts(options: LedgerOptions): Promise<Parts> {
+  const { dir, origin, signers, files = nodeFiles, clock = systemClock } = options;
+  const { checkpointTime = "zero", reserve = "keep" } = options;
+  if (reserve === "use") await releaseReserve(files, dir);
+  const latest = await readOwnCheckpoint(files, dir, origin, signers);
+  const sealed = latest.signed?.checkpoint;
+  // A checkpoint that does not hold is damage of its own: nothing is cut on its word.
+  const mode = latest.fault === undefined ? "write" : "read";
+  const store = await LogStore.open({ dir, origin, files, mode, ...(sealed && { sealed }) });
+  const damage = latest.fault === undefined ? store.damage : { index: 0, what: latest.fault };
+  try {
+    if (reserve === "keep" && damage === undefined) await keepReserve(files, dir, RESERVE_BYTES);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  const sealer = new Sealer({ dir, files, signers, clock, checkpointTime }, store, latest.signed);
+  return { store, sealer, damage };
+}
+
+function queueOf({ store, sealer }: Parts, { maxQueued = 8192 }: LedgerOptions): CommitQueue {
+  const commit = (group: EntryGroup) => {
+    if (sealer.failure !== undefined) throw sealer.failure;
+    return store.appendGroup(group);
+  };
+  return new CommitQueue(store.size, commit, maxQueued);
 }

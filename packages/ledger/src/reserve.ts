@@ -1,23 +1,27 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import type { Files } from "./files/index.ts";
+import type { Files, OpenFile } from "./files/index.ts";
 
 export const RESERVE_FILE = "reserve";
 
 /**
  * Keeps some bytes of the disk taken, so that a full disk can still be told about: the file is let go of and its room used.
- * Random bytes, since a file system may store zeros as nothing. No error when there is no room for it now.
+ * Random bytes, since a file system may store zeros as nothing. False when there is no room for it now; what room there was is
+ * then taken all the same.
  */
-export async function keepReserve(files: Files, dir: string, bytes: number): Promise<void> {
-  const file = await files.open(join(dir, RESERVE_FILE), "write");
+export async function keepReserve(files: Files, dir: string, bytes: number): Promise<boolean> {
+  let file: OpenFile | undefined;
   try {
-    if ((await file.size()) >= bytes) return;
-    await file.write(randomBytes(bytes), 0);
+    file = await files.open(join(dir, RESERVE_FILE), "write");
+    const has = await file.size();
+    if (has < bytes) await file.write(randomBytes(bytes - has), has);
     await file.sync();
+    return true;
   } catch (error) {
     if (!isDiskFull(error)) throw error;
+    return false;
   } finally {
-    await file.close();
+    await file?.close();
   }
 }
 

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { utf8 } from "@tally/evidence";
+import { checkMirroredLog } from "../check/index.ts";
 import { type Files, nodeFiles } from "../files/index.ts";
-import { faultyFiles } from "../testing/faulty-files.ts";
+import { faultyFiles, OneFault } from "../testing/faulty-files.ts";
 import { PowerCut, SimulatedDisk, seededRandom } from "../testing/simulated-disk.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { TestDevice } from "../testing/test-device.ts";
@@ -144,38 +145,38 @@ test("power lost at any operation: what a mirror answered is there, and the devi
   }
 });
 
-test("a disk that fails once, at any operation, costs one request and no evidence", async (t) => {
-  const prepared = await prepare(t);
-  let failures = 0;
-  for (let at = 0; ; at += 1) {
-    let operations = 0;
-    let armed = false;
-    const files = faultyFiles(() => {
-      if (!armed) return undefined;
-      operations += 1;
-      return operations === at + 1 ? "EIO" : undefined;
-    });
-    const mirror = await prepared.open(files, join(prepared.folder, `mirror-${at}`));
-    armed = true;
-    const done: Acknowledged = { pending: 0, nextEntry: 0, mirrored: 0, conflicts: 0 };
-    let failed = false;
-    for (const [i, step] of steps(prepared).entries()) {
-      const status = await step(mirror, done).catch(async () => {
-        failed = true;
-        return step(mirror, done);
-      });
-      // A step that failed after it had taken effect is answered as a repetition.
-      if (!failed) assert.equal(status, EXPECTED[i]);
-      if (failed && status === 409) await repair(prepared, mirror);
+for (const code of ["EIO", "ENOSPC"] as const) {
+  test(`a disk that fails once with ${code}, at any operation, costs one request and no evidence`, async (t) => {
+    const prepared = await prepare(t);
+    let failures = 0;
+    for (let at = 0; ; at += 1) {
+      const fault = new OneFault(at, code, false);
+      const mirror = await prepared.open(faultyFiles(fault.plan), join(prepared.folder, `mirror-${at}`));
+      fault.arm();
+      const done: Acknowledged = { pending: 0, nextEntry: 0, mirrored: 0, conflicts: 0 };
+      let failed = false;
+      for (const [i, step] of steps(prepared).entries()) {
+        const status = await step(mirror, done).catch(async () => {
+          failed = true;
+          return step(mirror, done);
+        });
+        // A step that failed after it had taken effect is answered as a repetition.
+        if (!failed) assert.equal(status, EXPECTED[i]);
+        if (failed && status === 409) await repair(prepared, mirror);
+      }
+      fault.disarm();
+      await expectIntact(prepared, mirror, done, `${code} at ${at}, ${fault.fired}`);
+      await mirror.close();
+      const [log] = await nodeFiles.list(join(prepared.folder, `mirror-${at}`, "logs"));
+      const dir = join(prepared.folder, `mirror-${at}`, "logs", log!);
+      const report = await checkMirroredLog(dir, { keySet: keySetOf(prepared.device.signers) });
+      assert.deepEqual([report.problems, report.signatures], [[], "good"], `${code} at ${at}, ${fault.fired}`);
+      if (!failed) break;
+      failures += 1;
     }
-    armed = false;
-    await expectIntact(prepared, mirror, done, `failure at ${at}`);
-    await mirror.close();
-    if (!failed) break;
-    failures += 1;
-  }
-  assert.ok(failures > 30, String(failures));
-});
+    assert.ok(failures > 30, String(failures));
+  });
+}
 
 async function repair({ checkpoint, entries }: Prepared, mirror: Mirror): Promise<void> {
   const log = mirror.log(ORIGIN)!;

@@ -96,6 +96,11 @@ export class LogStore extends ProvingLog {
     return this.#mark.index;
   }
 
+  /** Set when a write failed: the disk's state is unknown until the log is opened again. */
+  get failure(): LedgerError | undefined {
+    return this.#failure;
+  }
+
   /**
    * Appends; resolved means durable. Commits that fit one checksum are atomic: after a crash they are whole or absent.
    * `leaves` are the entries' leaf hashes, one each, where the caller has them. Calls run one after another.
