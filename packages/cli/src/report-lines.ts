@@ -1,4 +1,11 @@
-import { type Check, describeQuestion, type LedgerAnswer, type ModelAnswer, type Report } from "@tally/evidence";
+import {
+  type Check,
+  describeQuestion,
+  type ErasedAnswer,
+  type LedgerAnswer,
+  type ModelAnswer,
+  type Report,
+} from "@tally/evidence";
 import { loadReason } from "./load-reason.ts";
 import { summaryLines } from "./summary-lines.ts";
 import { counted, table } from "./terminal/index.ts";
@@ -18,6 +25,9 @@ export function reportLines(report: Report, records: boolean): readonly string[]
       for (const { origin, index, load } of report.answer.refused) {
         lines.push(indent(`${origin} #${index}: ${load.manifest ?? "no manifest"}, ${loadReason(load.reason)}`));
       }
+    }
+    if (report.answer.erased.length > 0) {
+      lines.push("", "contents erased", ...table(report.answer.erased.map(erasedRow)).map(indent));
     }
     if (records) lines.push("", "records", ...table(report.answer.records.map(recordRow)).map(indent));
   }
@@ -85,6 +95,10 @@ function recordRow(record: NonNullable<Report["answer"]>["records"][number]): st
     record.standing,
     `${time(record.bracket.notBefore)} to ${time(record.bracket.notAfter)}`,
   ];
+}
+
+function erasedRow({ origin, index, statement }: ErasedAnswer): string[] {
+  return [`${origin} #${index}`, `as the device states in ${statement}`];
 }
 
 /** Checks that came out alike for several things are one line; whatever is not good stands alone. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { isDigest, matchesRepository, type Role } from "@tally/evidence";
-import { type BlobStore, type Database, partsOf, type RegistryOptions } from "@tally/oci";
+import { type BlobStore, type Database, migrate, partsOf, type RegistryOptions } from "@tally/oci";
 import type { DeviceQuota } from "./access/device-quota.ts";
 import { type Tokens, tokenOf } from "./access/tokens.ts";
 
@@ -32,8 +32,8 @@ export interface RegistryAccessOptions {
 /**
  * Registry access by the plane's tokens: Bearer, or Basic with the token as password.
  *
- * A device is trusted with less than people are. It pulls what was published, by no list and no referrer, so that one device
- * never sees what others captured. It pushes into repositories where something was published, never by a tag, so that it
+ * A device is trusted with less than people are. It pulls what was published and what it pushed itself, by no list and no
+ * referrer, so that one device never sees what others captured. It pushes into repositories where something was published, never by a tag, so that it
  * moves nothing that people follow.
  */
 export function registryAccess(options: RegistryAccessOptions): Pick<RegistryOptions, "authorize" | "onPush"> {
@@ -52,15 +52,18 @@ export function registryAccess(options: RegistryAccessOptions): Pick<RegistryOpt
       if (bearer.role !== "device" || repository === "") return undefined;
       const may =
         action === "pull"
-          ? await devicePulls(request, repository, options)
+          ? await devicePulls(request, repository, bearer.origin!, options)
           : await devicePushes(request, repository, bearer.origin!, options);
       return may ? undefined : { status: 403 };
     },
     async onPush({ repository, digest, manifest, req }) {
       const bearer = await bearerOf(req);
-      if (bearer === undefined || !publishes.includes(bearer.role)) return;
+      if (bearer === undefined) return;
+      const contents = new Set([digest, ...partsOf(manifest).map((part) => part.digest)]);
+      if (bearer.role === "device") return keepPushed(db, repository, contents, bearer.origin!);
+      if (!publishes.includes(bearer.role)) return;
       await db.transaction(async (tx) => {
-        for (const content of new Set([digest, ...partsOf(manifest).map((part) => part.digest)])) {
+        for (const content of contents) {
           const sql = "INSERT INTO published (repository, digest) VALUES (?, ?) ON CONFLICT DO NOTHING";
           await tx.run(sql, [repository, content]);
         }
@@ -69,9 +72,30 @@ export function registryAccess(options: RegistryAccessOptions): Pick<RegistryOpt
   };
 }
 
+/** Remembers who brought content first: it may read it again, and have it erased. What people published is nobody's. */
+function keepPushed(db: Database, repository: string, contents: ReadonlySet<string>, origin: string): Promise<void> {
+  return db.transaction(async (tx) => {
+    for (const content of contents) {
+      const sql = `INSERT INTO pushed (repository, digest, origin)
+        SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM published WHERE repository = ? AND digest = ?) ON CONFLICT DO NOTHING`;
+      await tx.run(sql, [repository, content, origin, repository, content]);
+    }
+  });
+}
+
+export function createPushedTable(db: Database): Promise<void> {
+  return migrate(db, "pushed", [
+    // What devices brought into the registry: the manifests of segments, and their parts.
+    [
+      "CREATE TABLE pushed (repository TEXT NOT NULL, digest TEXT NOT NULL, origin TEXT NOT NULL, PRIMARY KEY (repository, digest))",
+    ],
+  ]);
+}
+
 async function devicePulls(
   request: IncomingMessage,
   repository: string,
+  origin: string,
   { db, blobs }: RegistryAccessOptions,
 ): Promise<boolean> {
   // Whether something is there already is what every push asks first; it takes knowing the digest.
@@ -79,8 +103,9 @@ async function devicePulls(
   const name = nameIn(request, /\/(?:blobs|manifests)\/([^/]+)$/);
   if (request.method !== "GET" || name === undefined || !isDigest(name)) return false;
   if ((await blobs.has(name)) === undefined) return true;
-  const sql = "SELECT 1 AS found FROM published WHERE repository = ? AND digest = ?";
-  return (await db.query(sql, [repository, name])).length > 0;
+  const sql = `SELECT 1 AS found FROM published WHERE repository = ? AND digest = ?
+    UNION ALL SELECT 1 FROM pushed WHERE repository = ? AND digest = ? AND origin = ?`;
+  return (await db.query(sql, [repository, name, repository, name, origin])).length > 0;
 }
 
 async function devicePushes(

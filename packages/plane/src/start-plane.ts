@@ -23,8 +23,8 @@ import { EntryIndex } from "./mirror/entry-index.ts";
 import { createLogger, type Logger, silent } from "./operation/logger.ts";
 import { createOperationTables } from "./operation/tables.ts";
 import type { PlaneParts } from "./parts.ts";
-import { registryAccess } from "./registry-access.ts";
-import { Channels, Identities, Lineage, Statements } from "./statements/index.ts";
+import { createPushedTable, registryAccess } from "./registry-access.ts";
+import { Channels, DeviceErasures, Identities, Lineage, Statements } from "./statements/index.ts";
 import { createTables } from "./store/schema.ts";
 
 export interface PlaneOptions {
@@ -94,6 +94,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     cleanup.push(() => db.close());
     await createTables(db);
     await createOperationTables(db);
+    await createPushedTable(db);
     const blobs = new FileBlobStore(join(dir, "blobs"));
     const logs = await PlaneLogs.open(join(dir, "logs"), name, keys, clock);
     cleanup.push(() => logs.close());
@@ -147,7 +148,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       onError: (error) => onSealingFailed(error),
     });
     const identities = new Identities({ db, name, keys, policyText: witnessPolicy });
-    const statements = new Statements({ db, blobs, logs, identities, clock });
+    const erasures = new DeviceErasures({ db, registry: () => registry, keySet: (origin) => fleet.keySet(origin) });
+    const statements = new Statements({ db, blobs, logs, identities, clock, erasures });
     await statements.rebuild();
     const quota = new DeviceQuota(options.deviceBytesPerDay ?? 16 * 2 ** 30, clock);
     // A store of its own: what people may pull is decided by repository, and evidence is nobody's to overwrite.
@@ -160,6 +162,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       clock,
       onError: (error) => onRegistryFailed(error),
     });
+    await statements.repeatErasures();
     const channels = new Channels({ db, logs, statements });
     const lineage = new Lineage({ db, statements, registry });
     const source = new PlaneSource({ logs, checkpoints, heads, mirror, fleet, db, blobs, statements });

@@ -55,6 +55,13 @@ export function parseSpki(spki: Uint8Array): { algorithm: SpkiAlgorithm; key: Ui
   });
 }
 
+/** The SPKI DER of a raw public key. @throws EvidenceError `key-invalid` for one of another length */
+export function formatSpki(algorithm: "ed25519" | "ml-dsa-44", key: Uint8Array): Uint8Array {
+  const { prefix, keyLength } = forms.find((form) => form.algorithm === algorithm)!;
+  if (key.length === keyLength) return concatBytes(prefix, key);
+  throw new EvidenceError("key-invalid", `a public key of ${algorithm} has ${keyLength} bytes, not ${key.length}`);
+}
+
 /**
  * The DER inside a PEM public key, `-----BEGIN PUBLIC KEY-----`.
  *

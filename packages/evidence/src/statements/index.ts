@@ -1,5 +1,15 @@
 export { type Approval, approvalStatement, approvalType, parseApproval } from "./approval.ts";
+export { deviceIdentities, requireDeviceSignature } from "./device-signature.ts";
 export { type Envelope, type EnvelopeSignature, parseEnvelope, payloadType } from "./envelope.ts";
+export {
+  type ErasedRecord,
+  type ErasedSegment,
+  type Erasure,
+  erasureStatement,
+  erasureType,
+  maxErasedRecords,
+  parseErasure,
+} from "./erasure.ts";
 export { type Evaluation, evaluationStatement, evaluationType, parseEvaluation } from "./evaluation.ts";
 export { type Ingestion, ingestionStatement, ingestionType, parseIngestion, type Split } from "./ingestion.ts";
 export { type Model, modelStatement, modelType, parseModel } from "./model.ts";

@@ -4,17 +4,20 @@ import { test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { utf8 } from "../bytes.ts";
 import type { JsonObject } from "../content/i-json.ts";
-import { digestOf } from "../digest.ts";
+import { asLeafHash, digestOf, sha256 } from "../digest.ts";
 import {
   type Approval,
   approvalStatement,
+  type Erasure,
   type Evaluation,
+  erasureStatement,
   evaluationStatement,
   type Ingestion,
   ingestionStatement,
   type Model,
   modelStatement,
   parseApproval,
+  parseErasure,
   parseEvaluation,
   parseIngestion,
   parseModel,
@@ -66,6 +69,15 @@ const selection: Selection = {
   model: d("manifest"),
   segments: [{ manifest: d("segment"), origin: "plane/d/00/0", from: 0, to: 100, rows: 97 }],
   filters: { labelled: true },
+};
+const erasure: Erasure = {
+  origin: "plane/d/00/0",
+  records: [3, 7].map((index) => ({ index, leaf: asLeafHash(sha256(utf8(`${index}`))) })),
+  keystore: "file",
+  segments: [
+    { manifest: d("segment"), layers: [d("layer")], replacement: d("replacement") },
+    { manifest: d("emptied"), layers: [d("layer of it")] },
+  ],
 };
 const training: Training = {
   buildType: trainingBuildType,
@@ -205,12 +217,21 @@ test("a channel has a repository and a name", () => {
   }
 });
 
+test("an erasure names each record once, in order, with a subject for each", () => {
+  const statement = erasureStatement(erasure);
+  assert.deepEqual(parseErasure(statement), erasure);
+  for (const records of [[3], [7, 3], [3, 3], [3, 7, 8], []]) {
+    assert.throws(() => parseErasure(changed(statement, { records })), { code: "statement-invalid" }, `${records}`);
+  }
+});
+
 const ajv = new Ajv2020({ strict: true, allErrors: true });
 const ours: [file: string, statement: Statement, parse: (statement: Statement) => unknown][] = [
   ["ingestion", ingestionStatement(ingestion), parseIngestion],
   ["model", modelStatement(model), parseModel],
   ["approval", approvalStatement(approval), parseApproval],
   ["selection", selectionStatement([file], selection), parseSelection],
+  ["erasure", erasureStatement(erasure), parseErasure],
 ];
 for (const [name, statement, parse] of ours) {
   test(`the JSON Schema of ${name} accepts what is written and refuses what the parser refuses`, () => {
@@ -225,7 +246,7 @@ for (const [name, statement, parse] of ours) {
         const refused = !validate(wrong.predicate);
         const accepted = [field, JSON.stringify(value)].join(" = ");
         if (refused) assert.throws(() => parse(wrong), { code: "statement-invalid" }, accepted);
-        else if (field !== "files") assert.ok(parse(wrong), accepted);
+        else if (!["files", "records"].includes(field)) assert.ok(parse(wrong), accepted);
       }
       const { [field]: _, ...without } = statement.predicate;
       const required = schema.required.includes(field);

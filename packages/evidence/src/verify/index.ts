@@ -1,5 +1,6 @@
 export type { Check, CheckResult } from "./check.ts";
 export { checkEquivocation, type EquivocationEvidence, type EquivocationFinding, seededProof } from "./equivocation.ts";
+export type { ErasedAnswer } from "./erasures.ts";
 export type { DataOrigin, Origin } from "./model-origin.ts";
 export type { ModelAnswer } from "./models.ts";
 export type { RecordAnswer, RecordStanding, RefusedLoad } from "./records.ts";

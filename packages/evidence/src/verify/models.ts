@@ -9,7 +9,7 @@ import { readPermits, verifyLoadedFiles, verifyPermits } from "./model-loads.ts"
 import { type Origin, verifyOrigin } from "./model-origin.ts";
 import { type ReleaseAnswer, verifyReleases } from "./model-release.ts";
 import { type ProvenModel, provenModels, verifySignature } from "./model-statement.ts";
-import { Statements } from "./proven-statements.ts";
+import type { Statements } from "./proven-statements.ts";
 import type { RecordAnswer } from "./records.ts";
 
 /** What is proven of one model: who made, approved and released it, and from what. */
@@ -33,9 +33,9 @@ export function verifyModels(
   records: readonly RecordAnswer[],
   ledgers: readonly DeviceLedger[],
   question: Question,
+  statements: Statements,
   context: Context,
 ): readonly ModelAnswer[] {
-  const statements = new Statements(context);
   const loads = Map.groupBy(acceptedLoads(ledgers), ({ manifest }) => manifest);
   const made = Map.groupBy(records, ({ model }) => model);
   const asked = question.kind === "records" ? question.model : null;

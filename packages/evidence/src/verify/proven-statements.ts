@@ -83,6 +83,13 @@ export class Statements {
     return [...all].sort((a, b) => a.index - b.index);
   }
 
+  /** All of one type, in the log's order and without marking them. */
+  ofType(type: string): readonly ProvenStatement[] {
+    return [...this.#byDigest.values()]
+      .filter(({ envelope }) => envelope.statement.predicateType === type)
+      .sort((a, b) => a.index - b.index);
+  }
+
   /** Those of one type among them, read. */
   said<T>(
     statements: readonly ProvenStatement[],

@@ -1,5 +1,6 @@
 import type { Question } from "../bundle/index.ts";
 import type { Check } from "./check.ts";
+import type { ErasedAnswer } from "./erasures.ts";
 import type { ModelAnswer } from "./models.ts";
 import type { RecordAnswer, RefusedLoad } from "./records.ts";
 import type { SummaryAnswer } from "./summary-answer.ts";
@@ -27,6 +28,8 @@ export interface Answer {
   readonly ledgers: readonly LedgerAnswer[];
   readonly models: readonly ModelAnswer[];
   readonly records: readonly RecordAnswer[];
+  /** Records of the answer whose contents the device says it has erased. */
+  readonly erased: readonly ErasedAnswer[];
   readonly refused: readonly RefusedLoad[];
   /** The counts that a question for a summary asks for; null for every other question. */
   readonly summary: SummaryAnswer | null;

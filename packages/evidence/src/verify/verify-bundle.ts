@@ -10,6 +10,7 @@ import type { Trust } from "../trust/index.ts";
 import { Checklist } from "./check.ts";
 import type { Context } from "./context.ts";
 import { verifyContradictions } from "./contradictions.ts";
+import { verifyErasures } from "./erasures.ts";
 import { verifyFleet } from "./fleet.ts";
 import type { Enrolment, Fleet } from "./fleet-entries.ts";
 import { checkFreshness } from "./freshness.ts";
@@ -18,6 +19,7 @@ import { answerLedger } from "./ledger-answer.ts";
 import { Materials } from "./materials.ts";
 import { verifyModels } from "./models.ts";
 import { type PlaneLog, verifyPlaneLog } from "./plane-log.ts";
+import { Statements } from "./proven-statements.ts";
 import { type Answer, outcomeOf, type Report } from "./report.ts";
 import { totalsOf } from "./summary-answer.ts";
 
@@ -108,13 +110,16 @@ function answerTo(question: Question, context: Context): Answer {
   const ledgers = found.flatMap(({ ledger }) => ledger ?? []);
   // Who made and approved a model is for the records' answer to prove: a summary only counts.
   const summary = question.kind === "summary" ? totalsOf(found.flatMap((result) => result.summary ?? [])) : null;
-  const models = question.kind === "summary" ? [] : verifyModels(records, ledgers, question, context);
+  const statements = question.kind === "summary" ? undefined : new Statements(context);
+  const models = statements === undefined ? [] : verifyModels(records, ledgers, question, statements, context);
+  const erased = statements === undefined ? [] : verifyErasures(records, scope, statements, context);
   const bad = context.checklist.checks.some(({ result, required }) => result !== "good" && required);
   return {
     complete: bad ? "incomplete" : summary === null ? "full" : "summary",
     ledgers: found.map(({ answer }) => answer),
     models,
     records,
+    erased,
     refused: parts.flatMap((part) => part.refused),
     summary,
   };

@@ -39,6 +39,17 @@ export class Contents {
     });
   }
 
+  /** Removes a blob from a repository, needed or not; `last` when no other repository holds it. */
+  async eraseBlob(repository: string, digest: ContentDigest): Promise<"last" | "shared" | "absent"> {
+    return this.#db.transaction(async (tx) => {
+      const sql = "DELETE FROM registry_blob WHERE repository = ? AND digest = ?";
+      const { changes } = await tx.run(sql, [repository, digest]);
+      const others = await tx.query("SELECT 1 AS found FROM registry_blob WHERE digest = ? LIMIT 1", [digest]);
+      if (others.length === 0) return "last";
+      return changes > 0 ? "shared" : "absent";
+    });
+  }
+
   async tagTarget(repository: string, tag: string): Promise<ContentDigest | undefined> {
     const sql = "SELECT digest FROM registry_tag WHERE repository = ? AND tag = ?";
     return (await this.#db.query<{ digest: ContentDigest }>(sql, [repository, tag]))[0]?.digest;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ArtifactSource } from "../artifact/transfer.ts";
+import type { ContentDigest } from "../storage/content-digest.ts";
 import { deleteBlob, sendBlob } from "./blobs.ts";
 import { Contents } from "./contents.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
@@ -21,6 +22,11 @@ export interface Registry {
   handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
   /** A repository as this process may read it: without HTTP, and without asking `authorize`. Throws `name-invalid`. */
   repository(name: string): ArtifactSource;
+  /**
+   * Destroys a blob although manifests of the repository need it, as erasing a person's data demands: they stay, and what
+   * they name is gone. The bytes go too unless another repository holds them. Whether there was something to destroy.
+   */
+  eraseBlob(repository: string, digest: ContentDigest): Promise<boolean>;
 }
 
 /**
@@ -60,6 +66,13 @@ export function createRegistry(options: RegistryOptions): Registry {
 
   return {
     repository: (name) => new LocalRepository(name, contents, options.blobs, opened),
+    async eraseBlob(repository, digest) {
+      await opened();
+      const held = await contents.eraseBlob(repository, digest);
+      // A stop before this leaves bytes that no repository shows; erasing again removes them.
+      if (held === "last") return options.blobs.delete(digest);
+      return held === "shared";
+    },
     async handle(req, res) {
       try {
         await answer(req, res);

@@ -11,6 +11,7 @@ import {
   type Entry,
   encodeEntry,
   encodeJson,
+  erasureType,
   formatNote,
   formatVkey,
   generatePrivateKeyPem,
@@ -25,6 +26,8 @@ import {
   type NoteSigner,
   noteSignerFromPem,
   parseCheckpoint,
+  parseEnvelope,
+  parseErasure,
   parseTrust,
   publicKeyOfPem,
   publicKeyPem,
@@ -293,7 +296,12 @@ export class AnswerWorld implements AuditSource {
 
   /** @param lies what the plane writes into its log about the envelope instead of the truth. */
   async state(person: Person, statement: Statement, lies: Record<string, unknown> = {}): Promise<Digest> {
-    const { bytes, digest } = await signStatement(statement, statementSignerFromPem(this.#people[person]));
+    return this.stateWith([this.#people[person]], statement, lies);
+  }
+
+  /** As `state`, signed with these private keys. */
+  async stateWith(pems: readonly string[], statement: Statement, lies: Record<string, unknown> = {}): Promise<Digest> {
+    const { bytes, digest } = await signStatement(statement, ...pems.map(statementSignerFromPem));
     this.blobs.set(digest, bytes);
     const subjects = subjectDigests(statement);
     const { predicateType } = statement;
@@ -522,6 +530,12 @@ export class AnswerWorld implements AuditSource {
   }
   async statementsAbout(subject: Digest) {
     return this.#statements.filter(({ subjects }) => subjects.includes(subject));
+  }
+  async erasures(origin: string) {
+    return this.#statements.filter(({ envelope, predicateType }) => {
+      if (predicateType !== erasureType) return false;
+      return parseErasure(parseEnvelope(this.blobs.get(envelope)!).statement).origin === origin;
+    });
   }
   async statement(envelope: Digest) {
     return this.#statements.find((row) => row.envelope === envelope);

@@ -10,6 +10,7 @@ import {
   writeBundle,
 } from "@tally/evidence";
 import { PlaneError } from "../error.ts";
+import { gatherErasures } from "./gather-erasures.ts";
 import { gatherAllHeads, gatherFleet, gatherHead } from "./gather-fleet.ts";
 import {
   blobsOf,
@@ -124,6 +125,7 @@ async function gatherReceipt(
     ...(stating ? [stating] : []),
   ]);
   for (const at of entries) await gatherEntry(log, at, size, gathered);
+  await gatherErasures(source, origin, index, index + 1, gathered);
   const load = decodeEntry(await log.entry(record.loadIndex));
   return load.kind === "load" ? [load] : [];
 }

@@ -15,6 +15,7 @@ import {
   sliceLength,
 } from "@tally/evidence";
 import type { MirroredLog } from "@tally/ledger";
+import { gatherErasures } from "./gather-erasures.ts";
 import { gatherHead } from "./gather-fleet.ts";
 import type { Gathered } from "./gathered.ts";
 import type { AnchorRow, AuditSource, HeadStep } from "./source.ts";
@@ -55,6 +56,7 @@ export async function gatherRecords(
   const loads = await gatherSlice(log, from, to, size, gathered);
   for (const index of loads.before) await gatherEntry(log, index, size, gathered);
   if (from > 0) await gatherEntry(log, 0, size, gathered);
+  await gatherErasures(source, origin, from, to, gathered);
   const before = await Promise.all(loads.before.map(async (index) => decodeEntry(await log.entry(index))));
   return [...before, ...loads.within].filter((entry) => entry.kind === "load");
 }

@@ -69,6 +69,11 @@ export class Gathered {
     }
   }
 
+  /** Whether the answer's checkpoint covers that entry of the plane's log. */
+  covers(index: number): boolean {
+    return index < this.#newest.size;
+  }
+
   /** An entry of the plane's log, to be proven under the answer's checkpoint. */
   addPlaneEntry(index: number): void {
     this.#planeEntries.add(index);

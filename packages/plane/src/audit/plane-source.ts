@@ -26,6 +26,7 @@ export interface PlaneSourceParts {
   readonly statements: {
     about(subject: Digest): Promise<readonly StatementRow[]>;
     row(envelope: Digest): Promise<StatementRow | undefined>;
+    erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]>;
   };
 }
 
@@ -150,6 +151,10 @@ export class PlaneSource implements AuditSource {
 
   statementsAbout(subject: Digest): Promise<readonly StatementRow[]> {
     return this.#parts.statements.about(subject);
+  }
+
+  erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]> {
+    return this.#parts.statements.erasures(origin, from, to);
   }
 
   statement(envelope: Digest): Promise<StatementRow | undefined> {

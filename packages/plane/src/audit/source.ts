@@ -37,6 +37,8 @@ export interface AuditSource {
   blob(digest: Digest): Promise<Uint8Array | undefined>;
   /** Statements of the plane's log that have this subject, by index. */
   statementsAbout(subject: Digest): Promise<readonly StatementRow[]>;
+  /** Erasures that a device stated of records of which some may be among the entries [from, to), by index. */
+  erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]>;
   statement(envelope: Digest): Promise<StatementRow | undefined>;
   /** Contradictions that anyone can check, for one ledger. */
   contradictions(origin: string): Promise<readonly ContradictionRow[]>;

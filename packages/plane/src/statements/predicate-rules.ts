@@ -1,10 +1,12 @@
 import {
   approvalType,
+  erasureType,
   evaluationType,
   ingestionType,
   modelSignatureType,
   modelType,
   parseApproval,
+  parseErasure,
   parseEvaluation,
   parseIngestion,
   parseModel,
@@ -59,6 +61,8 @@ const rules: ReadonlyMap<string, PredicateRule> = new Map<string, PredicateRule>
       repository: (statement) => splitChannel(parseRelease(statement).channel).repository,
     },
   ],
+  // Signed by a device, which is no identity of the trust file: device-erasures.ts asks for its keys.
+  [erasureType, { action: null, roles: ["device"], parse: parseErasure }],
   [selectionType, { action: "select", roles: ["publisher", "scientist"], parse: parseSelection }],
 ]);
 

@@ -1,4 +1,4 @@
-import { type Digest, parseRelease, releaseType, type Statement } from "@tally/evidence";
+import { type Digest, erasureType, parseErasure, parseRelease, releaseType, type Statement } from "@tally/evidence";
 import { type Database, migrate } from "@tally/oci";
 import type { StatementRow } from "../audit/source.ts";
 
@@ -30,6 +30,10 @@ const tables = [
     "CREATE INDEX IF NOT EXISTS statement_idx ON statement (idx)",
     "CREATE INDEX IF NOT EXISTS statement_subject_envelope ON statement_subject (envelope)",
     "CREATE TABLE statement_progress (log TEXT PRIMARY KEY, next INTEGER NOT NULL)",
+  ],
+  [
+    "CREATE TABLE erasure (envelope TEXT PRIMARY KEY, origin TEXT NOT NULL, first_idx INTEGER NOT NULL, last_idx INTEGER NOT NULL)",
+    "CREATE INDEX erasure_origin ON erasure (origin, first_idx)",
   ],
 ];
 
@@ -107,6 +111,15 @@ export class StatementRows {
     }));
   }
 
+  /** Erasures in a ledger of which some record may be among the entries [from, to), by index. */
+  async erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]> {
+    const rows = await this.#db.query<Row>(
+      "SELECT s.envelope, s.idx, s.predicate_type FROM erasure e JOIN statement s ON s.envelope = e.envelope WHERE e.origin = ? AND e.first_idx < ? AND e.last_idx >= ? ORDER BY s.idx",
+      [origin, to, from],
+    );
+    return rows.map(fromRow);
+  }
+
   /** The channel's release of the highest number, of those below `size` in the log. */
   async newestRelease(channel: string, size = Number.MAX_SAFE_INTEGER): Promise<ReleaseRow | undefined> {
     const [row] = await this.#db.query<{ sequence: number; envelope: Digest; manifest: Digest; idx: number }>(
@@ -130,6 +143,13 @@ async function insert(db: Database, indexed: IndexedStatement): Promise<void> {
       subject,
       envelope,
     ]);
+  }
+  if (predicateType === erasureType) {
+    const { origin, records } = parseErasure(statement);
+    await db.run(
+      "INSERT INTO erasure (envelope, origin, first_idx, last_idx) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      [envelope, origin, records[0]!.index, records.at(-1)!.index],
+    );
   }
   if (predicateType !== releaseType) return;
   const { channel, sequence, manifest } = parseRelease(statement);

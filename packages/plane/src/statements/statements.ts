@@ -2,8 +2,11 @@ import {
   approvalType,
   type Digest,
   type Envelope,
+  erasureType,
   type Hash,
   type LeafHash,
+  parseEnvelope,
+  parseErasure,
   parseRelease,
   type Role,
   releaseType,
@@ -17,6 +20,7 @@ import type { StatementRow } from "../audit/source.ts";
 import { PlaneError } from "../error.ts";
 import type { PlaneLogs } from "../log/plane-logs.ts";
 import { maxEnvelopeBytes, type OfferedStatement, readOffer, requireKnownSigner, requireRights } from "./admission.ts";
+import type { DeviceErasures } from "./device-erasures.ts";
 import { passApprovalGate, passReleaseGate } from "./gates.ts";
 import type { Identities } from "./identities.ts";
 import { repositoriesOf } from "./model-statements.ts";
@@ -29,6 +33,8 @@ export interface StatementsOptions {
   readonly logs: PlaneLogs;
   readonly identities: Identities;
   readonly clock: Clock;
+  /** Left out where no devices are. */
+  readonly erasures?: DeviceErasures;
 }
 
 /** A statement's place in the plane's log, proven. */
@@ -63,16 +69,31 @@ export class Statements {
     await this.#oneAtATime(() => this.#log.catchUp());
   }
 
+  /** Carries out every erasure of the log again: a stop, or a restored backup, may have left what they name. */
+  async repeatErasures(): Promise<void> {
+    for (const { envelope } of await this.#rows.list({ type: erasureType })) {
+      const bytes = await this.#options.blobs.bytes(envelope, maxEnvelopeBytes);
+      await this.#options.erasures?.carryOut(parseErasure(parseEnvelope(bytes).statement));
+    }
+  }
+
   /**
    * Takes a statement: readable, signed by a known identity that may say it, brought by a role that may bring it, and
    * allowed by the policy where it releases or approves. The same envelope again gets the same answer.
    *
    * @param repository pattern of the repositories that the bringer's token is for
+   * @param device the ledger of the device that brings it
    * @throws PlaneError `bad-request`, `too-large`, `forbidden`, `policy-denied`, `conflict`
    */
-  async add(envelopeBytes: Uint8Array, role: Role, repository = "*"): Promise<StatementResponse> {
+  async add(
+    envelopeBytes: Uint8Array,
+    role: Role,
+    repository = "*",
+    device: string | null = null,
+  ): Promise<StatementResponse> {
     const offered = readOffer(envelopeBytes, role);
     const { envelope } = offered;
+    if (envelope.statement.predicateType === erasureType) return this.#addErasure(envelope, device);
     return this.#oneAtATime(async () => {
       await this.#log.catchUp();
       const held = await this.#rows.row(envelope.digest);
@@ -92,6 +113,25 @@ export class Statements {
       const signedBy = signers.map(({ keyId }) => keyId);
       return { digest: envelope.digest, index: await this.#log.append(envelope, signedBy) };
     });
+  }
+
+  /** An erasure is carried out before it is acknowledged: a device that has no answer brings it again. */
+  async #addErasure(envelope: Envelope, device: string | null): Promise<StatementResponse> {
+    const { erasures } = this.#options;
+    if (erasures === undefined) throw new PlaneError("forbidden", "this plane takes no erasures");
+    return this.#oneAtATime(async () => {
+      await this.#log.catchUp();
+      const held = await this.#rows.row(envelope.digest);
+      if (held === undefined) await erasures.requireRights(envelope, device);
+      const index = held?.index ?? (await this.#log.append(envelope, []));
+      await erasures.carryOut(parseErasure(envelope.statement));
+      return { digest: envelope.digest, index };
+    });
+  }
+
+  /** Erasures in a ledger of which some record may be among the entries [from, to), by index. */
+  erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]> {
+    return this.#rows.erasures(origin, from, to);
   }
 
   /** Statements with this subject, by index. */

@@ -15,7 +15,7 @@ export function recordLines(report: Report): readonly string[] {
   ];
 }
 
-function recordRows(record: RecordAnswer, { timeLabel }: Report): string[][] {
+function recordRows(record: RecordAnswer, { timeLabel, answer }: Report): string[][] {
   const { origin, index, loadIndex, ordinal, model, grade, standing, bracket, deviceTime, durationMicros } = record;
   const [after, before] = [bracket.notBefore, bracket.notAfter].map((ms) =>
     ms === null ? "?" : new Date(ms).toISOString(),
@@ -24,6 +24,7 @@ function recordRows(record: RecordAnswer, { timeLabel }: Report): string[][] {
     ["record", `${origin} #${index}, ${durationMicros} µs${standing === "key revoked" ? ", its KEY IS REVOKED" : ""}`],
     ["made", `between ${after} and ${before} (${timeLabel}); the device said ${deviceClock(deviceTime)}`],
     ["load", `entry ${loadIndex}, record ${ordinal} under it, ${grade}`],
+    ...(answer?.erased ?? []).map(({ statement }) => ["contents", `erased, as the device states in ${statement}`]),
     ["model", model ?? "no manifest"],
   ];
 }

@@ -15,15 +15,16 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
     {
       method: "POST",
       url: "/api/v1/statements",
-      access: ["admin", "publisher", "approver", "scientist"],
-      summary: "add a signed statement to the plane's log; the body is its DSSE envelope",
+      access: ["admin", "publisher", "approver", "scientist", "device"],
+      summary: "add a signed statement to the plane's log; the body is its DSSE envelope. A device adds erasures",
       tag: "statements",
       async handle(request, reply) {
         if (!Buffer.isBuffer(request.body)) {
           throw new PlaneError("bad-request", `send the envelope's bytes as ${envelopeMediaType}`);
         }
         reply.code(201);
-        return statements.add(request.body, request.bearer!.role, request.bearer!.repository);
+        const { role, repository, origin } = request.bearer!;
+        return statements.add(request.body, role, repository, origin);
       },
     },
     {
