@@ -1,3 +1,10 @@
+export {
+  type BackupManifest,
+  type BackupOptions,
+  backupPlane,
+  type RestoreOptions,
+  restorePlane,
+} from "./backup/index.ts";
 export { PlaneError, type PlaneErrorCode } from "./error.ts";
 export type { Route } from "./http/route.ts";
 export { routesOf } from "./http/server.ts";

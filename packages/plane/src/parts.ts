@@ -7,7 +7,9 @@ import type { AuditSource } from "./audit/index.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Checkpoints } from "./log/checkpoints.ts";
 import type { PlaneLogs } from "./log/plane-logs.ts";
+import type { RestoredGate } from "./log/restored-gate.ts";
 import type { Sealer } from "./log/sealer.ts";
+import type { Sightings } from "./log/sightings.ts";
 import type { Witnesses } from "./log/witnesses.ts";
 import type { Channels, Identities, Lineage, Statements } from "./statements/index.ts";
 
@@ -24,6 +26,8 @@ export interface PlaneParts {
   readonly mirror: Mirror;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
+  readonly sightings: Sightings;
+  readonly restored: RestoredGate;
   readonly quota: DeviceQuota;
   readonly fleet: Fleet;
   readonly identities: Identities;

@@ -15,7 +15,9 @@ import { fleetOrigin, logOrigin, openPlaneKeys } from "./keys/plane-keys.ts";
 import { Checkpoints } from "./log/checkpoints.ts";
 import { HeadsStore } from "./log/heads-store.ts";
 import { PlaneLogs } from "./log/plane-logs.ts";
+import { RestoredGate } from "./log/restored-gate.ts";
 import { Sealer } from "./log/sealer.ts";
+import { Sightings } from "./log/sightings.ts";
 import { WitnessEvidence } from "./log/witness-evidence.ts";
 import { WitnessPolicies } from "./log/witness-policies.ts";
 import { Witnesses } from "./log/witnesses.ts";
@@ -42,6 +44,8 @@ export interface PlaneOptions {
   readonly insecureIgnoreWitnesses?: readonly string[];
   /** Goes on without the witnesses that the folder was last used with. What they know that this folder does not is then forked. */
   readonly insecureNoWitnesses?: boolean;
+  /** After a restore without witnesses: signs before every device has shown what it holds. */
+  readonly insecureSignWithoutDevices?: boolean;
   /** Needed once, for a new folder with witnesses: an empty folder could also be a lost one. */
   readonly init?: boolean;
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
@@ -133,6 +137,18 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const earlierWitnesses =
       earlier && new Witnesses({ policy: earlier, ignored: policies.ignored(earlier, ignoredNames), ...asked });
     const heads = new HeadsStore(db);
+    const ownLogs = [
+      { ledger: logs.log, signers: keys.log },
+      { ledger: logs.fleet, signers: keys.fleet },
+    ];
+    const sightings = new Sightings({ db, clock, logs: ownLogs, logger });
+    const restored = await RestoredGate.open({
+      dir,
+      db,
+      witnessed: policy.quorum !== "none",
+      withoutDevices: options.insecureSignWithoutDevices === true,
+      logger,
+    });
     const sealer = new Sealer({
       logs,
       checkpoints,
@@ -140,13 +156,21 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       witnesses,
       ...(earlierWitnesses && { earlierWitnesses }),
       signers: keys,
-      onAgreed: () => policies.use(),
+      require: async () => {
+        await sightings.requireNone();
+        await restored.requireHeard();
+      },
+      onAgreed: async () => {
+        await policies.use();
+        await restored.passed();
+      },
       logger,
       currentHeads: (fleetSize) => fleet.heads(mirror, fleetSize),
       clock,
       intervalMs: options.sealIntervalMs ?? 1000,
       onError: (error) => onSealingFailed(error),
     });
+    sightings.onSighting = () => sealer.doubt();
     const identities = new Identities({ db, name, keys, policyText: witnessPolicy });
     const erasures = new DeviceErasures({ db, registry: () => registry, keySet: (origin) => fleet.keySet(origin) });
     const statements = new Statements({ db, blobs, logs, identities, clock, erasures });
@@ -178,6 +202,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       mirror,
       tokens,
       sessions: new Sessions(tokens, clock),
+      sightings,
+      restored,
       quota,
       fleet,
       identities,

@@ -1,6 +1,7 @@
 import type { Register } from "../program.ts";
 import { approve } from "./approve.ts";
 import { audit } from "./audit.ts";
+import { backup } from "./backup.ts";
 import { bundle } from "./bundle.ts";
 import { data } from "./data.ts";
 import { device } from "./device/index.ts";
@@ -12,6 +13,7 @@ import { keygen } from "./keygen.ts";
 import { ledger } from "./ledger/index.ts";
 import { model } from "./model/index.ts";
 import { release } from "./release.ts";
+import { restore } from "./restore.ts";
 import { serve } from "./serve.ts";
 import { statement } from "./statement.ts";
 import { token } from "./token.ts";
@@ -40,6 +42,8 @@ export const commands: readonly Register[] = [
   trace,
   data,
   ledger,
+  backup,
+  restore,
   env,
   doctor,
 ];

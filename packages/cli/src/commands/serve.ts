@@ -13,6 +13,7 @@ interface Options {
   readonly witnessPolicy?: string;
   readonly insecureIgnoreWitness?: readonly string[];
   readonly insecureNoWitnesses?: boolean;
+  readonly insecureSignWithoutDevices?: boolean;
   readonly init?: boolean;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -43,6 +44,7 @@ export const serve: Register = (program, { terminal }) => {
       collect,
     )
     .option("--insecure-no-witnesses", "go on without the witnesses that the plane had")
+    .option("--insecure-sign-without-devices", "after a restore without witnesses: do not wait for every device's word")
     .option("--init", "begin a new plane, though witnesses are configured")
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "its private key, PEM")
@@ -66,6 +68,7 @@ async function serveUntilStopped(terminal: Terminal, options: Options): Promise<
     ...(policy && { witnessPolicy: policy }),
     ...(insecureIgnoreWitness && { insecureIgnoreWitnesses: insecureIgnoreWitness }),
     ...(insecureNoWitnesses === true && { insecureNoWitnesses }),
+    ...(options.insecureSignWithoutDevices === true && { insecureSignWithoutDevices: true }),
     ...(init === true && { init }),
     ...(tls && { tls }),
     ...(insecureHttp === true && { insecureHttp }),

@@ -25,6 +25,7 @@ export const story = [
   "trace",
   "data",
   "ledger",
+  "backup",
   "reject",
   "device-revoke",
   "env",

@@ -5,6 +5,7 @@ import type { Clock } from "@tally/ledger";
 import type { DeviceFolder } from "../folder/device-folder.ts";
 import { asCount, asText } from "../folder/json.ts";
 import { deviceKeys } from "../identity.ts";
+import { readPinnedNote } from "../sync/plane-pin.ts";
 import { askPlane, jsonBody, jsonOf } from "./http.ts";
 
 /** A token is renewed when less than this is left of it. */
@@ -60,10 +61,12 @@ export class PlaneSession {
     const nonce = asText(jsonOf(asked, "the nonce").nonce, "nonce", "plane-refused");
     const pem = await readFile(join(this.#folder.keys, deviceKeys[0].file), "utf8");
     const signature = toBase64(await signWithPem(pem, utf8(sessionMessage(origin, nonce))));
+    const planeCheckpoint = await readPinnedNote(this.#folder.state);
     const opened = await askPlane(this.#url, {
       method: "POST",
       path: "/api/v1/sessions",
-      body: jsonBody({ origin, nonce, signature }),
+      // A plane that was restored from a backup learns here what it has published.
+      body: jsonBody({ origin, nonce, signature, ...(planeCheckpoint !== undefined && { planeCheckpoint }) }),
       signal,
     });
     const { token, expires } = jsonOf(opened, "the session");

@@ -12,6 +12,12 @@ export async function readPin(stateFolder: string): Promise<Checkpoint | undefin
   return bytes === undefined ? undefined : parseCheckpoint(bytes).checkpoint;
 }
 
+/** The complete note, to be shown to the plane. */
+export async function readPinnedNote(stateFolder: string): Promise<string | undefined> {
+  const bytes = await readIfPresent(pinPath(stateFolder));
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
 /** Call with a checkpoint that `requireGrowth` accepted. */
 export function writePin(stateFolder: string, { note }: PlaneCheckpoint): Promise<void> {
   return writeDurably(pinPath(stateFolder), note);

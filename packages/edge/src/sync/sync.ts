@@ -36,6 +36,8 @@ export async function syncDevice(core: DeviceCore, session: PlaneSession, signal
     // Whatever was refused may have been the token.
     session.forget();
     const error = await verdictOn(caught, session);
+    // A new session shows the plane the checkpoint that it no longer continues.
+    if (error instanceof EdgeError && error.code === "plane-untrusted") await session.token().catch(() => {});
     if (error instanceof EdgeError && error.code === "blocked") await keepBlocked(core, error.message);
     throw error;
   }

@@ -46,6 +46,8 @@ export interface SessionRequest {
   readonly origin: string;
   readonly nonce: string;
   readonly signature: string;
+  /** The newest cosigned checkpoint of the plane's log that the device holds: a plane that was restored learns from it. */
+  readonly planeCheckpoint?: string;
 }
 
 /** What a device signs to open a session. */

@@ -19,8 +19,10 @@ export interface SealerOptions {
   readonly earlierWitnesses?: Witnesses;
   /** What the logs are signed with: a log without a checkpoint is shown to its witnesses empty. */
   readonly signers: { readonly log: readonly NoteSigner[]; readonly fleet: readonly NoteSigner[] };
-  /** Called before the first signature, once the witnesses have been asked. */
-  readonly onAgreed?: () => Promise<void>;
+  /** What else has to hold before the first signature; rejects with `refuses-to-sign` or `not-ready`. */
+  readonly require: () => Promise<void>;
+  /** Called before the first signature, once everyone has been asked. */
+  readonly onAgreed: () => Promise<void>;
   /** The newest head of every ledger admitted by the first `fleetSize` entries of the fleet log, sorted. */
   readonly currentHeads: (fleetSize: number) => Promise<readonly HeadLeaf[]>;
   readonly clock: Clock;
@@ -59,6 +61,11 @@ export class Sealer {
   /** Why nothing is signed, if so. */
   get problem(): string | undefined {
     return this.#problem?.message;
+  }
+
+  /** Something speaks against signing: the next round begins with asking again. */
+  doubt(): void {
+    this.#agreed = false;
   }
 
   start(): void {
@@ -163,10 +170,11 @@ export class Sealer {
   }
 
   async #askFirst(): Promise<void> {
-    const { witnesses, earlierWitnesses, onAgreed } = this.#options;
+    const { witnesses, earlierWitnesses, require, onAgreed } = this.#options;
+    await require();
     const logs = [this.#own("log"), this.#own("fleet")];
     for (const asked of [earlierWitnesses, witnesses]) if (asked !== undefined) await askWitnessesFirst(logs, asked);
-    await onAgreed?.();
+    await onAgreed();
     this.#agreed = true;
     this.#tell(undefined);
   }

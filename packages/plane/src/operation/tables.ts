@@ -6,7 +6,12 @@ const witnesses = [
   "CREATE TABLE witness_contradiction (witness TEXT NOT NULL, log TEXT NOT NULL, kind TEXT NOT NULL, theirs INTEGER NOT NULL, ours INTEGER NOT NULL, at INTEGER NOT NULL, url TEXT NOT NULL, said TEXT NOT NULL, offered TEXT NOT NULL, PRIMARY KEY (witness, log, kind, theirs, ours))",
 ];
 
+const restored = [
+  "CREATE TABLE own_checkpoint (note TEXT PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL, shown_by TEXT NOT NULL, at INTEGER NOT NULL)",
+  "CREATE TABLE device_heard (origin TEXT NOT NULL, restored_at INTEGER NOT NULL, PRIMARY KEY (origin, restored_at))",
+];
+
 /** Brings the tables of operation up to date. */
 export function createOperationTables(db: Database): Promise<void> {
-  return migrate(db, "operation", [witnesses]);
+  return migrate(db, "operation", [witnesses, restored]);
 }

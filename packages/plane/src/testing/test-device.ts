@@ -50,6 +50,8 @@ export class TestDevice {
   #run: RunState | undefined;
   #load = -1;
   #token: string | undefined;
+  /** The newest cosigned checkpoint of the plane's log that it has seen; shown when it opens a session. */
+  pinned: string | undefined;
 
   private constructor(id: string, dir: string, pems: Keys, ledger: Ledger, run?: RunState) {
     this.id = id;
@@ -91,6 +93,7 @@ export class TestDevice {
     if (this.ledger.size === 0) {
       const { checkpoint } = json<GenesisResponse>(await call(plane.url, "GET", "/api/v1/genesis", { token }));
       await this.append(await this.genesis(checkpoint));
+      this.pinned = checkpoint;
     }
     const { note } = await this.ledger.seal();
     return { deviceId: this.id, origin: this.origin, genesis: toBase64(await this.ledger.entry(0)), checkpoint: note };
@@ -188,7 +191,12 @@ export class TestDevice {
     const asked = await call(plane.url, "POST", "/api/v1/sessions/nonce", { body: { origin } });
     const { nonce } = json<NonceResponse>(asked);
     return call(plane.url, "POST", "/api/v1/sessions", {
-      body: { origin, nonce, signature: await this.sign(nonce, origin) },
+      body: {
+        origin,
+        nonce,
+        signature: await this.sign(nonce, origin),
+        ...(this.pinned !== undefined && { planeCheckpoint: this.pinned }),
+      },
     });
   }
 
@@ -201,6 +209,8 @@ export class TestDevice {
     const token = await this.token(plane);
     const { text } = await call(plane.url, "GET", "/log/checkpoint", { token });
     const { size, root } = parseCheckpoint(text).checkpoint;
+    const before = this.pinned === undefined ? 0 : parseCheckpoint(this.pinned).checkpoint.size;
+    if (size >= before) this.pinned = text;
     await this.append({ kind: "anchor", time: Date.now(), size, root, noteHash: sha256(utf8(text)) });
     await this.summary();
     return this.upload(plane, token);

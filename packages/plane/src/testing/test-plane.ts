@@ -36,6 +36,7 @@ export type TestPlaneOptions = Partial<
     | "maxConnections"
     | "insecureIgnoreWitnesses"
     | "insecureNoWitnesses"
+    | "insecureSignWithoutDevices"
     | "logger"
   >
 >;

@@ -5,7 +5,8 @@ import { object, type Route, text } from "../route.ts";
 const day = 86_400;
 
 /** Tokens, sessions of devices, and the identities that statements are taken from. */
-export function accessRoutes({ tokens, sessions, fleet, identities }: PlaneParts): readonly Route[] {
+export function accessRoutes(parts: PlaneParts): readonly Route[] {
+  const { tokens, sessions, fleet, identities } = parts;
   return [
     {
       method: "POST",
@@ -66,10 +67,14 @@ export function accessRoutes({ tokens, sessions, fleet, identities }: PlaneParts
       access: "public",
       summary: "an hour's token for a device that has signed its nonce",
       tag: "access",
-      schema: { body: object({ origin: text, nonce: text, signature: text }) },
+      schema: {
+        body: object(
+          { origin: text, nonce: text, signature: text, planeCheckpoint: { type: "string", maxLength: 100_000 } },
+          ["origin", "nonce", "signature"],
+        ),
+      },
       async handle(request) {
-        const { origin, nonce, signature } = request.body as SessionRequest;
-        return sessions.open(origin, nonce, signature, await fleet.keySet(origin));
+        return openSession(parts, request.body as SessionRequest);
       },
     },
     {
@@ -113,4 +118,19 @@ export function accessRoutes({ tokens, sessions, fleet, identities }: PlaneParts
       },
     },
   ];
+}
+
+/** The plane's own checkpoint needs nobody's word, so it is looked at even where the one who shows it gets no session. */
+async function openSession({ sessions, fleet, sightings, restored }: PlaneParts, asked: SessionRequest) {
+  const { origin, nonce, signature, planeCheckpoint } = asked;
+  const show = async (by: string) => planeCheckpoint && sightings.take(planeCheckpoint, by);
+  try {
+    const opened = await sessions.open(origin, nonce, signature, await fleet.keySet(origin));
+    await show(`the device ${origin}`);
+    if (planeCheckpoint !== undefined) await restored.heard(origin);
+    return opened;
+  } catch (error) {
+    await show(`someone in the name of ${origin.slice(0, 200)}`);
+    throw error;
+  }
 }
