@@ -8,28 +8,26 @@ import { parseCheckpoint, sha256, utf8 } from "@tally/evidence";
 import { proveGrowth } from "@tally/ledger";
 import { indexBytes } from "../index-size.ts";
 import { contents, recorderOf } from "../load.ts";
-import { inFlight, median } from "../measure.ts";
+import { inFlight } from "../measure.ts";
 import { part, runPart } from "../part.ts";
 import { compared, figure, type Row } from "../row.ts";
 import { Scene } from "../scene.ts";
 import { Wire } from "../wire.ts";
 
 const tiny = contents(64, 32);
-const [rounds, together, perDevice] = [5, 2, 20_000];
+const [devices, perDevice] = [10, 20_000];
 const mebibyte = 1024 * 1024;
 
 await part(() =>
   Scene.with(async (scene) => {
-    const atRest = await scene.planeUsage();
     const wire = await wireRows(scene);
-    const intake = await intakeRows(scene);
-    const records = rounds * together * perDevice + wire.records;
-    const afterSync = await scene.planeUsage();
+    await populate(scene);
+    const records = devices * perDevice + wire.records;
     const answers = await answerRows(scene, records);
     const afterAnswers = await scene.planeUsage();
     await scene.stopPlane();
     return [
-      ...intake,
+      ...(await runPart("intake")),
       ...answers,
       ...wire.rows,
       figure(
@@ -38,8 +36,6 @@ await part(() =>
         "bytes",
         `SQLite pages of the tables package, run, load, anchor and stating, over ${records} records`,
       ),
-      figure("plane: memory at rest", atRest.rssBytes / mebibyte, "MiB", "resident, after its start"),
-      figure("plane: memory while taking in", afterSync.maxRssBytes / mebibyte, "MiB", "resident, at the most"),
       figure(
         "plane: memory while answering",
         afterAnswers.maxRssBytes / mebibyte,
@@ -56,27 +52,13 @@ async function recorded(scene: Scene, count: number, url?: string): Promise<Devi
   return device;
 }
 
-async function intakeRows(scene: Scene): Promise<Row[]> {
-  const devices: Device[] = [];
-  for (let n = 0; n < rounds * together; n += 1) devices.push(await recorded(scene, perDevice));
-  const speeds: number[] = [];
-  const cpu: number[] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    const syncing = devices.slice(round * together, (round + 1) * together);
-    const [before, began] = [await scene.planeUsage(), performance.now()];
-    const reports = await Promise.all(syncing.map((device) => device.sync()));
-    const seconds = (performance.now() - began) / 1000;
-    const after = await scene.planeUsage();
-    const entries = reports.reduce((sum, { sent }) => sum + sent, 0);
-    speeds.push(entries / seconds);
-    cpu.push((after.cpuMicros - before.cpuMicros) / entries);
+/** What the answer is about. */
+async function populate(scene: Scene): Promise<void> {
+  for (let n = 0; n < devices; n += 1) {
+    const device = await recorded(scene, perDevice);
+    await device.sync();
+    await device.close();
   }
-  for (const device of devices) await device.close();
-  const how = `${together} devices of ${perDevice} records at a time, median of ${rounds} rounds; they read, prove and compress on the other core`;
-  return [
-    figure("plane: records verified, stored, indexed over HTTP", median(speeds), "a second", how),
-    figure("plane: the same, CPU of the plane alone", median(cpu), "µs CPU a record", "all threads of its process"),
-  ];
 }
 
 async function answerRows(scene: Scene, records: number): Promise<readonly Row[]> {
@@ -91,7 +73,7 @@ async function answerRows(scene: Scene, records: number): Promise<readonly Row[]
       "plane: audit answer with every record, over HTTP",
       seconds,
       "s",
-      `${records} records of ${rounds * together + 1} devices, ${bundle.length} bytes; asked once`,
+      `${records} records of ${devices + 1} devices, ${bundle.length} bytes; asked once`,
     ),
     ...(await runPart("verify", [path, scene.trustPath])),
   ];

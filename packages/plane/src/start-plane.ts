@@ -111,7 +111,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       witness: keys.witness,
       mirror: keys.mirror,
       keySet: (origin) => fleet.admission(origin),
-      inspect: (origin, from, entries) => index.take(origin, from, entries),
+      inspect: index,
       onConflict: (conflict) => fleet.onConflict(conflict),
       onMirrored: (origin) => fleet.onMirrored(origin),
       clock,

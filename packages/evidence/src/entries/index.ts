@@ -21,6 +21,7 @@ export {
 } from "./load.ts";
 export type { Restart } from "./restart.ts";
 export type { Revoke } from "./revoke.ts";
+export { type RecordPlace, scanPlainInference } from "./scan-inference.ts";
 export type { Segment } from "./segment.ts";
 export {
   type CheckpointReference,

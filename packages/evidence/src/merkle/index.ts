@@ -2,6 +2,7 @@ export { consistencyRoots, verifyConsistency, verifySubtreeConsistency } from ".
 export { Frontier, rootOf } from "./frontier.ts";
 export { emptyRoot, hashLeaf, hashLeafText, hashLevel, hashNode } from "./hashing.ts";
 export { verifyInclusion, verifySubtreeInclusion } from "./inclusion.ts";
+export { hashPacked, type PackedEntries, packedEntry, rootOfPacked } from "./packed.ts";
 export { type RangeProof, rangeProofNodes, verifyRange } from "./range-proof.ts";
 export {
   consistencyRanges,

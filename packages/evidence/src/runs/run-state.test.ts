@@ -254,3 +254,30 @@ test("what was refused is not counted by advancing", () => {
   run.advance();
   assert.deepEqual(run.state, start);
 });
+
+test("records taken by their place alone come to the same state and are refused with the same words", () => {
+  fc.assert(
+    fc.property(steps, fc.nat(), fc.nat(), (list, where, which) => {
+      const entries = ledgerOf(list);
+      const at = where % entries.length;
+      const lies = liesAbout(entries[at]!);
+      for (const told of [entries, entries.with(at, lies[which % lies.length]!)]) {
+        const [whole, places] = [new RunReplay(), new RunReplay()];
+        for (const entry of told) {
+          const results = [whole, places].map((run) => {
+            try {
+              if (run === places && entry.kind === "inference") run.takeRecord(entry.loadIndex, entry.ordinal);
+              else run.take(entry);
+              return { state: run.state, next: run.next };
+            } catch (error) {
+              return (error as Error).message;
+            }
+          });
+          assert.deepEqual(results[0], results[1]);
+          if (typeof results[0] === "string") break;
+        }
+      }
+    }),
+  );
+  assert.throws(() => new RunReplay().takeRecord(1, 0), /begins with inference/);
+});

@@ -41,11 +41,21 @@ export function advanceRun(state: RunState | undefined, entry: Entry): RunState 
  * record: a run may have 2,048 loads, and a slice millions of records.
  */
 export class RunReplay {
-  #state: RunState | undefined;
+  #state: Mutable<RunState> | undefined;
 
   /** @param start what the entries before came to; undefined before the first. */
   constructor(start?: RunState) {
-    this.#state = start && { ...start, loads: new Map(start.loads) };
+    this.#state = start && copyOf(start);
+  }
+
+  /** What the entries so far came to: a copy. */
+  get state(): RunState | undefined {
+    return this.#state && copyOf(this.#state);
+  }
+
+  /** Index of the entry that is expected next. */
+  get next(): number {
+    return this.#state?.next ?? 0;
   }
 
   /** @throws EvidenceError `run-broken`, after which nothing more can be taken. */
@@ -54,6 +64,29 @@ export class RunReplay {
       (loads as Map<number, LoadProgress>).set(loadIndex, progress),
     );
   }
+
+  /** The same for a record of which no more is at hand than this: what `take` makes of it, without an object each. */
+  takeRecord(loadIndex: number, ordinal: number): void {
+    const state = this.#state;
+    if (state === undefined) throw broken(0, "the ledger begins with inference, not with genesis");
+    checkInterval(state, state.next);
+    const load: Mutable<LoadProgress> = nextOf(state, loadIndex, ordinal);
+    load.count += 1;
+    state.next += 1;
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+function copyOf(state: RunState): Mutable<RunState> {
+  return { ...state, loads: new Map(Array.from(state.loads, ([index, progress]) => [index, { ...progress }])) };
+}
+
+/** The load that a record names, which has to have the record's ordinal as its count. */
+function nextOf(state: RunState, loadIndex: number, ordinal: number): LoadProgress {
+  const load = openLoad(state, state.next, loadIndex);
+  if (ordinal === load.count) return load;
+  throw broken(state.next, `its ordinal under load ${loadIndex} is ${ordinal}, ${load.count} was next`);
 }
 
 type Loads = RunState["loads"];
@@ -96,10 +129,7 @@ export function stepRun(state: RunState | undefined, entry: Entry, put: PutLoad)
     }
     case "inference": {
       checkInterval(state, index);
-      const load = openLoad(state, index, entry.loadIndex);
-      if (entry.ordinal !== load.count) {
-        throw broken(index, `its ordinal under load ${entry.loadIndex} is ${entry.ordinal}, ${load.count} was next`);
-      }
+      const load = nextOf(state, entry.loadIndex, entry.ordinal);
       return { ...next, loads: put(state.loads, entry.loadIndex, { ...load, count: load.count + 1 }) };
     }
     default:

@@ -34,16 +34,7 @@ const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
  * @throws LedgerError `unreachable`; `protocol` when the answer is none of the protocol's.
  */
 export async function uploadEntries(url: string, options: UploadOptions): Promise<UploadResult> {
-  // Fast compression: what makes up most of an entry is hashes, which no level shortens.
-  const chunks: Uint8Array[] = [];
-  await pipeline(
-    Readable.from(uploadBody(options)),
-    createGzip({ level: 1 }),
-    async (compressed: AsyncIterable<Uint8Array>) => {
-      for await (const chunk of compressed) chunks.push(chunk);
-    },
-  );
-  const body = Buffer.concat(chunks);
+  const body = await uploadRequest(options);
   const answer = await post(url, "add-entries", { body, type: "application/octet-stream", encoding: "gzip" }, options);
   if (answer.status === 200) return { status: "complete", signatures: readCosignatures(url, answer) };
   if (answer.type === MIRROR_INFO_TYPE && answer.status === 202)
@@ -53,7 +44,26 @@ export async function uploadEntries(url: string, options: UploadOptions): Promis
   return refused(answer);
 }
 
-async function* uploadBody({ log, start, end, ticket }: UploadOptions): AsyncGenerator<Uint8Array, void, undefined> {
+/** The body of that request, as `uploadEntries` sends it. */
+export async function uploadRequest(options: Omit<UploadOptions, keyof PeerOptions>): Promise<Buffer<ArrayBuffer>> {
+  // Fast compression: what makes up most of an entry is hashes, which no level shortens.
+  const chunks: Uint8Array[] = [];
+  await pipeline(
+    Readable.from(uploadBody(options)),
+    createGzip({ level: 1 }),
+    async (compressed: AsyncIterable<Uint8Array>) => {
+      for await (const chunk of compressed) chunks.push(chunk);
+    },
+  );
+  return Buffer.concat(chunks);
+}
+
+async function* uploadBody({
+  log,
+  start,
+  end,
+  ticket,
+}: Omit<UploadOptions, keyof PeerOptions>): AsyncGenerator<Uint8Array, void, undefined> {
   yield formatUploadHeader({ origin: log.origin, start, end, ticket: ticket ?? new Uint8Array(0) });
   let packages = 0;
   let bytes = 0;

@@ -297,13 +297,16 @@ test("a checkpoint that waited in the queue behind the one that got the origin b
 test("lying ordinals: entries that the inspector refuses convict, are kept with their proof, and are not stored", async (t) => {
   const { folder, keySets, open } = await setUp(t);
   const seen: [number, number][] = [];
+  const stored: number[] = [];
   const mirror = await startMirror(t, {
     dir: join(folder, "inspecting"),
     keySets,
-    inspect: async (_origin, from, entries) => {
-      if (from <= 600 && from + entries.length > 600)
-        throw new ConvictionError("entry 600 repeats ordinal 7 of load 3");
-      seen.push([from, entries.length]);
+    inspect: {
+      check: (_log, from, { ends }) => {
+        if (from <= 600 && from + ends.length > 600) throw new ConvictionError("entry 600 repeats ordinal 7 of load 3");
+        seen.push([from, ends.length]);
+      },
+      stored: ({ nextEntry }) => void stored.push(nextEntry),
     },
   });
   const device = await open("device");
@@ -320,6 +323,7 @@ test("lying ordinals: entries that the inspector refuses convict, are kept with 
     [256, 44],
     [300, 212],
   ]);
+  assert.deepEqual(stored, [300, 512]);
   assert.equal(mirror.mirror.log(ORIGIN)!.nextEntry, 512);
   const [conflict] = mirror.conflicts;
   assert.equal(conflict?.kind, "diverged");
@@ -334,10 +338,10 @@ test("lying ordinals: entries that the inspector refuses convict, are kept with 
 test("an inspector that fails by itself convicts nobody", async (t) => {
   const { folder, keySets, open } = await setUp(t);
   let away = true;
-  const inspect = async () => {
+  const check = () => {
     if (away) throw new Error("the database is away");
   };
-  const mirror = await startMirror(t, { dir: join(folder, "inspecting"), keySets, inspect });
+  const mirror = await startMirror(t, { dir: join(folder, "inspecting"), keySets, inspect: { check } });
   const device = await open("device");
   await device.growTo(30);
   const failed = await device.sync(mirror.url);

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Conflict } from "../conflicts/conflict.ts";
 import type { Files } from "../files/index.ts";
 import type { KeySetSource } from "./admission.ts";
-import type { Inspect } from "./commit-packages.ts";
+import type { Inspector } from "./commit-packages.ts";
 
 export interface MirrorOptions {
   /** Folder of this mirror alone; created when absent. */
@@ -13,7 +13,7 @@ export interface MirrorOptions {
   /** The mirror cosigner's keys, which cosign when all entries are stored: another name and other keys. */
   readonly mirror: readonly NoteSigner[];
   readonly keySet: KeySetSource;
-  readonly inspect?: Inspect;
+  readonly inspect?: Inspector;
   /** Told of each conflict after it was kept; told again when it is offered again. The answer waits for it. */
   readonly onConflict: (conflict: Conflict) => Promise<void>;
   /** Told when a mirror checkpoint was persisted; at least once for each. The answer waits for it. */

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { type Checkpoint, equalBytes, type Hash, type LeafHash } from "@tally/evidence";
+import { type Checkpoint, equalBytes, type Hash } from "@tally/evidence";
 import { ConflictStore } from "../conflicts/conflict-store.ts";
 import { LedgerError } from "../error.ts";
 import type { Files } from "../files/index.ts";
 import type { LogReader } from "../log-reader.ts";
-import { LogStore } from "../store/log-store.ts";
+import { type LaidOutEntries, LogStore } from "../store/log-store.ts";
 import { ProvingLog } from "../store/proving-log.ts";
 import type { Cosignatures } from "../witness/cosigner.ts";
 import { type Head, readHead, writeHead } from "../witness/head-file.ts";
@@ -126,9 +126,9 @@ export class MirroredFolder extends ProvingLog implements MirroredLog {
   }
 
   /** Durable when it resolves. To be called after `recover`, with what follows `nextEntry`. */
-  async append(entries: readonly Uint8Array[], leaves: readonly LeafHash[]): Promise<void> {
+  async append(entries: LaidOutEntries): Promise<void> {
     try {
-      await this.#store.append(entries, leaves);
+      await this.#store.appendGroup(entries);
     } catch (error) {
       this.#storeFailed = true;
       throw error;

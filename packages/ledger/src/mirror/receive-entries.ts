@@ -4,7 +4,8 @@ import type { Conflict } from "../conflicts/conflict.ts";
 import { LedgerError } from "../error.ts";
 import { type ProtocolResponse, refusal, respond } from "../witness/response.ts";
 import type { ByteReader } from "./byte-reader.ts";
-import { commitPackages, type Inspect } from "./commit-packages.ts";
+import type { Inspector } from "./commit-packages.ts";
+import { Commits } from "./commits.ts";
 import { formatMirrorInfo, MIRROR_INFO_TYPE } from "./mirror-info.ts";
 import type { MirroredFolder } from "./mirrored-log.ts";
 import type { Tickets } from "./ticket.ts";
@@ -13,9 +14,6 @@ import { type VerifiedPackage, verifyPackage } from "./verify-package.ts";
 
 /** How many entries that are stored already an upload may send again: one request that was answered into the void. */
 const MAX_EXCESS = MAX_REQUEST_PACKAGES * PACKAGE_ENTRIES;
-/** Verified packages are stored together from this many bytes on: an fsync for each of them would cost more than hashing. */
-const COMMIT_BYTES = 1024 * 1024;
-
 /** What came of reading an upload: everything up to its end is stored, or the answer that ends it here. */
 export type Receipt =
   | { readonly complete: true; readonly tree: SignedCheckpoint }
@@ -26,12 +24,13 @@ export interface Upload {
   readonly header: UploadHeader;
   readonly reader: ByteReader;
   readonly tickets: Tickets;
-  readonly inspect: Inspect | undefined;
+  readonly inspect: Inspector | undefined;
 }
 
 /**
  * Reads the packages of an upload, verifies each before the next is read, and stores them (C2SP tlog-mirror, add-entries,
- * up to the final step). Holds at most one package and COMMIT_BYTES.
+ * up to the final step). What follows is read and verified while a commit is on its way to the disk: it holds two commits
+ * and one package at the most.
  */
 export async function receiveEntries(upload: Upload): Promise<Receipt> {
   const { folder, header, reader, tickets } = upload;
@@ -41,40 +40,36 @@ export async function receiveEntries(upload: Upload): Promise<Receipt> {
   const tree = findTree(folder, header, tickets);
   if (tree === undefined || !canBegin(folder, header)) return ended(uploadInfo(409, folder, tree ?? pending, tickets));
 
-  const batch: VerifiedPackage[] = [];
-  let bytes = 0;
-  let saved = 0;
-  const commit = async (): Promise<Conflict | undefined> => {
-    if (batch.length === 0) return undefined;
-    const conflict = await folder.queue.run(() => commitPackages(folder, batch, tree, upload.inspect));
-    saved += batch.length;
-    batch.length = 0;
-    bytes = 0;
-    return conflict;
-  };
-
-  for (const range of packageRanges(header.start, header.end)) {
-    let verified: VerifiedPackage | undefined;
-    let wrong: string | undefined;
-    try {
-      const received = await readPackage(reader, range);
-      verified = received === undefined ? undefined : await verifyPackage(received, tree.checkpoint, folder);
-    } catch (error) {
-      wrong = describeFault(error, range);
+  const commits = new Commits(upload, tree);
+  try {
+    for (const range of packageRanges(header.start, header.end)) {
+      let verified: VerifiedPackage | undefined;
+      let wrong: string | undefined;
+      try {
+        const received = await readPackage(reader, range);
+        // What lies before the first package has to be stored: all others begin at a multiple of 256.
+        verified = received === undefined ? undefined : await verifyPackage(received, tree.checkpoint, folder);
+      } catch (error) {
+        wrong = describeFault(error, range);
+      }
+      if (verified !== undefined) {
+        await commits.add(verified);
+        if (commits.conflict !== undefined) break;
+        continue;
+      }
+      await commits.finish();
+      if (commits.conflict !== undefined) break;
+      if (wrong !== undefined) return ended(refusal(422, wrong));
+      if (commits.saved > 0) return ended(uploadInfo(202, folder, tree, tickets));
+      const why = reader.broken === undefined ? "the body ends" : `the body broke off (${reader.broken.message})`;
+      return ended(refusal(400, `${why} before the first package [${range.start}, ${range.end}) does`));
     }
-    if (verified !== undefined) {
-      batch.push(verified);
-      bytes += verified.entries.reduce((sum, entry) => sum + entry.length, 0);
-      if (bytes < COMMIT_BYTES && range.end < header.end) continue;
-    }
-    const conflict = await commit();
-    if (conflict !== undefined) return { ...ended(refusal(422, conflict.reason)), conflict };
-    if (wrong !== undefined) return ended(refusal(422, wrong));
-    if (verified !== undefined) continue;
-    if (saved > 0) return ended(uploadInfo(202, folder, tree, tickets));
-    const why = reader.broken === undefined ? "the body ends" : `the body broke off (${reader.broken.message})`;
-    return ended(refusal(400, `${why} before the first package [${range.start}, ${range.end}) does`));
+    await commits.finish();
+  } finally {
+    await commits.idle();
   }
+  const { conflict } = commits;
+  if (conflict !== undefined) return { ...ended(refusal(422, conflict.reason)), conflict };
   if (await reader.fill(1)) return ended(refusal(400, `bytes follow the last package, which ends at ${header.end}`));
   return { complete: true, tree };
 }

@@ -7,6 +7,9 @@ import { MAX_REQUEST_PACKAGES, PACKAGE_ENTRIES } from "./upload-body.ts";
 /** The largest `add-entries` body of 32 packages: 8,192 entries of 65,535 bytes with lengths and proofs, and the header. */
 export const MAX_UPLOAD_BYTES = MAX_REQUEST_PACKAGES * (PACKAGE_ENTRIES * (2 + 65_535) + 1 + 63 * 32) + 3 * 65_536;
 
+/** Each piece is a trip to a thread and back. */
+const DECODED_CHUNK_BYTES = 128 * 1024;
+
 /** More than our own client sends at once. */
 const DISCARDED_BYTES = 32 * 1024 * 1024;
 
@@ -52,7 +55,7 @@ function decode(raw: AsyncIterable<Uint8Array>, encoding: string): AsyncIterable
 }
 
 async function* gunzip(raw: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  const decoder = createGunzip();
+  const decoder = createGunzip({ chunkSize: DECODED_CHUNK_BYTES });
   // Errors of the request reach the reader through the decoder; leaving the loop destroys both, not the connection.
   pipeline(Readable.from(raw), decoder, () => {});
   try {

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asHash, concatBytes, type Hash, sha256, utf8 } from "@tally/evidence";
+import { asHash, concatBytes, type Hash, packedEntry, sha256, utf8 } from "@tally/evidence";
 import fc from "fast-check";
 import { LedgerError } from "../error.ts";
 import { ByteReader } from "./byte-reader.ts";
 import {
-  type EntryPackage,
   formatPackage,
   formatUploadHeader,
   PACKAGE_ENTRIES,
+  type PackageRange,
   packageRanges,
   readPackage,
   readUploadHeader,
@@ -24,16 +24,22 @@ async function* inPieces(bytes: Uint8Array, sizes: readonly number[]): AsyncGene
   }
 }
 
+interface SentPackage extends PackageRange {
+  readonly entries: readonly Uint8Array[];
+  readonly proof: readonly Hash[];
+}
+
 async function readBody(
   source: AsyncIterable<Uint8Array>,
-): Promise<{ header: UploadHeader; packages: EntryPackage[]; rest: boolean }> {
+): Promise<{ header: UploadHeader; packages: SentPackage[]; rest: boolean }> {
   const reader = new ByteReader(source);
   const header = await readUploadHeader(reader);
-  const packages: EntryPackage[] = [];
+  const packages: SentPackage[] = [];
   for (const range of packageRanges(header.start, header.end)) {
     const received = await readPackage(reader, range);
     if (received === undefined) break;
-    packages.push({ ...received, entries: received.entries.map((entry) => entry.slice()) });
+    const { packed, proof } = received;
+    packages.push({ ...range, entries: Array.from(packed.ends, (_, i) => packedEntry(packed, i).slice()), proof });
   }
   return { header, packages, rest: await reader.fill(1) };
 }
@@ -59,7 +65,7 @@ const upload = fc
   });
 const pieces = fc.array(fc.integer({ min: 1, max: 5_000 }), { minLength: 1, maxLength: 5 });
 
-function encode({ header, packages }: { header: UploadHeader; packages: readonly EntryPackage[] }): Uint8Array {
+function encode({ header, packages }: { header: UploadHeader; packages: readonly SentPackage[] }): Uint8Array {
   return concatBytes(
     formatUploadHeader(header),
     ...packages.map(({ entries, proof }) => formatPackage(entries, proof)),

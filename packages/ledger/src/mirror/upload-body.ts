@@ -1,4 +1,4 @@
-import { asHash, concatBytes, fromUtf8, type Hash, utf8 } from "@tally/evidence";
+import { asHash, concatBytes, fromUtf8, type Hash, type PackedEntries, utf8 } from "@tally/evidence";
 import { LedgerError } from "../error.ts";
 import type { ByteReader } from "./byte-reader.ts";
 
@@ -28,7 +28,8 @@ export interface PackageRange {
 }
 
 export interface EntryPackage extends PackageRange {
-  readonly entries: readonly Uint8Array[];
+  /** As they came: an upload has entries in the form of the journal. */
+  readonly packed: PackedEntries;
   readonly proof: readonly Hash[];
 }
 
@@ -69,7 +70,7 @@ export async function readUploadHeader(reader: ByteReader): Promise<UploadHeader
   if (!(await reader.fill(16))) throw cutShort(reader, "the range");
   const [start, end] = [takeUint64(reader), takeUint64(reader)];
   if (start > end) throw new LedgerError("protocol", `the upload starts at ${start}, after its end ${end}`);
-  return Object.freeze({ origin, start, end, ticket: (await readSized(reader, "the ticket")).slice() });
+  return Object.freeze({ origin, start, end, ticket: await readSized(reader, "the ticket") });
 }
 
 /**
@@ -77,20 +78,22 @@ export async function readUploadHeader(reader: ByteReader): Promise<UploadHeader
  * Holds at most 256 entries of 65,535 bytes. LedgerError `protocol` for a proof of over 63 hashes.
  */
 export async function readPackage(reader: ByteReader, range: PackageRange): Promise<EntryPackage | undefined> {
-  const entries: Uint8Array[] = [];
-  for (let index = range.start; index < range.end; index++) {
-    if (reader.ready < 2 && !(await reader.fill(2))) return undefined;
-    const length = reader.takeUint16();
-    if (reader.ready < length && !(await reader.fill(length))) return undefined;
-    entries.push(reader.take(length));
+  const ends = new Uint32Array(range.end - range.start);
+  let length = 0;
+  for (let i = 0; i < ends.length; i++) {
+    if (reader.ready < length + 2 && !(await reader.fill(length + 2))) return undefined;
+    length += 2 + reader.uint16At(length);
+    ends[i] = length;
   }
+  if (!(await reader.fill(length))) return undefined;
+  const packed = { bytes: reader.take(length), ends };
   if (!(await reader.fill(1))) return undefined;
   const hashes = reader.take(1)[0]!;
   if (hashes > MAX_PROOF_HASHES)
     throw new LedgerError("protocol", `a proof of ${hashes} hashes; at most 63 are allowed`);
   if (!(await reader.fill(32 * hashes))) return undefined;
-  const proof = Array.from({ length: hashes }, () => asHash(reader.take(32).slice()));
-  return { ...range, entries, proof };
+  const proof = Array.from({ length: hashes }, () => asHash(reader.take(32)));
+  return { ...range, packed, proof };
 }
 
 async function readSized(reader: ByteReader, what: string): Promise<Uint8Array> {

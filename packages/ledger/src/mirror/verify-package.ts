@@ -1,11 +1,20 @@
-import { type Checkpoint, hashLeaf, type LeafHash, rootOf, verifySubtreeConsistency } from "@tally/evidence";
+import {
+  type Checkpoint,
+  concatBytes,
+  type Hash,
+  hashPacked,
+  rootOfPacked,
+  verifySubtreeConsistency,
+} from "@tally/evidence";
 import type { LogReader } from "../log-reader.ts";
 import type { EntryPackage } from "./upload-body.ts";
 
 /** A package whose entries are proven to be in a signed tree. */
 export interface VerifiedPackage extends EntryPackage {
-  /** Leaf hashes of `entries`. */
-  readonly leaves: readonly LeafHash[];
+  /** Leaf hashes of its entries, concatenated. */
+  readonly level0: Uint8Array;
+  /** Root of the subtree [aligned, end). */
+  readonly root: Hash;
 }
 
 /**
@@ -18,10 +27,10 @@ export async function verifyPackage(
   tree: Checkpoint,
   stored: Pick<LogReader, "leafHashes">,
 ): Promise<VerifiedPackage> {
-  const { aligned, start, end, entries, proof } = received;
-  const leaves = entries.map((entry) => hashLeaf(entry));
+  const { aligned, start, end, packed, proof } = received;
+  const level0 = hashPacked(packed);
   const before = start > aligned ? await Array.fromAsync(stored.leafHashes(aligned, start)) : [];
-  const subtree = rootOf([...before, ...leaves]);
-  verifySubtreeConsistency(aligned, end, tree.size, subtree, tree.root, [...proof]);
-  return { ...received, leaves };
+  const root = rootOfPacked(before.length === 0 ? level0 : concatBytes(...before, level0));
+  verifySubtreeConsistency(aligned, end, tree.size, root, tree.root, [...proof]);
+  return { ...received, level0, root };
 }

@@ -36,6 +36,19 @@ export interface LogStoreOptions {
   readonly mode?: "read" | "write";
 }
 
+/** Entries as they are written: what an `EntryGroup` is. */
+export interface LaidOutEntries {
+  readonly count: number;
+  /** `u16 BE length ‖ entry`, one after another. */
+  readonly bytes: Uint8Array;
+  /** Their leaf hashes, one after another. */
+  readonly level0: Uint8Array;
+  /** Where each entry ends in `bytes`. */
+  readonly ends: ArrayLike<number>;
+  /** Roots of tiles that they complete, by the tile's number, where they are known. */
+  readonly roots?: ReadonlyMap<number, Hash>;
+}
+
 /**
  * A log on disk: what a ledger and a mirror share. It takes no lock and signs nothing; see layout.ts for its files.
  *
@@ -121,7 +134,7 @@ export class LogStore extends ProvingLog {
   }
 
   /** Appends a group, which is within the bounds of a commit, in one. */
-  appendGroup(group: EntryGroup): Promise<void> {
+  appendGroup(group: LaidOutEntries): Promise<void> {
     return this.#exclusive(async () => {
       this.#checkWritable();
       await this.#attempt("append", () => this.#commit(group));
@@ -179,10 +192,10 @@ export class LogStore extends ProvingLog {
   }
 
   /** Hashes are written by whole tiles: a small commit then takes two files, not four. */
-  async #commit({ count, bytes, level0, ends }: EntryGroup): Promise<void> {
+  async #commit({ count, bytes, level0, ends, roots }: LaidOutEntries): Promise<void> {
     const { index, offset } = this.#mark;
     const mark = nextMark(this.#mark, index + count, offset + bytes.length, level0);
-    const extension = this.#tip.extendBy(level0, ends, offset);
+    const extension = this.#tip.extendBy(level0, ends, offset, roots);
 
     const { entries: journal, commits, hashes, tiles } = this.#open;
     const { fullTiles } = this.#tip;

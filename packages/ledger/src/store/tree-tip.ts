@@ -79,8 +79,8 @@ export class TreeTip {
     return this.extendBy(concatHashes(leaves), ends);
   }
 
-  /** The same with leaf hashes that lie one after another; `ends` count from `start`. */
-  extendBy(level0: Uint8Array, ends: ArrayLike<number>, start = 0): Extension {
+  /** The same with leaf hashes that lie one after another; `ends` count from `start`. `roots` of tiles need not be computed. */
+  extendBy(level0: Uint8Array, ends: ArrayLike<number>, start = 0, roots?: ReadonlyMap<number, Hash>): Extension {
     const before = this.#tail.length / HASH_BYTES;
     const all = new Uint8Array(this.#tail.length + level0.length);
     all.set(this.#tail);
@@ -89,7 +89,8 @@ export class TreeTip {
     let at = 0;
     for (; at + TILE_BYTES <= all.length; at += TILE_BYTES) {
       const last = (full.length + 1) * TILE_WIDTH - before - 1;
-      full.push({ root: perfectRoot(all.subarray(at, at + TILE_BYTES)), end: start + ends[last]! });
+      const known = roots?.get(this.fullTiles + full.length);
+      full.push({ root: known ?? perfectRoot(all.subarray(at, at + TILE_BYTES)), end: start + ends[last]! });
     }
     return { full, filled: all.subarray(0, at), tail: all.subarray(at) };
   }

@@ -6,13 +6,13 @@ import { type KeySet, type NoteSigner, noteSignerFromPem } from "@tally/evidence
 import type { Clock } from "../clock.ts";
 import type { Conflict } from "../conflicts/index.ts";
 import type { Files } from "../files/index.ts";
-import { type Admission, discardRest, type Inspect, Mirror, requestBody } from "../mirror/index.ts";
+import { type Admission, discardRest, type Inspector, Mirror, requestBody } from "../mirror/index.ts";
 import type { ProtocolResponse } from "../witness/index.ts";
 
 export interface TestMirrorOptions {
   readonly dir: string;
   readonly keySets: Map<string, Admission>;
-  readonly inspect?: Inspect;
+  readonly inspect?: Inspector;
   readonly onMirrored?: (origin: string, size: number) => void;
   readonly clock?: Clock;
   readonly files?: Files;
@@ -86,9 +86,14 @@ async function* recorded(
   uploads: Uint8Array[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const at = uploads.push(new Uint8Array(0)) - 1;
-  for await (const chunk of body) {
-    uploads[at] = Buffer.concat([uploads[at]!, chunk]);
-    yield chunk;
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      yield chunk;
+    }
+  } finally {
+    uploads[at] = Buffer.concat(chunks);
   }
 }
 

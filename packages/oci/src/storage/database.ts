@@ -1,6 +1,14 @@
 /** What a column may hold. Integers beyond ±(2^53 − 1) are not stored; booleans are 0 and 1. */
 export type SqlValue = string | number | bigint | null | Uint8Array;
 
+export interface TransactionOptions {
+  /**
+   * False for what can be derived again: it does not wait for the disk, is durable together with the next transaction that does,
+   * and may be gone after a power cut, as a whole. Default true.
+   */
+  readonly synced?: boolean;
+}
+
 /**
  * A relational database behind a small asynchronous interface, so that SQLite and a database server can both stand there.
  * SQL is the portable part of the language, parameters are `?`.
@@ -13,7 +21,7 @@ export interface Database {
    * through the handle given to it; the outer handle waits until the transaction has ended, and refuses when used from
    * inside, since that would wait for itself.
    */
-  transaction<T>(step: (db: Database) => Promise<T>): Promise<T>;
+  transaction<T>(step: (db: Database) => Promise<T>, options?: TransactionOptions): Promise<T>;
   close(): Promise<void>;
 }
 

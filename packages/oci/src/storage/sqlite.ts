@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { OciError } from "../error.ts";
-import type { Database, SqlValue } from "./database.ts";
+import type { Database, SqlValue, TransactionOptions } from "./database.ts";
 
 const statementsKept = 256;
 
@@ -37,8 +37,17 @@ class SqliteDatabase implements Database {
     return this.#queue(async () => this.#change(sql, params));
   }
 
-  transaction<T>(step: (db: Database) => Promise<T>): Promise<T> {
-    return this.#queue(() => this.#atomically("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", step));
+  transaction<T>(step: (db: Database) => Promise<T>, { synced = true }: TransactionOptions = {}): Promise<T> {
+    return this.#queue(async () => {
+      if (synced) return this.#atomically("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", step);
+      // In the write-ahead log commits stand in order, so that the next one that is synced takes this one along.
+      this.#connection.exec("PRAGMA synchronous = NORMAL");
+      try {
+        return await this.#atomically("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", step);
+      } finally {
+        this.#connection.exec("PRAGMA synchronous = FULL");
+      }
+    });
   }
 
   close(): Promise<void> {

@@ -1,154 +1,101 @@
-import { advanceRun, decodeEntry, digestFromHash, type Entry, EvidenceError, type RunState } from "@tally/evidence";
-import { ConvictionError, type LogReader } from "@tally/ledger";
-import type { Database, SqlValue } from "@tally/oci";
-import { PlaneError } from "../error.ts";
+import type { PackedEntries } from "@tally/evidence";
+import { type Inspector, type MirroredLog, packEntries } from "@tally/ledger";
+import type { Database } from "@tally/oci";
+import { readState, removeRows, writeTaken } from "./index-rows.ts";
+import { LedgerRun } from "./ledger-run.ts";
 
-/** Records of one load within one entry bundle of 256: about a byte a record, and enough to find the bundles to read. */
-const packageLength = 256;
-const catchUpLength = 4096;
+/** What the index asks of a mirrored ledger. */
+type IndexedLog = Pick<MirroredLog, "origin" | "nextEntry" | "entries">;
+
+const catchUpLength = 8192;
+/** Runs kept in memory. One has up to 2,048 loads of about 100 bytes. */
+const runsKept = 1024;
 
 /**
- * The index over mirrored ledgers. Entries pass through it before they are stored: ordinals and summaries are recomputed
- * on arrival, and a ledger that breaks the rules is convicted by its own entries (evidence.md 5). Rows and the run's state
- * are written together, so entries that come a second time, after a failure, are skipped.
+ * The index over mirrored ledgers: derived data, of which the logs are the truth. Entries pass through it before they are stored,
+ * and a ledger that breaks the rules is convicted by its own entries (evidence.md 5). Rows are written once the entries are
+ * durable, before the upload is answered: the index is never ahead of a log, and never behind its mirror checkpoint while the
+ * plane runs. After a power cut or a failure it is brought up from the log.
  */
-export class EntryIndex {
+export class EntryIndex implements Inspector {
   readonly #db: Database;
-  readonly #runs = new Map<string, RunState | undefined>();
+  /** In the order of their last use. */
+  readonly #runs = new Map<string, LedgerRun>();
+  /** Ledgers with entries that were checked and are on their way to the log. */
+  readonly #pending = new Set<string>();
 
   constructor(db: Database) {
     this.#db = db;
   }
 
-  /** For the mirror's `inspect`. @throws ConvictionError */
-  async take(origin: string, from: number, entries: readonly Uint8Array[]): Promise<void> {
-    let state = await this.#stateOf(origin);
-    if (from > (state?.next ?? 0)) {
-      // Ours to mend: the index is of another time than the mirror. What the device sends is not to be judged by it.
-      throw new PlaneError(
-        "internal",
-        `the index of ${origin} ends at ${state?.next ?? 0}, entries come from ${from}`,
-        {
-          hint: "start the plane again: it reads what is missing from the mirror",
-        },
-      );
-    }
-    const skip = Math.max(0, (state?.next ?? 0) - from);
-    const rows: [sql: string, params: readonly SqlValue[]][] = [];
-    const counts = new Map<string, { package: number; load: number; records: number }>();
-    for (const [i, bytes] of entries.slice(skip).entries()) {
-      const index = from + skip + i;
-      const entry = readEntry(bytes, index);
-      state = advance(state, entry);
-      if (entry.kind === "inference") {
-        const place = { package: Math.floor(index / packageLength), load: entry.loadIndex };
-        const key = `${place.package}/${place.load}`;
-        counts.set(key, { ...place, records: (counts.get(key)?.records ?? 0) + 1 });
-      } else rows.push(...rowsOf(origin, index, entry));
-    }
-    if (state === undefined) return;
-    const stored = serialise(state);
-    // Whatever comes of it, the database knows best.
+  /** @throws ConvictionError */
+  async check(log: IndexedLog, from: number, entries: PackedEntries): Promise<void> {
+    const { origin } = log;
+    const run = this.#at(origin, from) ?? (await this.#broughtTo(log, from));
     this.#runs.delete(origin);
-    await this.#db.transaction(async (db) => {
-      for (const [sql, params] of rows) await db.run(sql, params);
-      for (const { package: bundle, load, records } of counts.values()) {
-        await db.run(
-          "INSERT INTO package (origin, package, load, records) VALUES (?, ?, ?, ?) ON CONFLICT (origin, package, load) DO UPDATE SET records = records + excluded.records",
-          [origin, bundle, load, records],
-        );
-      }
-      await db.run(
-        "INSERT INTO run (origin, next, state) VALUES (?, ?, ?) ON CONFLICT (origin) DO UPDATE SET next = excluded.next, state = excluded.state",
-        [origin, state!.next, stored],
-      );
-    });
-    this.#runs.set(origin, state);
+    this.#pending.add(origin);
+    try {
+      run.take(entries);
+    } catch (error) {
+      this.#pending.delete(origin);
+      throw error;
+    }
+    this.#keep(origin, run);
   }
 
-  /** Reads what the mirror holds and the index has not, as after a restore of the database from an older copy. */
-  async catchUp(log: LogReader & { readonly nextEntry: number }): Promise<void> {
+  async stored(log: IndexedLog): Promise<void> {
     const { origin, nextEntry } = log;
-    let next = (await this.#stateOf(origin))?.next ?? 0;
-    while (next < nextEntry) {
-      const to = Math.min(next + catchUpLength, nextEntry);
-      await this.take(origin, next, await Array.fromAsync(log.entries(next, to)));
-      next = to;
+    this.#pending.delete(origin);
+    const run = this.#at(origin, nextEntry);
+    // Unless all that was checked is durable, what was counted is not what the log holds.
+    this.#runs.delete(origin);
+    if (run === undefined) {
+      await this.catchUp(log);
+      return;
+    }
+    await writeTaken(this.#db, origin, run.taken(), run.state!);
+    this.#keep(origin, run);
+  }
+
+  /** Reads what the log holds and the index has not. @throws ConvictionError when the log itself breaks the rules */
+  async catchUp(log: IndexedLog): Promise<void> {
+    this.#keep(log.origin, await this.#broughtTo(log, log.nextEntry));
+  }
+
+  /** Forgets a ledger and reads all of its log again. A stop half-way leaves less of the same index. */
+  async rebuild(log: IndexedLog): Promise<void> {
+    this.#runs.delete(log.origin);
+    await removeRows(this.#db, log.origin);
+    await this.catchUp(log);
+  }
+
+  #at(origin: string, next: number): LedgerRun | undefined {
+    const run = this.#runs.get(origin);
+    return run?.next === next ? run : undefined;
+  }
+
+  async #broughtTo(log: IndexedLog, to: number): Promise<LedgerRun> {
+    const { origin } = log;
+    this.#runs.delete(origin);
+    let run = new LedgerRun(await readState(this.#db, origin));
+    if (run.next > to) {
+      // Of another time than the mirror, as when only the mirror was restored from an older copy.
+      await removeRows(this.#db, origin);
+      run = new LedgerRun(undefined);
+    }
+    while (run.next < to) {
+      const until = Math.min(run.next + catchUpLength, to);
+      run.take(await packEntries(log.entries(run.next, until)));
+      await writeTaken(this.#db, origin, run.taken(), run.state!);
+    }
+    return run;
+  }
+
+  #keep(origin: string, run: LedgerRun): void {
+    this.#runs.set(origin, run);
+    for (const oldest of this.#runs.keys()) {
+      if (this.#runs.size <= runsKept) return;
+      if (!this.#pending.has(oldest)) this.#runs.delete(oldest);
     }
   }
-
-  async #stateOf(origin: string): Promise<RunState | undefined> {
-    if (this.#runs.has(origin)) return this.#runs.get(origin);
-    const [row] = await this.#db.query<{ state: string }>("SELECT state FROM run WHERE origin = ?", [origin]);
-    const state = row === undefined ? undefined : deserialise(row.state);
-    this.#runs.set(origin, state);
-    return state;
-  }
-}
-
-function readEntry(bytes: Uint8Array, index: number): Entry {
-  try {
-    return decodeEntry(bytes);
-  } catch (cause) {
-    throw convicting(cause, `entry ${index} is not an entry: `);
-  }
-}
-
-function advance(state: RunState | undefined, entry: Entry): RunState {
-  try {
-    return advanceRun(state, entry);
-  } catch (cause) {
-    throw convicting(cause, "");
-  }
-}
-
-/** What the rules say of an entry convicts its ledger. Anything else that is thrown is a fault of ours. */
-function convicting(cause: unknown, before: string): unknown {
-  return cause instanceof EvidenceError ? new ConvictionError(before + cause.message, { cause }) : cause;
-}
-
-function rowsOf(origin: string, index: number, entry: Entry): [string, readonly SqlValue[]][] {
-  const stating: [string, readonly SqlValue[]] = [
-    "INSERT INTO stating (origin, idx, kind) VALUES (?, ?, ?)",
-    [origin, index, entry.kind],
-  ];
-  const anchor = "INSERT INTO anchor (origin, idx, note) VALUES (?, ?, ?)";
-  switch (entry.kind) {
-    case "genesis":
-      return [stating, [anchor, [origin, index, digestFromHash(entry.anchor.noteHash)]]];
-    case "restart":
-    case "summary":
-      return [stating];
-    case "anchor":
-      return [[anchor, [origin, index, digestFromHash(entry.noteHash)]]];
-    case "load":
-      return [
-        [
-          "INSERT INTO load (origin, idx, manifest, grade, outcome, reason) VALUES (?, ?, ?, ?, ?, ?)",
-          [origin, index, entry.manifest, entry.grade, entry.outcome, entry.reason],
-        ],
-      ];
-    case "gap":
-      return [["INSERT INTO gap (origin, idx) VALUES (?, ?)", [origin, index]]];
-    case "segment":
-      return [
-        [
-          "INSERT INTO segment (origin, idx, from_idx, to_idx, artifact) VALUES (?, ?, ?, ?, ?)",
-          [origin, index, entry.from, entry.to, entry.artifact],
-        ],
-      ];
-    default:
-      return [];
-  }
-}
-
-function serialise({ next, runStart, statedAt, loads }: RunState): string {
-  return JSON.stringify({ next, runStart, statedAt, loads: [...loads] });
-}
-
-function deserialise(text: string): RunState {
-  const { loads, ...rest } = JSON.parse(text) as Omit<RunState, "loads"> & {
-    loads: [number, { count: number; unloadIndex: number | null }][];
-  };
-  return { ...rest, loads: new Map(loads) };
 }
