@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { eventCodes, gapReasons, type NoteSigner, type Trust } from "@tally/evidence";
-import { type Clock, Ledger, LedgerError } from "@tally/ledger";
+import { type Clock, type Files, Ledger, LedgerError } from "@tally/ledger";
 import { type ConfigOverrides, type DeviceConfig, readConfig } from "./config.ts";
 import { EdgeError } from "./error.ts";
 import { type DeviceFolder, deviceFolder } from "./folder/device-folder.ts";
@@ -13,6 +13,7 @@ import { ReleaseGate } from "./recorder/release-gate.ts";
 import { replayRun } from "./recorder/replay.ts";
 import { SaltStore } from "./recorder/salt-store.ts";
 import { takeStopMark, writeStopMark } from "./recorder/stop-mark.ts";
+import { StorageWatch } from "./recorder/storage-watch.ts";
 import { moveToEpoch } from "./recovery/move-to-epoch.ts";
 import { rejoin } from "./recovery/rejoin.ts";
 import { readRestoredMark, removeRestoredMark } from "./recovery/restored-mark.ts";
@@ -33,12 +34,15 @@ export interface DeviceCore {
   readonly outbox: BlobOutbox;
   readonly gate: ReleaseGate;
   readonly autoSeal: AutoSeal;
+  readonly storage: StorageWatch;
 }
 
 export interface CoreOptions {
   readonly dir: string;
   readonly config?: ConfigOverrides;
   readonly clock: Clock;
+  /** The journal's disk; of this machine by default. */
+  readonly files?: Files;
 }
 
 /**
@@ -47,7 +51,7 @@ export interface CoreOptions {
  *
  * @throws EdgeError `not-enrolled`, `device-locked`, `damaged`, `config-invalid`, `trust-invalid`, `behind`.
  */
-export async function openCore({ dir, config: overrides, clock }: CoreOptions): Promise<DeviceCore> {
+export async function openCore({ dir, config: overrides, clock, files }: CoreOptions): Promise<DeviceCore> {
   const folder = deviceFolder(dir);
   const enrolled = await readIdentity(folder);
   if (enrolled === undefined) {
@@ -62,7 +66,7 @@ export async function openCore({ dir, config: overrides, clock }: CoreOptions): 
   }
   const identity = await moveToEpoch(folder, enrolled, trust, clock);
   const signers = await readSigners(folder, identity.origin);
-  const ledger = await openLedger(folder, identity, signers, clock);
+  const ledger = await openLedger(folder, identity, signers, clock, files);
   try {
     const opened = { folder, config, identity, trust, clock, signers, ledger };
     if ((await rejoin(opened)) === "same-epoch") {
@@ -73,7 +77,7 @@ export async function openCore({ dir, config: overrides, clock }: CoreOptions): 
     throw error;
   }
   await ledger.close();
-  return openCore({ dir, clock, ...(overrides && { config: overrides }) });
+  return openCore({ dir, clock, ...(overrides && { config: overrides }), ...(files && { files }) });
 }
 
 /** Commits and seals everything, marks the stop as clean and lets go of the folder. */
@@ -90,17 +94,21 @@ export async function closeCore(core: DeviceCore): Promise<void> {
   }
 }
 
-/** Makes a write once the disk has room for it: waits while too much is queued, and passes on every other error. */
-export function whenRoom<T>({ ledger }: Pick<DeviceCore, "ledger">, write: () => T): T | Promise<T> {
+/**
+ * Makes a write once the disk has room for it: waits while too much is queued, goes on after a failure (see StorageWatch), and passes
+ * on every other error.
+ */
+export function whenRoom<T>(core: Pick<DeviceCore, "ledger" | "storage">, write: () => T): T | Promise<T> {
+  if (core.storage.blocked) return core.storage.goOn().then(() => whenRoom(core, write));
   try {
     return write();
   } catch (error) {
     if (!(error instanceof EdgeError) || error.code !== "busy") throw error;
-    return ledger.flush().then(() => whenRoom({ ledger }, write));
+    return core.ledger.flush().then(() => whenRoom(core, write));
   }
 }
 
-type Unstarted = Omit<DeviceCore, "recorder" | "salts" | "payloads" | "gate" | "autoSeal">;
+type Unstarted = Omit<DeviceCore, "recorder" | "salts" | "payloads" | "gate" | "autoSeal" | "storage">;
 
 async function startRun(core: Unstarted): Promise<DeviceCore> {
   const { folder, config, clock, ledger } = core;
@@ -126,7 +134,8 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   if (restored !== undefined) await removeRestoredMark(folder.state);
   const gate = await ReleaseGate.open(config.release, ledger, folder.state);
   const autoSeal = new AutoSeal(ledger, config.sealEveryEntries);
-  return { ...core, recorder, salts, payloads, gate, autoSeal };
+  const storage = new StorageWatch({ ledger, recorder, gate, payloads });
+  return { ...core, recorder, salts, payloads, gate, autoSeal, storage };
 }
 
 async function openLedger(
@@ -134,10 +143,11 @@ async function openLedger(
   { origin }: DeviceIdentity,
   signers: readonly NoteSigner[],
   clock: Clock,
+  files: Files | undefined,
 ): Promise<Ledger> {
   let ledger: Ledger;
   try {
-    ledger = await Ledger.open({ dir: folder.journal, origin, signers, clock });
+    ledger = await Ledger.open({ dir: folder.journal, origin, signers, clock, ...(files && { files }) });
   } catch (cause) {
     if (!(cause instanceof LedgerError)) throw cause;
     const isLocked = cause.code === "locked";

@@ -1,5 +1,5 @@
 import { bundleMediaType, type RecordReference, toHex, unloadReasons } from "@tally/evidence";
-import { type Clock, systemClock } from "@tally/ledger";
+import { type Clock, type Files, systemClock } from "@tally/ledger";
 import type { ConfigOverrides } from "./config.ts";
 import { canonicalContent } from "./content.ts";
 import { closeCore, type DeviceCore, openCore, whenRoom } from "./device-core.ts";
@@ -22,11 +22,13 @@ export interface OpenOptions {
   /** Above environment and config.json. */
   readonly config?: ConfigOverrides;
   readonly clock?: Clock;
+  /** The journal's disk, so that its faults can be tested. */
+  readonly files?: Files;
 }
 
 /** Opens a device and begins a run. One process at a time. @throws EdgeError as `openCore` */
-export async function openDevice({ dir, config, clock = systemClock }: OpenOptions): Promise<Device> {
-  return new Device(await openCore({ dir, clock, ...(config && { config }) }));
+export async function openDevice({ dir, config, clock = systemClock, files }: OpenOptions): Promise<Device> {
+  return new Device(await openCore({ dir, clock, ...(config && { config }), ...(files && { files }) }));
 }
 
 /**

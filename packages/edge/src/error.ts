@@ -23,6 +23,7 @@ export type EdgeErrorCode =
   | "request-refused"
   | "runtime-failed"
   | "segment-invalid"
+  | "storage-full"
   | "trust-invalid"
   | "unreachable";
 

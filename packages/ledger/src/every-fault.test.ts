@@ -81,7 +81,7 @@ async function expectWhole(dir: string, done: Acknowledged, where: string): Prom
 for (const code of ["EIO", "ENOSPC"] as const) {
   for (const ways of ["reopen", "recover"] as const) {
     const how = ways === "reopen" ? "opened again" : "recovered in place";
-    test(`${code} once, at any operation, and ${how}: acknowledged entries are there and prove`, async (t) => {
+    test(`acknowledged entries are there and prove after a disk failed once, at any operation: ${code}, ${how}`, async (t) => {
       const folder = await temporaryFolder(t);
       const seen = new Set<string>();
       for (let at = 0; ; at += 1) {

@@ -76,4 +76,5 @@ const statuses: Partial<Record<EdgeErrorCode, number>> = {
   "plane-untrusted": 502,
   unreachable: 503,
   "device-closed": 503,
+  "storage-full": 507,
 };

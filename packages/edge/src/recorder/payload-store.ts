@@ -24,6 +24,8 @@ interface StoredFile {
 }
 
 const rollBytes = 4 * 1024 * 1024;
+/** Records whose payloads are not kept before a failed disk is tried again. */
+const retryAfter = 1024;
 
 /**
  * Payloads waiting to be packed in segments, in files of about 4 MiB. Each file is a CBOR sequence of
@@ -41,6 +43,8 @@ export class PayloadStore {
   #handle: { readonly of: StoredFile; readonly file: FileHandle } | undefined;
   #queue: Promise<void> = Promise.resolve();
   #failure: EdgeError | undefined;
+  /** How often there was no room because writing had failed. */
+  #refused = 0;
 
   private constructor(folder: string, limit: number, files: StoredFile[]) {
     this.#folder = folder;
@@ -71,9 +75,27 @@ export class PayloadStore {
     return this.#files.reduce((sum, file) => sum + file.bytes, 0);
   }
 
-  /** False also once writing has failed. */
+  /** False also once writing has failed; now and then it is tried again. */
   hasRoomFor(bytes: number): boolean {
-    return this.#failure === undefined && this.bytes + bytes <= this.#limit;
+    if (this.#failure !== undefined) {
+      this.#refused += 1;
+      if (this.#refused % retryAfter !== 0) return false;
+      // What the failed write left behind is never appended to.
+      this.#failure = undefined;
+      this.#growing = undefined;
+    }
+    return this.bytes + bytes <= this.#limit;
+  }
+
+  /** The ledger has `size` entries again, after some were lost: payloads of those go as far as they would stand in the way. */
+  async recover(size: number): Promise<void> {
+    await this.#queue;
+    await this.#closeHandle().catch(() => {});
+    const stale = this.#files.filter(({ first }) => first >= size);
+    this.#files.splice(0, this.#files.length, ...this.#files.filter(({ first }) => first < size));
+    this.#growing = undefined;
+    this.#failure = undefined;
+    for (const { first } of stale) await rm(join(this.#folder, fileName(first)), { force: true });
   }
 
   /** Keeps payloads of one entry. Call in order of index. Resolves when they are written. */

@@ -17,8 +17,9 @@ import {
   type UnderstoodEntry,
 } from "@tally/evidence";
 import { type Appended, type Clock, type Ledger, LedgerError } from "@tally/ledger";
-import { EdgeError, messageOf } from "../error.ts";
+import { EdgeError } from "../error.ts";
 import { runtimeName, tallyVersion } from "../version.ts";
+import { storageError } from "./storage-watch.ts";
 
 type Written<E> = E extends UnderstoodEntry ? Omit<E, "time"> : never;
 
@@ -34,6 +35,8 @@ export interface LiveLoad {
   /** Index of its load entry in the run that began at `run`. */
   index: number;
   run: number;
+  /** How often the recorder had resumed: after that an index may be another entry's. */
+  resumed: number;
   unloaded: boolean;
 }
 
@@ -52,7 +55,8 @@ export interface RecordPlace extends Appended {
 export class Recorder {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
-  readonly #run: RunWriter;
+  #run: RunWriter;
+  #resumed = 0;
 
   /** Goes on after `state`, the replayed last run. The caller writes `restart` first. */
   constructor(ledger: Ledger, state: RunState, clock: Clock) {
@@ -64,6 +68,13 @@ export class Recorder {
   /** The run as written so far; to be read at once. */
   get run(): RunState {
     return this.#run.state;
+  }
+
+  /** Goes on after a failed write: `state` is the last run as the ledger now has it, and a new one begins. */
+  resume(state: RunState): Appended {
+    this.#run = new RunWriter(state);
+    this.#resumed += 1;
+    return this.restart(false);
   }
 
   /** Begins a run: states what the last one held and ends its loads. */
@@ -82,7 +93,7 @@ export class Recorder {
   load(fields: LoadFields): LiveLoad & { readonly appended: Appended } {
     this.#makeRoomForLoad();
     const appended = this.#insert({ kind: "load", ...fields });
-    return { fields, index: appended.index, run: this.run.runStart, unloaded: false, appended };
+    return { fields, index: appended.index, run: this.run.runStart, resumed: this.#resumed, unloaded: false, appended };
   }
 
   /** Records that a model was refused. */
@@ -92,7 +103,7 @@ export class Recorder {
 
   unload(load: LiveLoad, reason: number): Appended | undefined {
     if (load.unloaded) return undefined;
-    const isOver = load.run !== this.run.runStart;
+    const isOver = !this.#isCurrent(load);
     const appended = isOver ? undefined : this.#insert({ kind: "unload", loadIndex: load.index, reason });
     load.unloaded = true;
     return appended;
@@ -134,10 +145,15 @@ export class Recorder {
 
   /** Writes the load again if a new run ended it. Its bytes are the ones that were measured: they never left memory. */
   #renew(load: LiveLoad): void {
-    if (load.run === this.run.runStart) return;
-    const { index, run } = this.load(load.fields);
+    if (this.#isCurrent(load)) return;
+    const { index, run, resumed } = this.load(load.fields);
     load.index = index;
     load.run = run;
+    load.resumed = resumed;
+  }
+
+  #isCurrent({ run, resumed }: LiveLoad): boolean {
+    return run === this.run.runStart && resumed === this.#resumed;
   }
 
   #write(fields: Written<UnderstoodEntry>): Appended {
@@ -195,9 +211,5 @@ function asEdgeError(cause: unknown, kind: string): EdgeError {
   if (cause instanceof EvidenceError && cause.code === "entry-invalid") {
     return new EdgeError("content-invalid", `nothing was recorded: ${cause.message}`, { cause });
   }
-  const hint = cause instanceof LedgerError ? cause.hint : undefined;
-  return new EdgeError("record-failed", `the ${kind} entry was not written: ${messageOf(cause)}`, {
-    cause,
-    hint: hint ?? "open the device again",
-  });
+  return storageError(cause, `the ${kind} entry was not written`);
 }

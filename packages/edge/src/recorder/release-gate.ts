@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import type { Appended, Ledger } from "@tally/ledger";
 import type { ReleaseMode } from "../config.ts";
-import { EdgeError, messageOf } from "../error.ts";
+import type { EdgeError } from "../error.ts";
 import { readIfPresent, removeDurably, writeDurably } from "../folder/durable-file.ts";
 import { asCount, parseObject } from "../folder/json.ts";
+import { storageError } from "./storage-watch.ts";
 
 /** Outputs that may have left the device in `immediate` mode before their records are durable. */
 const block = 1024;
@@ -63,6 +64,16 @@ export class ReleaseGate {
     );
   }
 
+  /** Outputs that were released and whose records are not durable. */
+  get outstanding(): number {
+    return this.#out;
+  }
+
+  /** So many of them are told of in the ledger: they no longer count against the reservation. */
+  forget(count: number): void {
+    this.#out -= count;
+  }
+
   /** Gives the reservation back. Call when everything is durable. */
   async close(): Promise<void> {
     if (this.mode === "immediate") await removeDurably(this.#path);
@@ -88,10 +99,7 @@ export class ReleaseGate {
 }
 
 function notSafe({ index }: Appended, cause: unknown): EdgeError {
-  return new EdgeError("record-failed", `record ${index} is not safe: ${messageOf(cause)}`, {
-    cause,
-    hint: "the output was not released; open the device again when the disk is well",
-  });
+  return storageError(cause, `record ${index} is not safe`);
 }
 
 function reservationPath(stateFolder: string): string {
