@@ -177,7 +177,8 @@ export class Device {
       return { status: "synced", mediaType: answer.type || bundleMediaType, bytes: answer.bytes };
     } catch (error) {
       // The record is proven locally, then: the plane may be away, or not have sealed what it mirrored.
-      if (error instanceof EdgeError && ["unreachable", "plane-refused"].includes(error.code)) return undefined;
+      if (error instanceof EdgeError && ["unreachable", "denied", "plane-refused"].includes(error.code))
+        return undefined;
       throw error;
     }
   };

@@ -8,6 +8,7 @@ export type EdgeErrorCode =
   | "config-invalid"
   | "content-invalid"
   | "damaged"
+  | "denied"
   | "device-closed"
   | "device-locked"
   | "entry-too-large"

@@ -72,6 +72,7 @@ const statuses: Partial<Record<EdgeErrorCode, number>> = {
   "model-released": 409,
   behind: 409,
   busy: 429,
+  denied: 502,
   "plane-refused": 502,
   "plane-untrusted": 502,
   unreachable: 503,

@@ -38,7 +38,7 @@ const mostByDefault = 1024 * 1024;
  * Asks the plane and resolves to an answer of status 2xx.
  *
  * @throws EdgeError `unreachable` when there is no answer in time, `blocked` when the plane keeps this device out,
- *   `plane-refused` with its words for every other status.
+ *   `denied` when it does not take the token, `plane-refused` with its words for every other status.
  */
 export async function askPlane(url: string, request: PlaneRequest): Promise<PlaneAnswer> {
   return accepted(url, request, await sendAs(url, request));
@@ -137,7 +137,7 @@ function refusalOf({ method, path }: PlaneRequest, { status, bytes }: PlaneAnswe
   const { code, message, hint } = errorIn(bytes);
   const isBlocked = keptOut.includes(code ?? "");
   const said = message ?? `status ${status}`;
-  const refused = code === awaiting ? "awaiting" : "plane-refused";
+  const refused = code === awaiting ? "awaiting" : [401, 403].includes(status) ? "denied" : "plane-refused";
   return new EdgeError(isBlocked ? "blocked" : refused, `the plane refused ${method} ${path.split("?")[0]}: ${said}`, {
     ...(hint !== undefined && { hint }),
     cause: new Error(`status ${status}${code === undefined ? "" : `, code ${code}`}`),

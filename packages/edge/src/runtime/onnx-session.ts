@@ -6,6 +6,7 @@ import { type DeviceRecord, deviceRecord, type SyncedReceipts } from "../record.
 import type { Parameters, Usage } from "../recorder/decimal.ts";
 import { recordOutput } from "../recorder/record-output.ts";
 import type { LiveLoad } from "../recorder/recorder.ts";
+import { requireFit } from "./feeds-fit.ts";
 import type { ValueShape, WireTensor } from "./onnx-protocol.ts";
 import type { OnnxThread } from "./onnx-thread.ts";
 import { namedTensors, type OnnxTensor, wireTensors } from "./tensors.ts";
@@ -65,11 +66,12 @@ export class OnnxSession {
   /**
    * Runs the model on named tensors, of ONNX Runtime or as `{ type, data, dims }`, and records input and output.
    *
-   * @throws EdgeError `content-invalid` for tensors that do not fit their type, `runtime-failed` when the model does not
+   * @throws EdgeError `content-invalid` for tensors that do not fit their type or the model, `runtime-failed` when the model does not
    *   run, `record-failed`, `entry-too-large`, `model-released`.
    */
   async run(feeds: Readonly<Record<string, OnnxTensor>>, options: RunOptions = {}): Promise<RunResult> {
     const wire = wireTensors(feeds);
+    requireFit(wire, this.inputMetadata);
     // Hashed and sent in one turn: what the caller changes in its arrays afterwards reaches neither.
     const input = canonicalTensors(wire);
     const { outputs, micros } = await this.#thread.run(wire);

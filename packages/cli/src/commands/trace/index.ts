@@ -21,6 +21,15 @@ export const trace: Register = (program, { terminal, finish }) => {
     if (what.startsWith("sha256:")) {
       const digest = parseDigest(what);
       const lineage = await (await connect(terminal, flags)).get<LineageResponse>(`/api/v1/lineage/${digest}`);
+      if (
+        lineage.edges.length === 0 &&
+        lineage.nodes.every(({ kind, name }) => kind === "artifact" && name === undefined)
+      ) {
+        throw usageError(
+          `no statement in the plane's log names ${digest}`,
+          "give the digest of a model's manifest, or of one of its files or datasets",
+        );
+      }
       print(terminal, flags.json, lineage, () => lineageLines(lineage));
       say(terminal, "as the plane says, from signed statements; an audit of the model proves it");
       return;
