@@ -44,7 +44,7 @@ function turnedAway(answer: Answer): "unauthorized" | "forbidden" | undefined {
   const error = errorOf(answer);
   if (answer.status === 401) return "unauthorized";
   // A device asking for another device is turned away by what it asks for, not by its role.
-  if (answer.status === 403 && /^an? \w+ may not do this$/.test(error?.message ?? "")) return "forbidden";
+  if (answer.status === 403 && /^the role \w+ may not do this$/.test(error?.message ?? "")) return "forbidden";
   return undefined;
 }
 

@@ -168,7 +168,7 @@ async function authorise(request: FastifyRequest, { access }: Route, { tokens }:
     );
   }
   if (!access.includes(bearer.role)) {
-    throw new PlaneError("forbidden", `a ${bearer.role} may not do this`, {
+    throw new PlaneError("forbidden", `the role ${bearer.role} may not do this`, {
       hint: `it takes one of: ${access.join(", ")}`,
     });
   }
