@@ -30,7 +30,9 @@ await part(() =>
         speeds.push(entries / seconds);
         cpu.push(cpuMicros / entries);
       }
-      return rowsOf(speeds, cpu, atRest, await scene.planeUsage());
+      const atEnd = await scene.planeUsage();
+      await scene.stopPlane();
+      return rowsOf(speeds, cpu, atRest, atEnd);
     } finally {
       client.disconnect();
     }
