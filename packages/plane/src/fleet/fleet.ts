@@ -191,10 +191,15 @@ export class Fleet {
     return this.#conflicts.equivocations(origin);
   }
 
+  /** Not synced: after a power cut the device counts as not heard of since, until its next sync. */
   async onMirrored(origin: string): Promise<void> {
-    await this.#db.run(
-      "UPDATE device SET last_sync = ?, state = CASE state WHEN 'enrolled' THEN 'ok' ELSE state END WHERE origin = ?",
-      [this.#clock.now(), origin],
+    await this.#db.transaction(
+      (tx) =>
+        tx.run(
+          "UPDATE device SET last_sync = ?, state = CASE state WHEN 'enrolled' THEN 'ok' ELSE state END WHERE origin = ?",
+          [this.#clock.now(), origin],
+        ),
+      { synced: false },
     );
   }
 

@@ -1,5 +1,14 @@
-import { type Digest, digestOf, emptyRoot, type HeadLeaf, sha256, sortHeadLeaves, utf8 } from "@tally/evidence";
-import type { Mirror, MirroredLog } from "@tally/ledger";
+import {
+  type Digest,
+  digestFromHash,
+  emptyRoot,
+  type Hash,
+  type HeadLeaf,
+  sha256,
+  sortHeadLeaves,
+  utf8,
+} from "@tally/evidence";
+import type { Head, Mirror, MirroredLog } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
 
 /** The heads of one ledger as they were at one moment. */
@@ -13,8 +22,8 @@ const maxNoteBytes = 1_000_000;
 export class LedgerHeadNotes {
   readonly #db: Database;
   readonly #blobs: BlobStore;
-  /** Notes that are stored already, so that not every round asks for them. */
-  readonly #kept = new Set<string>();
+  /** Hashes of the notes that are stored already: a head that has not moved costs a round nothing. */
+  readonly #kept = new WeakMap<Head, Hash>();
 
   constructor(db: Database, blobs: BlobStore) {
     this.#db = db;
@@ -28,27 +37,47 @@ export class LedgerHeadNotes {
       const log = mirror.log(origin);
       return { origin, pending: log?.pending, mirrored: log?.mirrored };
     });
-    for (const head of heads) await this.#keep(head);
-    return sortHeadLeaves(heads.map(leafOf));
+    await this.#keep(heads);
+    return sortHeadLeaves(heads.map((head) => this.#leafOf(head)));
   }
 
-  /** A heads entry names notes by their hash, and the mirror keeps only the newest: so they are kept here. */
-  async #keep({ origin, pending, mirrored }: LedgerHeads): Promise<void> {
-    for (const head of [pending, mirrored]) {
-      if (head === undefined) continue;
-      const { size } = head.checkpoint;
-      const bytes = utf8(head.note);
-      const key = `${origin} ${digestOf(bytes)}`;
-      if (this.#kept.has(key)) continue;
-      await this.#blobs.put(digestOf(bytes), bytes);
-      await this.#db.run("INSERT INTO device_note (origin, size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
-        origin,
-        size,
-        digestOf(bytes),
-      ]);
-      if (this.#kept.size > 10_000) this.#kept.clear();
-      this.#kept.add(key);
+  /**
+   * A heads entry names notes by their hash, and the mirror keeps only the newest: so they are kept here. All of a round wait
+   * for the disk together, once they are blobs.
+   */
+  async #keep(heads: readonly LedgerHeads[]): Promise<void> {
+    const fresh: { origin: string; head: Head; hash: Hash }[] = [];
+    for (const { origin, pending, mirrored } of heads) {
+      for (const head of new Set([pending, mirrored])) {
+        if (head === undefined || this.#kept.has(head)) continue;
+        const bytes = utf8(head.note);
+        const hash = sha256(bytes);
+        await this.#blobs.put(digestFromHash(hash), bytes);
+        fresh.push({ origin, head, hash });
+      }
     }
+    if (fresh.length === 0) return;
+    await this.#db.transaction(async (tx) => {
+      for (const { origin, head, hash } of fresh) {
+        await tx.run("INSERT INTO device_note (origin, size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
+          origin,
+          head.checkpoint.size,
+          digestFromHash(hash),
+        ]);
+      }
+    });
+    for (const { head, hash } of fresh) this.#kept.set(head, hash);
+  }
+
+  #leafOf({ origin, pending, mirrored }: LedgerHeads): HeadLeaf {
+    return {
+      origin,
+      pendingSize: pending?.checkpoint.size ?? 0,
+      pendingRoot: pending?.checkpoint.root ?? emptyRoot,
+      pendingNoteHash: pending === undefined ? null : this.#kept.get(pending)!,
+      mirroredSize: mirrored?.checkpoint.size ?? 0,
+      mirroredRoot: mirrored?.checkpoint.root ?? emptyRoot,
+    };
   }
 
   /** A ledger's checkpoint of that size, where a heads entry has named it. */
@@ -59,15 +88,4 @@ export class LedgerHeadNotes {
     ]);
     return row && this.#blobs.bytes(row.note, maxNoteBytes);
   }
-}
-
-function leafOf({ origin, pending, mirrored }: LedgerHeads): HeadLeaf {
-  return {
-    origin,
-    pendingSize: pending?.checkpoint.size ?? 0,
-    pendingRoot: pending?.checkpoint.root ?? emptyRoot,
-    pendingNoteHash: pending === undefined ? null : sha256(utf8(pending.note)),
-    mirroredSize: mirrored?.checkpoint.size ?? 0,
-    mirroredRoot: mirrored?.checkpoint.root ?? emptyRoot,
-  };
 }
