@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { eventCodes, gapReasons, type NoteSigner, type Trust } from "@tally/evidence";
 import { type Clock, type Files, Ledger, LedgerError } from "@tally/ledger";
 import { type ConfigOverrides, type DeviceConfig, readConfig } from "./config.ts";
+import { resumeDestroying } from "./erasure/destroy.ts";
 import { EdgeError } from "./error.ts";
 import { type DeviceFolder, deviceFolder } from "./folder/device-folder.ts";
 import { type DeviceIdentity, readIdentity, readSigners } from "./identity.ts";
@@ -118,6 +119,7 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   const recorder = new Recorder(ledger, await replayRun(ledger), clock);
   const salts = await SaltStore.open(folder.salts, isClean ? mark.nextSlot : undefined);
   const payloads = await PayloadStore.open(folder.payloads, config.captureLimitBytes, ledger.size);
+  await resumeDestroying({ salts, payloads, folder });
   const { index } = recorder.restart(isClean);
   const restored = await readRestoredMark(folder.state);
   if (restored !== undefined) {

@@ -4,6 +4,9 @@ import type { ConfigOverrides } from "./config.ts";
 import { canonicalContent } from "./content.ts";
 import { closeCore, type DeviceCore, openCore, whenRoom } from "./device-core.ts";
 import type { Declaration, DeclaredModel, DeviceStatus, LabelRequest, RecordRequest } from "./device-requests.ts";
+import { destroyContents, type ErasureRequest } from "./erasure/destroy.ts";
+import { type FinishedErasure, finishErasures } from "./erasure/finish.ts";
+import type { ErasurePlan } from "./erasure/plan.ts";
 import { EdgeError } from "./error.ts";
 import { loadGuarded } from "./models/load-guard.ts";
 import { LoadedModel } from "./models/loaded-model.ts";
@@ -16,6 +19,13 @@ import type { RecordPlace } from "./recorder/recorder.ts";
 import { type PackedSegment, packSegments } from "./segments/pack-segments.ts";
 import { type SyncReport, syncDevice } from "./sync/sync.ts";
 import { readSyncState } from "./sync/sync-state.ts";
+
+/** What an erasure has destroyed on the device. */
+export interface BegunErasure {
+  readonly origin: string;
+  /** Indices of the records, and of labels of them. */
+  readonly records: readonly number[];
+}
 
 export interface OpenOptions {
   readonly dir: string;
@@ -45,6 +55,8 @@ export class Device {
   #loading: Promise<unknown> = Promise.resolve();
   #syncing: Promise<SyncReport> | undefined;
   #packing: Promise<readonly PackedSegment[]> | undefined;
+  #erasing: Promise<unknown> = Promise.resolve();
+  #finishing: Promise<readonly FinishedErasure[]> | undefined;
   #closing: Promise<void> | undefined;
   readonly #stop = new AbortController();
 
@@ -121,6 +133,31 @@ export class Device {
     return this.#packing;
   }
 
+  /**
+   * Erases what records commit to: destroys keys and kept contents here, now and durably. The next sync rounds do the rest:
+   * segments are replaced, and a signed statement goes into the plane's log.
+   *
+   * @throws EdgeError `request-invalid` where nothing is recorded of the subject, or there is no such record
+   */
+  async erase(request: ErasureRequest): Promise<BegunErasure> {
+    this.#requireOpen();
+    this.#erasing = this.#erasing.then(
+      () => destroyContents(this.core, request),
+      () => destroyContents(this.core, request),
+    );
+    const { records } = await (this.#erasing as Promise<ErasurePlan>);
+    return { origin: this.origin, records: records.map(({ index }) => index) };
+  }
+
+  /** Brings erasures to their end, as far as there are any: replaces segments and tells the plane's log. */
+  finishErasures(): Promise<readonly FinishedErasure[]> {
+    this.#requireOpen();
+    this.#finishing ??= finishErasures(this.core, this.session, () => this.sync()).finally(() => {
+      this.#finishing = undefined;
+    });
+    return this.#finishing;
+  }
+
   /** A receipt for any entry: from the plane if it has it, else from this device's own sealed ledger. */
   receipt(index: number): Promise<Receipt> {
     this.#requireOpen();
@@ -156,7 +193,7 @@ export class Device {
 
   async #close(): Promise<void> {
     this.#stop.abort(new EdgeError("device-closed", "the device was closed"));
-    await Promise.allSettled([this.#syncing, this.#packing, this.#loading]);
+    await Promise.allSettled([this.#syncing, this.#packing, this.#loading, this.#erasing, this.#finishing]);
     await Promise.allSettled([...this.#models].map((model) => model.unload()));
     await closeCore(this.core);
   }

@@ -10,9 +10,11 @@ export {
   releaseModes,
 } from "./config.ts";
 export type { Content } from "./content.ts";
-export { Device, type OpenOptions, openDevice } from "./device.ts";
+export { type BegunErasure, Device, type OpenOptions, openDevice } from "./device.ts";
 export type { Declaration, DeclaredModel, DeviceStatus, LabelRequest, RecordRequest } from "./device-requests.ts";
 export { type EnrollOptions, enroll } from "./enroll/enroll.ts";
+export type { ErasureRequest } from "./erasure/destroy.ts";
+export type { FinishedErasure } from "./erasure/finish.ts";
 export { EdgeError, type EdgeErrorCode } from "./error.ts";
 export type { DeviceIdentity } from "./identity.ts";
 export type { LoadedModel } from "./models/loaded-model.ts";

@@ -37,6 +37,8 @@ export class AgentRoutes {
         return this.#record(await readBody(request));
       case "POST /v1/labels":
         return this.#label(await readBody(request));
+      case "POST /v1/erase":
+        return this.#erase(await readBody(request));
       case "POST /v1/sync":
         return syncRound(this.#device);
     }
@@ -95,6 +97,17 @@ export class AgentRoutes {
       ...(who !== undefined && { who: asText(who, "who", code) }),
     });
     return { label: writeReference(label) };
+  }
+
+  async #erase({ subject, record }: LooseObject): Promise<object> {
+    if ((subject === undefined) === (record === undefined)) {
+      throw new EdgeError(code, "name a subject or a record to erase: one of them");
+    }
+    return this.#device.erase(
+      subject === undefined
+        ? { record: asCount(record, "record", code) }
+        : { subject: asText(subject, "subject", code) },
+    );
   }
 
   async #receipt(index: number): Promise<object> {

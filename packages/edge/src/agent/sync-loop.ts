@@ -1,10 +1,13 @@
 import type { Device } from "../device.ts";
+import type { FinishedErasure } from "../erasure/finish.ts";
 import type { PackedSegment } from "../segments/pack-segments.ts";
 import type { SyncReport } from "../sync/sync.ts";
 
 /** A sync, the segments packed after it, and where there were some, the sync that told the plane of them. */
 export interface SyncRound extends SyncReport {
   readonly segments: readonly PackedSegment[];
+  /** Erasures that the plane has been told of. */
+  readonly erasures: readonly FinishedErasure[];
 }
 
 /** Told of each round that the loop made by itself. */
@@ -12,13 +15,15 @@ export type OnRound = (outcome: { readonly round: SyncRound } | { readonly error
 
 const longestPauseMs = 10 * 60_000;
 
-/** One round: sync, pack what capture kept, and sync again if that left segment entries. */
+/** One round: sync, pack what capture kept, bring erasures to their end, and sync again if segments were packed. */
 export async function syncRound(device: Device): Promise<SyncRound> {
   const report = await device.sync();
   const segments = await device.packSegments();
-  if (segments.length === 0) return { ...report, segments };
+  if (segments.length === 0) return { ...report, segments, erasures: await device.finishErasures() };
   const second = await device.sync();
-  return { ...second, sent: report.sent + second.sent, blobs: [...report.blobs, ...second.blobs], segments };
+  const erasures = await device.finishErasures();
+  const blobs = [...report.blobs, ...second.blobs];
+  return { ...second, sent: report.sent + second.sent, blobs, segments, erasures };
 }
 
 /**

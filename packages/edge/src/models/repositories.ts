@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "@tally/evidence";
 import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
@@ -11,6 +12,17 @@ export async function keepRepository(stateFolder: string, manifest: Digest, repo
 export async function repositoryOf(stateFolder: string, manifest: Digest): Promise<string | undefined> {
   const bytes = await readIfPresent(repositoryPath(stateFolder, manifest));
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
+/** Every repository that a model of this device lies in. */
+export async function knownRepositories(stateFolder: string): Promise<readonly string[]> {
+  const folder = join(stateFolder, "repositories");
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  const found = names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map((name) => readFile(join(folder, name), "utf8"));
+  return [...new Set(await Promise.all(found))].sort();
 }
 
 function repositoryPath(stateFolder: string, manifest: Digest): string {

@@ -2,7 +2,7 @@ import { type FileHandle, mkdir, open, readdir, readFile, rm } from "node:fs/pro
 import { join } from "node:path";
 import { type CborValue, concatBytes, decodeCborFirst, encodeCbor, isCborList } from "@tally/evidence";
 import { EdgeError, messageOf } from "../error.ts";
-import { writeDurably } from "../folder/durable-file.ts";
+import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
 
 export type PayloadRole = "input" | "output" | "label";
 
@@ -132,6 +132,27 @@ export class PayloadStore {
       for (const file of old) {
         if (this.#handle?.of === file) await this.#closeHandle();
         await rm(join(this.#folder, fileName(file.first)), { force: true });
+      }
+    });
+  }
+
+  /** Removes the payloads of these entries: their files are written anew without them. */
+  async erase(indices: ReadonlySet<number>): Promise<void> {
+    if (indices.size === 0) return;
+    await this.#enqueue(async () => {
+      for (const file of [...this.#files]) {
+        const path = join(this.#folder, fileName(file.first));
+        if (![...indices].some((index) => index >= file.first && index <= file.last)) continue;
+        if (this.#handle?.of === file) await this.#closeHandle();
+        const bytes = await readIfPresent(path);
+        if (bytes === undefined) continue;
+        const staying = concatBytes(
+          ...decodeItems(bytes)
+            .filter(({ index }) => !indices.has(index))
+            .map(encodeItem),
+        );
+        await writeDurably(path, staying);
+        file.bytes -= bytes.length - staying.length;
       }
     });
   }

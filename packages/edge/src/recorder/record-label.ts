@@ -3,6 +3,7 @@ import type { Appended } from "@tally/ledger";
 import { type CanonicalContent, commitTo } from "../content.ts";
 import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
+import { whileRecording } from "./record-output.ts";
 import type { Salt } from "./salt-store.ts";
 
 /** Ground truth or a correction for a record, of this ledger or another. */
@@ -14,7 +15,11 @@ export interface GivenLabel {
 }
 
 /** Records a label and resolves when it is as safe as the release mode says. Labels accumulate; none replaces another. */
-export async function recordLabel(core: DeviceCore, { record, content, who }: GivenLabel): Promise<Appended> {
+export function recordLabel(core: DeviceCore, label: GivenLabel): Promise<Appended> {
+  return whileRecording(core.salts, write(core, label));
+}
+
+async function write(core: DeviceCore, { record, content, who }: GivenLabel): Promise<Appended> {
   const { recorder, gate, autoSeal, config, payloads } = core;
   const [salt] = await takeSalt(core, record);
   const label = commitTo("label", content, salt!);

@@ -13,7 +13,7 @@ import { encodeParameters, encodeUsage, type Parameters, type Usage } from "./de
 import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
 import type { PayloadRole } from "./payload-store.ts";
 import type { LiveLoad, RecordFields, RecordPlace } from "./recorder.ts";
-import type { Salt } from "./salt-store.ts";
+import type { Salt, SaltStore } from "./salt-store.ts";
 
 /** One output with what led to it. */
 export interface Output {
@@ -43,13 +43,32 @@ export interface Output {
 export function recordOutput<T>(core: DeviceCore, output: Output, asResult: (place: RecordPlace) => T): Promise<T> {
   const { parents = noReferences, retrievals = noContents } = output;
   const salts = output.subject === undefined ? core.salts.takeDrawn(2 + retrievals.length) : undefined;
-  if (salts === undefined || parents.length + retrievals.length > 0)
-    return recordPrepared(core, output, salts, asResult);
+  if (salts === undefined || parents.length + retrievals.length > 0) {
+    const recording = recordPrepared(core, output, salts, asResult);
+    return output.subject === undefined ? recording : whileRecording(core.salts, recording);
+  }
   try {
     return commitAndWrite(core, output, salts, noReferenceFields, asResult);
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** Records of subjects that have taken their salts and may not be written yet, by device. */
+const ofSubjects = new WeakMap<SaltStore, Set<Promise<unknown>>>();
+
+/** Resolves when every record of a subject that was begun before is written, or was refused. */
+export async function subjectRecordingsSettled({ salts }: Pick<DeviceCore, "salts">): Promise<void> {
+  await Promise.allSettled([...(ofSubjects.get(salts) ?? [])]);
+}
+
+/** Lets an erasure wait for what is being recorded of a subject. */
+export function whileRecording<T>(salts: SaltStore, recording: Promise<T>): Promise<T> {
+  const all = ofSubjects.get(salts) ?? new Set();
+  ofSubjects.set(salts, all.add(recording));
+  const over = () => all.delete(recording);
+  recording.then(over, over);
+  return recording;
 }
 
 /** What has to be waited for before a record can be written. */

@@ -19,6 +19,7 @@ const saltBytes = keyBytes;
 /** Cells made durable at a time: 64 KiB, one fsync for 2,048 records. */
 const blockCells = 2048;
 const ownerBytes = 4;
+const ownerPageBytes = 64 * 1024;
 
 /**
  * The keystore of a device's commitments (evidence.md 7), in a folder of its own:
@@ -160,9 +161,20 @@ export class SaltStore {
     return this.#subjects.find(subject);
   }
 
-  /** The numbers of the subjects whose records have these slots, 0 where the subject is unknown. */
-  async owners(slots: readonly number[]): Promise<readonly number[]> {
-    return Promise.all(slots.map((slot) => this.#ownerOf(Math.floor(slot / 2))));
+  /** Tells slot for slot of which subject's record it is, 0 where the subject is unknown; fast for slots in their order. */
+  ownerReader(): (slot: number) => Promise<number> {
+    const page = Buffer.alloc(ownerPageBytes);
+    let first = -1;
+    return async (slot) => {
+      const at = Math.floor(slot / 2) * ownerBytes;
+      const start = at - (at % ownerPageBytes);
+      if (start !== first) {
+        page.fill(0);
+        await readAll(this.#owners, page, start);
+        first = start;
+      }
+      return page.readUInt32LE(at - start);
+    };
   }
 
   /** Gives the subject's next records another key; called before its key is destroyed. */

@@ -79,6 +79,7 @@ export class SubjectKeys {
   async destroy(number: number): Promise<void> {
     this.#keys.get(number)?.fill(0);
     this.#keys.delete(number);
+    for (const [name, known] of this.#numbers) if (known === number) this.#numbers.delete(name);
     await writeAll(this.file, new Uint8Array(rowBytes), (number - 1) * rowBytes);
   }
 

@@ -129,7 +129,8 @@ function modelOf(rows: readonly SegmentRow[], known: KnownEntries): Digest | nul
   return [...models][0] ?? null;
 }
 
-async function readPart(folder: string, name: string): Promise<Uint8Array> {
+/** A file of an unpacked segment. @throws EdgeError `segment-invalid` */
+export async function readPart(folder: string, name: string): Promise<Uint8Array> {
   return new Uint8Array(
     await readFile(join(folder, name)).catch((cause: unknown) => {
       throw invalid(`${name} cannot be read`, cause);

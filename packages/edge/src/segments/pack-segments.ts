@@ -87,7 +87,7 @@ async function packOne(core: DeviceCore, session: PlaneSession, part: Part): Pro
     const { descriptor: subject } = await target.manifest(model);
     const { digest } = await packModelKit({
       files,
-      kitfile: kitfileOf(ledger.origin, part, rows.length),
+      kitfile: segmentKitfile(ledger.origin, part, rows.length),
       target,
       subject,
     });
@@ -102,7 +102,11 @@ async function packOne(core: DeviceCore, session: PlaneSession, part: Part): Pro
   }
 }
 
-function kitfileOf(origin: string, { model, from, to }: Part, rows: number): Kitfile {
+export function segmentKitfile(
+  origin: string,
+  { model, from, to }: Pick<Part, "model" | "from" | "to">,
+  rows: number,
+): Kitfile {
   return {
     manifestVersion: "1.0.0",
     package: { name: "segment", description: "Records of one model from one range of one device ledger" },

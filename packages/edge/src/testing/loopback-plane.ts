@@ -14,12 +14,17 @@ import {
   type EnrollRequest,
   type Envelope,
   type EpochRequest,
+  type Erasure,
   encodeEntry,
+  erasureType,
   fromBase64,
   generatePrivateKeyPem,
   type KeySet,
   noteSignerFromPem,
+  parseEnvelope,
+  parseErasure,
   parseNote,
+  requireDeviceSignature,
   type SessionRequest,
   sessionMessage,
   subjectDigests,
@@ -202,6 +207,7 @@ export class LoopbackPlane {
       return;
     }
     if (path.startsWith("/api/v1/blobs/")) return this.#putBlob(response, path.slice(14), await bytesOf(request));
+    if (path === "/api/v1/statements") return this.#takeErasure(response, await bytesOf(request));
     if (path.startsWith("/api/v1/channels/")) {
       const channel = path.slice("/api/v1/channels/".length).replace(/\/([^/]+)$/, ":$1");
       if (!this.channels.has(channel)) throw new Refused(404, "not-found", `no channel ${channel}`);
@@ -241,6 +247,27 @@ export class LoopbackPlane {
     verifyAllOf(parseNote(checkpoint), origin, entry.keySet);
     this.awaiting.set(origin, { keySet: entry.keySet, request });
     sendJson(response, { origin, state: "awaiting" });
+  }
+
+  /** As a plane does with a device's erasure: it must be the device's word, and its layers go. */
+  async #takeErasure(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+    const envelope = parseEnvelope(bytes);
+    const erasure = parseErasure(envelope.statement);
+    requireDeviceSignature(envelope, this.devices.get(erasure.origin)!);
+    if (!this.#statements.has(envelope.digest)) await this.logStatement(envelope);
+    for (const { layers } of erasure.segments) {
+      for (const layer of layers) await this.#registry.eraseBlob("tiny", layer);
+    }
+    sendJson(response, { digest: envelope.digest, index: this.#statements.get(envelope.digest)!.index });
+  }
+
+  /** Erasures that devices have stated, oldest first. */
+  get erasures(): readonly { readonly digest: Digest; readonly erasure: Erasure }[] {
+    return [...this.#statements.values()].flatMap(({ envelope }) =>
+      envelope.statement.predicateType === erasureType
+        ? [{ digest: envelope.digest, erasure: parseErasure(envelope.statement) }]
+        : [],
+    );
   }
 
   #putBlob(response: ServerResponse, digest: string, bytes: Uint8Array): void {
