@@ -13,7 +13,7 @@ await part(async () => {
   let records = 0;
   for (let round = 0; round < 3; round += 1) {
     const before = process.cpuUsage();
-    const report = verifyBundle({ bundle: new Uint8Array(bundle!), trust });
+    const report = await verifyBundle({ bundle: new Uint8Array(bundle!), trust });
     const { user, system } = process.cpuUsage(before);
     if (report.outcome === "bad" || report.answer === null) {
       throw new Error(`the answer does not verify: ${report.checks.find(({ result }) => result === "bad")?.reason}`);

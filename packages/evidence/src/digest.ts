@@ -37,6 +37,12 @@ export function putHash(text: HashText, into: Uint8Array, at: number): void {
   for (let i = 0; i < 32; i++) into[at + i] = text.charCodeAt(i);
 }
 
+/** SHA-256 over bytes that come one after another. */
+export function beginSha256(): { update(bytes: Uint8Array): void; digest(): Hash } {
+  const running = crypto.beginSha256();
+  return { update: running.update, digest: () => running.digest() as Hash };
+}
+
 /** @throws EvidenceError `digest-invalid` unless there are 32 bytes */
 export function asHash(bytes: Uint8Array): Hash {
   if (bytes.length !== 32) {

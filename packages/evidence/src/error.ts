@@ -21,6 +21,7 @@ export type EvidenceErrorCode =
   | "receipt-invalid"
   | "bundle-invalid"
   | "bundle-damaged"
+  | "source-changed"
   | "run-broken"
   | "api-invalid"
   | "not-supported";

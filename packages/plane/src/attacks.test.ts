@@ -85,7 +85,7 @@ test("a clone: the original syncs first, the clone offers its branch, both are b
   await plane.seal();
   const answer = await plane.call("GET", `/api/v1/audit?from=1&to=${Date.now() + 5_000}`);
   const trust = parseTrust((await plane.call("GET", "/api/v1/trust")).text);
-  const report = verifyBundle({ bundle: answer.bytes, trust });
+  const report = await verifyBundle({ bundle: answer.bytes, trust });
   assert.ok(
     report.checks.some(({ result, about }) => result === "bad" && about.includes(original.id)),
     "the answer names the equivocation",

@@ -123,7 +123,7 @@ async function provesAll(t: TestContext, dir: string, witness: TestWitness, devi
   const trust: Trust = parseTrust((await opened.call("GET", "/api/v1/trust")).text);
   const answer = await opened.call("GET", `/api/v1/audit?from=1&to=${Date.now() + 60_000}`);
   assert.equal(answer.status, 200, answer.text);
-  const report = verifyBundle({ bundle: answer.bytes, trust });
+  const report = await verifyBundle({ bundle: answer.bytes, trust });
   assert.deepEqual(
     report.checks.filter(({ result }) => result === "bad"),
     [],

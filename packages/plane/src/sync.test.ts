@@ -112,7 +112,7 @@ test("an answer about synced records verifies from the trust file alone", async 
   const answer = await plane.call("GET", `/api/v1/audit?from=${from}&to=${Date.now() + 5_000}`);
   assert.equal(answer.status, 200, answer.text);
   const trust = parseTrust((await plane.call("GET", "/api/v1/trust")).text);
-  const report = verifyBundle({ bundle: answer.bytes, trust });
+  const report = await verifyBundle({ bundle: answer.bytes, trust });
   assert.deepEqual(
     report.checks.filter(({ result }) => result === "bad"),
     [],

@@ -60,7 +60,7 @@ export const audit: Register = (program, { terminal, finish }) => {
     if (detail !== "none") throw usageError("records are for a file", "give -o FILE as well");
     const trust = await readTrustFile(terminal, options);
     const bundle = await ask(terminal, question, options);
-    const report = verifyBundle({ bundle, trust, expected: question, now: Date.now() });
+    const report = await verifyBundle({ bundle, trust, expected: question, now: Date.now() });
     print(terminal, options.json, reportAsJson(report), () => [
       ...headLines(report),
       "",
@@ -78,7 +78,7 @@ async function writeAnswer(
   output: string,
 ): Promise<void> {
   const bytes = await ask(terminal, question, options);
-  const { members, question: answered } = readBundle(bytes);
+  const { members, question: answered } = await readBundle(bytes);
   const path = resolve(terminal.cwd, output);
   await writeFile(path, bytes);
   const digest = digestOf(bytes);

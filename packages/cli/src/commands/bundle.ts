@@ -31,7 +31,7 @@ export const bundle: Register = (program, { terminal }) => {
     .argument("<file>", "the bundle")
     .requiredOption("-o, --output <dir>", "a folder that is not there yet, or empty")
     .action(async (file: string, { output }: { output: string }) => {
-      const { question, members } = readBundle(await readFile(resolve(terminal.cwd, file)));
+      const { question, members } = await readBundle(await readFile(resolve(terminal.cwd, file)));
       const dir = resolve(terminal.cwd, output);
       await mkdir(dir, { recursive: true });
       if ((await readdir(dir)).length > 0) throw new CliError(exitCodes.usage, `${dir} is not empty`);

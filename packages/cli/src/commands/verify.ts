@@ -40,10 +40,11 @@ export const verify: Register = (program, { terminal, finish }) => {
     .action(async (file: string, options: Options) => {
       const trust = await readTrustFile(terminal, options);
       const expected = expectedQuestion(options);
-      const report = verifyBundle({
+      const report = await verifyBundle({
         bundle: await readFile(resolve(terminal.cwd, file)),
         trust,
         now: options.at === undefined ? Date.now() : timeOf("--at", options.at),
+        holdRecords: options.json || options.records ? Number.POSITIVE_INFINITY : 0,
         ...(expected && { expected }),
       });
       print(terminal, options.json, reportAsJson(report), () => reportLines(report, options.records === true));

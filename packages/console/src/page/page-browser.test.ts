@@ -43,7 +43,7 @@ describe("the page in a real browser, opened from disk", { skip }, () => {
     folder = mkdtempSync(join(tmpdir(), "tally-verify-page-"));
     writeFileSync(join(folder, "verify.html"), buildPage());
     url = pathToFileURL(join(folder, "verify.html")).href;
-    report = verifyBundle({ bundle: answerFile, trust: parseTrust(trustFile) });
+    report = await verifyBundle({ bundle: answerFile, trust: parseTrust(trustFile) });
     browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
   });
   after(async () => {
@@ -123,7 +123,7 @@ describe("the page in a real browser, opened from disk", { skip }, () => {
 
   test("a flipped byte shows, and where", async () => {
     const bytes = flipped(answerFile, Math.floor(answerFile.length / 2));
-    const { damage } = verifyBundle({ bundle: bytes, trust: parseTrust(trustFile) });
+    const { damage } = await verifyBundle({ bundle: bytes, trust: parseTrust(trustFile) });
     await withPage(async (page) => {
       const verdict = await verify(page, { ...answer, bytes });
       assert.match(verdict, /^Not valid/);
@@ -137,7 +137,9 @@ describe("the page in a real browser, opened from disk", { skip }, () => {
     const own = parseTrust(trustFile);
     const otherKeys = own.plane.log.map(({ name, type, publicKey }) => noteKey(name, type, flipped(publicKey, 5)));
     const other: Trust = { ...own, plane: { ...own.plane, log: otherKeys } };
-    const failed = verifyBundle({ bundle: answerFile, trust: other }).checks.find(({ result }) => result === "bad")!;
+    const failed = (await verifyBundle({ bundle: answerFile, trust: other })).checks.find(
+      ({ result }) => result === "bad",
+    )!;
     await withPage(async (page) => {
       const verdict = await verify(page, answer, { name: "other.json", bytes: utf8(formatTrust(other)) });
       assert.match(verdict, /^Bad/);

@@ -10,7 +10,7 @@ const progressEvery = 50;
 
 let records = new RecordRows([]);
 
-function answer(request: Request): Response {
+async function answer(request: Request): Promise<Response> {
   if (request.kind === "rows") {
     return { kind: "rows", ticket: request.ticket, rows: records.rows(request.filter, request.page) };
   }
@@ -19,7 +19,7 @@ function answer(request: Request): Response {
   }
   try {
     let last = 0;
-    const verified = verifyFiles({
+    const verified = await verifyFiles({
       bundle: new Uint8Array(request.bundle),
       trust: new Uint8Array(request.trust),
       now: request.now,
@@ -46,4 +46,4 @@ function say(response: Response): void {
   postMessage(response);
 }
 
-addEventListener("message", ({ data }: MessageEvent<Request>) => say(answer(data)));
+addEventListener("message", async ({ data }: MessageEvent<Request>) => say(await answer(data)));

@@ -5,7 +5,7 @@ import { answerFile, trustFile } from "../testdata.ts";
 import { RecordRows } from "./record-rows.ts";
 import { verifyFiles } from "./verify-files.ts";
 
-const { records } = verifyFiles({ bundle: answerFile, trust: trustFile, now: 0 });
+const { records } = await verifyFiles({ bundle: answerFile, trust: trustFile, now: 0 });
 const all = { origin: null, model: null, standing: null };
 
 describe("rows of records", () => {

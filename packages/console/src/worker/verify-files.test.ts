@@ -7,17 +7,17 @@ import { verifyFiles } from "./verify-files.ts";
 const files = { bundle: answerFile, trust: trustFile, now: Date.UTC(2030, 0) };
 
 describe("verifying two files", () => {
-  test("says what the library says, record for record", () => {
-    const report = verifyBundle({ bundle: answerFile, trust: parseTrust(trustFile), now: files.now });
-    const { summary, records } = verifyFiles(files);
+  test("says what the library says, record for record", async () => {
+    const report = await verifyBundle({ bundle: answerFile, trust: parseTrust(trustFile), now: files.now });
+    const { summary, records } = await verifyFiles(files);
     assert.equal(summary.outcome, "good");
     assert.deepEqual(summary.checks, report.checks);
     assert.deepEqual(records, report.answer?.records);
     assert.equal(summary.answer?.records, records.length);
   });
 
-  test("names the files by size and digest, and whom the trust file believes", () => {
-    const { bundle, trust } = verifyFiles(files).summary;
+  test("names the files by size and digest, and whom the trust file believes", async () => {
+    const { bundle, trust } = (await verifyFiles(files)).summary;
     assert.deepEqual(bundle, { size: answerFile.length, digest: digestOf(answerFile) });
     assert.equal(trust.digest, digestOf(trustFile));
     const { identities, plane } = parseTrust(trustFile);
@@ -29,9 +29,9 @@ describe("verifying two files", () => {
     assert.ok(trust.quorum.some((line) => line.startsWith("quorum ")));
   });
 
-  test("tells how far it is: only ever further, and to the end", () => {
+  test("tells how far it is: only ever further, and to the end", async () => {
     const seen: Progress[] = [];
-    verifyFiles({ ...files, onProgress: (progress) => seen.push(progress) });
+    await verifyFiles({ ...files, onProgress: (progress) => seen.push(progress) });
     assert.ok(
       seen.every(({ used, checks }, i) => i === 0 || (used >= seen[i - 1]!.used && checks >= seen[i - 1]!.checks)),
     );
@@ -39,14 +39,14 @@ describe("verifying two files", () => {
     assert.equal(last.used, last.bytes);
   });
 
-  test("survives being sent to the page, whatever the report holds", () => {
-    const { summary } = verifyFiles(files);
+  test("survives being sent to the page, whatever the report holds", async () => {
+    const { summary } = await verifyFiles(files);
     assert.deepEqual(structuredClone(summary), summary);
   });
 
-  test("refuses a trust file that cannot be read", () => {
-    assert.throws(
-      () => verifyFiles({ ...files, trust: utf8("{}") }),
+  test("refuses a trust file that cannot be read", async () => {
+    await assert.rejects(
+      verifyFiles({ ...files, trust: utf8("{}") }),
       (error) => error instanceof EvidenceError && error.code === "trust-invalid",
     );
   });

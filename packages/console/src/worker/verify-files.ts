@@ -28,10 +28,16 @@ export interface Verified {
  *
  * @throws EvidenceError `trust-invalid` for a trust file that cannot be read
  */
-export function verifyFiles({ bundle, trust: trustFile, now, onProgress }: Files): Verified {
+export async function verifyFiles({ bundle, trust: trustFile, now, onProgress }: Files): Promise<Verified> {
   const started = performance.now();
   const trust = parseTrust(trustFile);
-  const report = verifyBundle({ bundle, trust, now, ...(onProgress && { onProgress }) });
+  const report = await verifyBundle({
+    bundle,
+    trust,
+    now,
+    holdRecords: Number.POSITIVE_INFINITY,
+    ...(onProgress && { onProgress }),
+  });
   return {
     records: report.answer?.records ?? [],
     summary: {

@@ -78,9 +78,9 @@ const question: fc.Arbitrary<Question> = fc.oneof(
 const same = (a: readonly Member[], b: readonly Member[]) =>
   a.length === b.length && a.every(({ type, bytes: own }, i) => type === b[i]!.type && equalBytes(own, b[i]!.bytes));
 
-function damageOf(file: Uint8Array): BundleDamage | undefined {
+async function damageOf(file: Uint8Array): Promise<BundleDamage | undefined> {
   try {
-    readBundle(file);
+    await readBundle(file);
     return undefined;
   } catch (error) {
     assert.ok(error instanceof BundleDamage, String(error));
@@ -88,15 +88,15 @@ function damageOf(file: Uint8Array): BundleDamage | undefined {
   }
 }
 
-test("what is written is read, and written again it is the same file, in whatever order members come", () => {
-  fc.assert(
-    fc.property(question, members, (asked, list) => {
+test("what is written is read, and written again it is the same file, in whatever order members come", async () => {
+  await fc.assert(
+    fc.asyncProperty(question, members, async (asked, list) => {
       const file = writeBundle(asked, list);
-      const read = readBundle(file);
+      const read = await readBundle(file);
       assert.ok(sameQuestion(read.question, asked));
       assert.deepEqual(writeBundle(read.question, read.members), file);
       assert.deepEqual(writeBundle(asked, [...list, ...list].reverse()), file);
-      assert.ok(same(read.members, readBundle(writeBundle(asked, read.members.toReversed())).members));
+      assert.ok(same(read.members, (await readBundle(writeBundle(asked, read.members.toReversed()))).members));
       for (const { offset, bytes: content } of read.members) {
         assert.ok(equalBytes(file.subarray(offset, offset + content.length), content));
       }
@@ -105,42 +105,48 @@ test("what is written is read, and written again it is the same file, in whateve
   );
 });
 
-test("any byte that is flipped, cut or inserted is refused, and named no later than where it stands", () => {
-  fc.assert(
-    fc.property(question, members, fc.nat(), fc.integer({ min: 1, max: 255 }), (asked, list, place, change) => {
-      const file = writeBundle(asked, list);
-      const at = place % file.length;
-      const flipped = file.slice();
-      flipped[at]! ^= change;
-      const cut = file.slice(0, at);
-      const inserted = new Uint8Array([...file.subarray(0, at), change, ...file.subarray(at)]);
-      const dropped = new Uint8Array([...file.subarray(0, at), ...file.subarray(at + 1)]);
-      for (const [what, changed] of Object.entries({ flipped, cut, inserted, dropped })) {
-        const damage = damageOf(changed);
-        assert.ok(damage !== undefined, `${what} at ${at}`);
-        // A byte like its neighbour, put in or taken out, first shows where the run of equal bytes ends.
-        const shows = changed.findIndex((byte, i) => byte !== file[i]);
-        const first = shows < 0 ? changed.length : shows;
-        assert.ok(damage.offset <= first, `${what} at ${at}, shows at ${first}: ${damage.message}`);
-      }
-    }),
+test("any byte that is flipped, cut or inserted is refused, and named no later than where it stands", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      question,
+      members,
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+      async (asked, list, place, change) => {
+        const file = writeBundle(asked, list);
+        const at = place % file.length;
+        const flipped = file.slice();
+        flipped[at]! ^= change;
+        const cut = file.slice(0, at);
+        const inserted = new Uint8Array([...file.subarray(0, at), change, ...file.subarray(at)]);
+        const dropped = new Uint8Array([...file.subarray(0, at), ...file.subarray(at + 1)]);
+        for (const [what, changed] of Object.entries({ flipped, cut, inserted, dropped })) {
+          const damage = await damageOf(changed);
+          assert.ok(damage !== undefined, `${what} at ${at}`);
+          // A byte like its neighbour, put in or taken out, first shows where the run of equal bytes ends.
+          const shows = changed.findIndex((byte, i) => byte !== file[i]);
+          const first = shows < 0 ? changed.length : shows;
+          assert.ok(damage.offset <= first, `${what} at ${at}, shows at ${first}: ${damage.message}`);
+        }
+      },
+    ),
     { numRuns: 400 },
   );
 });
 
-test("each byte of a bundle, flipped in each bit, is found; in a member, it is that member which is named", () => {
+test("each byte of a bundle, flipped in each bit, is found; in a member, it is that member which is named", async () => {
   const list = [
     planeEntryMember({ index: 1, bytes: new Uint8Array(30), size: 2, proof: [sha256(new Uint8Array())] }),
     entriesMember({ origin: "plane.test/d/00/0", from: 0, items: [new Uint8Array(280), Uint8Array.of(0x82, 0x0d)] }),
     { type: memberTypes.blob, bytes: Uint8Array.of(0x82, 0x0d, 0x41, 0x00) },
   ];
   const file = writeBundle({ kind: "record", origin: "plane.test/d/00/0", index: 3 }, list);
-  const placed = readBundle(file).members;
+  const placed = (await readBundle(file)).members;
   for (let at = 0; at < file.length; at += 1) {
     for (let bit = 0; bit < 8; bit += 1) {
       const changed = file.slice();
       changed[at]! ^= 1 << bit;
-      const damage = damageOf(changed);
+      const damage = await damageOf(changed);
       assert.ok(damage !== undefined && damage.offset <= at, `${at}.${bit}: ${damage?.message}`);
       const index = placed.findIndex(({ offset, bytes: { length }, type }) => {
         const start = offset - memberHead(type, length).length;
@@ -151,7 +157,7 @@ test("each byte of a bundle, flipped in each bit, is found; in a member, it is t
   }
 });
 
-test("members out of order, twice, or not of their type's form are refused, with list and trailer in order", () => {
+test("members out of order, twice, or not of their type's form are refused, with list and trailer in order", async () => {
   const build = (list: readonly Member[]) => {
     const header = encodeCbor(
       new Map<number, string | ReturnType<typeof questionToCbor>>([
@@ -164,9 +170,9 @@ test("members out of order, twice, or not of their type's form are refused, with
     return new Uint8Array([...body, sha256(...body)].flatMap((part) => [...part]));
   };
   const [a, b] = [0, 1].map((from) => entriesMember({ origin: "a", from, items: [Uint8Array.of(from)] }));
-  assert.equal(damageOf(build([a!, b!])), undefined);
-  assert.match(damageOf(build([b!, a!]))!.message, /not in their order/);
-  assert.match(damageOf(build([a!, a!]))!.message, /there twice/);
+  assert.equal(await damageOf(build([a!, b!])), undefined);
+  assert.match((await damageOf(build([b!, a!])))!.message, /not in their order/);
+  assert.match((await damageOf(build([a!, a!])))!.message, /there twice/);
   const shapes: readonly Uint8Array[] = [
     new Uint8Array(),
     encodeCbor([]),
@@ -177,22 +183,25 @@ test("members out of order, twice, or not of their type's form are refused, with
     encodeCbor([1, 0, [Uint8Array.of(1)]]),
   ];
   for (const shape of shapes)
-    assert.match(damageOf(build([{ type: memberTypes.entries, bytes: shape }]))!.where, /^member 0/);
+    assert.match((await damageOf(build([{ type: memberTypes.entries, bytes: shape }])))!.where, /^member 0/);
   for (const type of Object.values(memberTypes)) {
     if (type === memberTypes.envelope || type === memberTypes.blob) continue;
-    assert.match(damageOf(build([{ type, bytes: encodeCbor(["a", 0, 1, 2, 3, 4, 5, 6]) }]))!.where, /^member 0/);
+    assert.match(
+      (await damageOf(build([{ type, bytes: encodeCbor(["a", 0, 1, 2, 3, 4, 5, 6]) }])))!.where,
+      /^member 0/,
+    );
   }
 });
 
-test("files that are no bundles are damaged ones, whatever they are", () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
-      assert.equal(damageOf(noise)?.offset, 0);
+test("files that are no bundles are damaged ones, whatever they are", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (noise) => {
+      assert.equal((await damageOf(noise))?.offset, 0);
     }),
   );
 });
 
-test("a question has one form, and no other is understood", () => {
+test("a question has one form, and no other is understood", async () => {
   fc.assert(
     fc.property(question, question, (one, other) => {
       assert.ok(sameQuestion(questionFromCbor(questionToCbor(one)), one));
@@ -237,17 +246,17 @@ test("a question has one form, and no other is understood", () => {
   }
 });
 
-test("a bundle may have more members than a call may have arguments", () => {
+test("a bundle may have more members than a call may have arguments", async () => {
   const many = Array.from({ length: 70_000 }, (_, i) => ({
     type: memberTypes.blob,
     bytes: Uint8Array.of(i & 255, (i >> 8) & 255, i >> 16),
   }));
   const file = writeBundle({ kind: "record", origin: "a", index: 0 }, many);
-  assert.equal(readBundle(file).members.length, many.length);
+  assert.equal((await readBundle(file)).members.length, many.length);
 });
 
 const kept: Hash = sha256(new Uint8Array());
-test("a proof whose hashes are not 32 bytes each is no member", () => {
+test("a proof whose hashes are not 32 bytes each is no member", async () => {
   const member = planeEntryMember({ index: 0, bytes: new Uint8Array(), size: 1, proof: [kept] });
   const short = encodeCbor([0, new Uint8Array(), 1, [new Uint8Array(31)]]);
   assert.throws(() => writeBundle({ kind: "record", origin: "a", index: 0 }, [{ type: member.type, bytes: short }]), {

@@ -1,5 +1,6 @@
 import { encodeCbor } from "../cbor/index.ts";
 import { asHash, type Hash } from "../digest.ts";
+import { type ByteSource, readExactly } from "./byte-source.ts";
 import { cborHead } from "./layout.ts";
 import { memberTypes } from "./member.ts";
 
@@ -9,26 +10,45 @@ export interface ListedMember {
   readonly digest: Hash;
 }
 
+export interface FoundList {
+  /** Offset of the list's first byte. */
+  readonly start: number;
+  readonly items: readonly ListedMember[];
+}
+
 const lastType = Math.max(...Object.values(memberTypes));
+const firstTailBytes = 1024 * 1024;
+/** The list of six million members. */
+const mostTailBytes = 256 * 1024 * 1024;
+/** More than an item and the array's head before it take. */
+const roomOfItem = 64;
 
 /**
  * Finds the member list from its end, for files in which the way through the members is lost. An item is
  * `83 <type> <length> 58 20 <sha256>`, so it can be read backwards; what stands before the first is the array's head.
+ * Reads more of the file's end as it goes on being a list.
  */
-export function listFromTheEnd(
-  file: Uint8Array,
-  from: number,
-  end: number,
-): { start: number; items: readonly ListedMember[] } | undefined {
+export async function listFromTheEnd(source: ByteSource, from: number, end: number): Promise<FoundList | undefined> {
+  for (let length = firstTailBytes; ; length *= 8) {
+    const start = Math.max(from, end - length);
+    const found = listAtEnd(await readExactly(source, start, Math.max(end - start, 0)), start === from);
+    if (found === undefined) return undefined;
+    if (found !== "goes on") return { start: start + found.start, items: found.items };
+    if (length >= mostTailBytes) return undefined;
+  }
+}
+
+function listAtEnd(tail: Uint8Array, whole: boolean): FoundList | "goes on" | undefined {
   const backwards: ListedMember[] = [];
-  let at = end;
+  let at = tail.length;
   for (;;) {
     const head = cborHead(4, backwards.length);
-    if (backwards.length > 0 && at - head.length >= from && endsWith(file, at, head)) {
+    if (backwards.length > 0 && endsWith(tail, at, head)) {
       return { start: at - head.length, items: backwards.reverse() };
     }
-    const item = itemBefore(file, at);
-    if (item === undefined || item.start < from) return undefined;
+    if (!whole && at < roomOfItem) return "goes on";
+    const item = itemBefore(tail, at);
+    if (item === undefined) return undefined;
     backwards.push(item);
     at = item.start;
   }
@@ -43,7 +63,7 @@ function itemBefore(file: Uint8Array, end: number): (ListedMember & { start: num
     const type = file[start + 1]!;
     const length = lengthIn(file.subarray(start + 2, start + 2 + width));
     if (type < 1 || type > lastType || length === undefined) continue;
-    return { start, type, length, digest: asHash(file.subarray(hash, end)) };
+    return { start, type, length, digest: asHash(file.slice(hash, end)) };
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
-import { compareBytes, utf8 } from "../bytes.ts";
+import { utf8 } from "../bytes.ts";
 import { type CborValue, encodeCbor } from "../cbor/index.ts";
 import { type Hash, sha256 } from "../digest.ts";
+import { comparePlaces } from "./index-bundle.ts";
 import { bundleFormat, memberHead, trailerLength } from "./layout.ts";
 import { type Member, placeOf } from "./member.ts";
 import { type Question, questionToCbor } from "./question.ts";
@@ -49,11 +50,4 @@ function sortMembers(members: Iterable<Member>): Placed[] {
     return { ...member, origin: utf8(origin), index, digest: sha256(member.bytes) };
   }).sort(comparePlaces);
   return placed.filter((member, i) => i === 0 || comparePlaces(placed[i - 1]!, member) !== 0);
-}
-
-export function comparePlaces(
-  a: { type: number; origin: Uint8Array; index: number; digest: Uint8Array },
-  b: { type: number; origin: Uint8Array; index: number; digest: Uint8Array },
-): number {
-  return a.type - b.type || compareBytes(a.origin, b.origin) || a.index - b.index || compareBytes(a.digest, b.digest);
 }

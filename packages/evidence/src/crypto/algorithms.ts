@@ -17,3 +17,10 @@ export interface PublicKeyOfPem {
   /** SubjectPublicKeyInfo in DER (RFC 5280). */
   readonly spki: Uint8Array;
 }
+
+/** A SHA-256 in the making. */
+export interface RunningSha256 {
+  update(bytes: Uint8Array): void;
+  /** 32 bytes, once. */
+  digest(): Uint8Array;
+}

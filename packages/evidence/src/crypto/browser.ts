@@ -11,6 +11,7 @@ import {
   mlDsa44PublicKeyLength,
   mlDsa44SignatureLength,
   type PublicKeyOfPem,
+  type RunningSha256,
 } from "./algorithms.ts";
 import { KeyCache } from "./key-cache.ts";
 import { parseSpki, spkiOfPem } from "./spki.ts";
@@ -26,6 +27,17 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
 /** SHA-256 as 32 characters, one a byte. */
 export function sha256Text(bytes: Uint8Array): string {
   return String.fromCharCode(...sha256Of(bytes));
+}
+
+/** The same over bytes that come one after another. */
+export function beginSha256(): RunningSha256 {
+  const running = sha256Of.create();
+  return {
+    update: (bytes) => {
+      running.update(bytes);
+    },
+    digest: () => running.digest(),
+  };
 }
 
 /** That many bytes from the browser's random number generator. */

@@ -11,7 +11,13 @@ import {
   randomFillSync,
 } from "node:crypto";
 import { EvidenceError } from "../error.ts";
-import { type EcdsaHash, type KeyAlgorithm, mlDsa44PublicKeyLength, type PublicKeyOfPem } from "./algorithms.ts";
+import {
+  type EcdsaHash,
+  type KeyAlgorithm,
+  mlDsa44PublicKeyLength,
+  type PublicKeyOfPem,
+  type RunningSha256,
+} from "./algorithms.ts";
 import { KeyCache } from "./key-cache.ts";
 import { parseSpki, spkiOfPem } from "./spki.ts";
 
@@ -36,6 +42,17 @@ function sha256OfOne(bytes: Uint8Array): Uint8Array {
  */
 export function sha256Text(bytes: Uint8Array): string {
   return hash("sha256", bytes, "latin1");
+}
+
+/** The same over bytes that come one after another. */
+export function beginSha256(): RunningSha256 {
+  const running = createHash("sha256");
+  return {
+    update: (bytes) => {
+      running.update(bytes);
+    },
+    digest: () => plain(running.digest()),
+  };
 }
 
 /** That many bytes from the system's random number generator. */

@@ -4,6 +4,7 @@ export { emptyRoot, hashLeaf, hashLeafText, hashLevel, hashNode } from "./hashin
 export { verifyInclusion, verifySubtreeInclusion } from "./inclusion.ts";
 export { hashPacked, type PackedEntries, packedEntry, rootOfPacked } from "./packed.ts";
 export { type RangeProof, rangeProofNodes, verifyRange } from "./range-proof.ts";
+export { RangeTree } from "./range-tree.ts";
 export {
   consistencyRanges,
   type HashRange,

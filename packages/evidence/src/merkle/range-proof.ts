@@ -36,7 +36,7 @@ export function verifyRange(
   root: Hash,
 ): void {
   const where = `entries [${lo}, ${hi}) of a tree of ${size}`;
-  const nodes = positions(lo, hi, size, where);
+  const nodes = rangePositions(lo, hi, size, where);
   if (proof.left.length !== nodes.left.length || proof.right.length !== nodes.right.length) {
     throw new EvidenceError("proof-invalid", `the proof of ${where} has too few or too many hashes`);
   }
@@ -54,7 +54,13 @@ export function verifyRange(
   }
 }
 
-function positions(lo: number, hi: number, size: number, where: string): { left: NodeId[]; right: NodeId[] } {
+/** The same nodes, for who verifies. @throws EvidenceError `proof-invalid` */
+export function rangePositions(
+  lo: number,
+  hi: number,
+  size: number,
+  where: string,
+): { left: NodeId[]; right: NodeId[] } {
   try {
     return rangeProofNodes(lo, hi, size);
   } catch (cause) {

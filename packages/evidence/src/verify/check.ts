@@ -1,3 +1,5 @@
+import { EvidenceError } from "../error.ts";
+
 /** What came of one check: it held, it failed, or what it needs was not in the bundle. */
 export type CheckResult = "good" | "bad" | "not made";
 
@@ -15,6 +17,18 @@ export interface Check {
 
 /** What a check throws where the bundle lacks something that it needs: nothing is wrong, and nothing is proven. */
 export class Missing extends Error {}
+
+/** Whether a check could not be made because the file could not be read, or changed meanwhile: nobody is to blame. */
+export function isReadFailure(error: unknown): boolean {
+  return error instanceof ReadFailure || (error instanceof EvidenceError && error.code === "source-changed");
+}
+
+/** What reading the bundle's file threw. */
+export class ReadFailure extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
 
 /** Collects checks in the order in which they are made, and tells of each as it is made. */
 export class Checklist {
@@ -50,15 +64,36 @@ export class Checklist {
   /** Runs a check that throws where it fails; its value, or undefined where it was bad or lacked something. */
   attempt<T>(name: string, about: string, make: () => T, reason: (value: T) => string): T | undefined {
     try {
-      const value = make();
-      this.good(name, about, reason(value));
-      return value;
+      return this.#held(name, about, make(), reason);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      if (error instanceof Missing) this.missing(name, about, why);
-      else this.bad(name, about, why);
-      return undefined;
+      return this.#failed(name, about, error);
     }
+  }
+
+  /** The same for a check that reads the bundle on the way. @throws what reading throws, which proves nothing */
+  async attemptAsync<T>(
+    name: string,
+    about: string,
+    make: () => Promise<T>,
+    reason: (value: T) => string,
+  ): Promise<T | undefined> {
+    try {
+      return this.#held(name, about, await make(), reason);
+    } catch (error) {
+      if (isReadFailure(error)) throw error;
+      return this.#failed(name, about, error);
+    }
+  }
+
+  #held<T>(name: string, about: string, value: T, reason: (value: T) => string): T {
+    this.good(name, about, reason(value));
+    return value;
+  }
+
+  #failed(name: string, about: string, error: unknown): undefined {
+    const why = error instanceof Error ? error.message : String(error);
+    if (error instanceof Missing) this.missing(name, about, why);
+    else this.bad(name, about, why);
   }
 
   #add(check: Check): void {

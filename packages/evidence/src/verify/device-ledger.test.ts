@@ -1,20 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  deviceEntryMember,
-  entriesMember,
-  type Member,
-  rangeProofMember,
-  readBundle,
-  writeBundle,
-} from "../bundle/index.ts";
+import { deviceEntryMember, entriesMember, type Member, rangeProofMember } from "../bundle/index.ts";
 import { asHash } from "../digest.ts";
 import { type Entry, encodeEntry } from "../entries/index.ts";
 import { hashLeaf, hashNode, rootOf } from "../merkle/index.ts";
 import { Checklist } from "./check.ts";
 import { verifyLedger } from "./device-ledger.ts";
 import type { Enrolment } from "./fleet-entries.ts";
-import { Materials } from "./materials.ts";
+import { materialsOf } from "./materials-at-hand.ts";
 
 const deviceId = "ab".repeat(16);
 const origin = `plane.test/d/${deviceId}/0`;
@@ -53,9 +46,10 @@ function fourEntries(first: Entry = genesis) {
   return { bytes, leaves, enrolment, root: rootOf(leaves), proofOf };
 }
 
-function judge(parts: ReturnType<typeof fourEntries>, members: readonly Member[], by = parts.enrolment): string {
+async function judge(parts: ReturnType<typeof fourEntries>, members: readonly Member[], by = parts.enrolment) {
   const checklist = new Checklist();
-  const materials = new Materials(readBundle(writeBundle({ kind: "record", origin, index: 0 }, members)));
+  const materials = await materialsOf(members);
+  const plan = { start: 0, sizes: [] };
   const leaf = {
     origin,
     pendingSize: 4,
@@ -64,7 +58,7 @@ function judge(parts: ReturnType<typeof fourEntries>, members: readonly Member[]
     mirroredSize: 4,
     mirroredRoot: parts.root,
   };
-  const ledger = verifyLedger({ leaf, heads: 0, position: 0, notAfter: null }, by, materials, checklist);
+  const ledger = await verifyLedger({ leaf, heads: 0, position: 0, notAfter: null }, by, plan, materials, checklist);
   const failed = checklist.checks.filter(({ result }) => result !== "good");
   if (failed.length === 0) assert.ok(ledger !== undefined);
   return failed.map(({ name, result, reason }) => `${result} ${name}: ${reason}`).join();
@@ -79,34 +73,37 @@ const whole = [
 ];
 const range = (from: number, to: number, size = 4) => rangeProofMember({ origin, from, to, size, left: [], right: [] });
 
-test("a slice and single entries are proven under the mirrored head", () => {
-  assert.equal(judge(four, [...whole, range(0, 4)]), "");
-  assert.equal(judge(four, [single(0), single(3)]), "");
+test("a slice and single entries are proven under the mirrored head", async () => {
+  assert.equal(await judge(four, [...whole, range(0, 4)]), "");
+  assert.equal(await judge(four, [single(0), single(3)]), "");
 });
 
-test("attack: entries at other places, of other bytes, or under proofs of other sizes", () => {
+test("attack: entries at other places, of other bytes, or under proofs of other sizes", async () => {
   const proven = { index: 2, bytes: four.bytes[2]!, size: 4, proof: four.proofOf(2) };
   for (const lie of [{ index: 3 }, { bytes: four.bytes[1]! }, { size: 5 }, { proof: [] }]) {
     const member = deviceEntryMember(origin, { ...proven, ...lie });
-    assert.match(judge(four, [single(0), member]), /^bad device entry/, JSON.stringify(Object.keys(lie)));
+    assert.match(await judge(four, [single(0), member]), /^bad device entry/, JSON.stringify(Object.keys(lie)));
   }
-  assert.match(judge(four, [...whole, range(0, 4, 5)]), /^bad entries: the proof is for size 5/);
+  assert.match(await judge(four, [...whole, range(0, 4, 5)]), /^bad entries: the proof is for size 5/);
   const exchanged = entriesMember({ origin, from: 0, items: four.bytes.toReversed() });
-  assert.match(judge(four, [exchanged, range(0, 4)]), /^bad entries/);
+  assert.match(await judge(four, [exchanged, range(0, 4)]), /^bad entries/);
 });
 
-test("attack: a slice with a hole, with an entry twice, or shorter than it says", () => {
-  assert.match(judge(four, [whole[0]!, range(0, 4)]), /^not made entries: entries from 2 on are missing/);
-  assert.match(judge(four, [whole[1]!, range(0, 4)]), /^not made entries: entries from 0 on are missing/);
+test("attack: a slice with a hole, with an entry twice, or shorter than it says", async () => {
+  assert.match(await judge(four, [whole[0]!, range(0, 4)]), /^not made entries: entries from 2 on are missing/);
+  assert.match(await judge(four, [whole[1]!, range(0, 4)]), /^not made entries: entries from 0 on are missing/);
   const twice = entriesMember({ origin, from: 1, items: four.bytes.slice(1) });
-  assert.match(judge(four, [whole[0]!, twice, range(0, 4)]), /^bad entries: entries from 1 on are there twice/);
-  assert.match(judge(four, [...whole, range(0, 3)]), /^bad entries/);
+  assert.match(await judge(four, [whole[0]!, twice, range(0, 4)]), /^bad entries: entries from 1 on are there twice/);
+  assert.match(await judge(four, [...whole, range(0, 3)]), /^bad entries/);
 });
 
-test("attack: a first entry that is not the one enrolled, or says that it is somebody else's", () => {
+test("attack: a first entry that is not the one enrolled, or says that it is somebody else's", async () => {
   const { enrolment } = four;
-  assert.match(judge(four, [single(1)]), /^not made genesis/);
-  assert.match(judge(four, [single(0)], { ...enrolment, genesisHash: four.leaves[1]! }), /^bad genesis: .*not the one/);
+  assert.match(await judge(four, [single(1)]), /^not made genesis/);
+  assert.match(
+    await judge(four, [single(0)], { ...enrolment, genesisHash: four.leaves[1]! }),
+    /^bad genesis: .*not the one/,
+  );
   const lies: readonly [Entry, RegExp][] = [
     [{ ...genesis, deviceId: "cd".repeat(16) } as Entry, /says that it is/],
     [{ ...genesis, epoch: 1 } as Entry, /says that it is/],
@@ -117,6 +114,6 @@ test("attack: a first entry that is not the one enrolled, or says that it is som
   ];
   for (const [first, reason] of lies) {
     const parts = fourEntries(first);
-    assert.match(judge(parts, [single(0, parts)]), reason);
+    assert.match(await judge(parts, [single(0, parts)]), reason);
   }
 });

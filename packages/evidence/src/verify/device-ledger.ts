@@ -6,8 +6,9 @@ import { hashLeaf, verifyInclusion } from "../merkle/index.ts";
 import type { Checklist } from "./check.ts";
 import type { Enrolment } from "./fleet-entries.ts";
 import type { ProvenHead } from "./heads.ts";
+import { LedgerWalk, type WalkPlan } from "./ledger-walk.ts";
 import type { Materials } from "./materials.ts";
-import { type ProvenEntry, readSlice, type Slice } from "./slice.ts";
+import { type ProvenEntry, walkSlice } from "./slice.ts";
 
 /** What a bundle proves of one device's ledger: a contiguous slice, and single entries beside it. */
 export interface DeviceLedger {
@@ -15,36 +16,39 @@ export interface DeviceLedger {
   readonly head: ProvenHead;
   readonly from: number;
   readonly to: number;
-  readonly slice: readonly ProvenEntry[];
-  /** Entries of the slice and single ones, by index. */
+  /** What the replay of the slice came to. */
+  readonly walk: LedgerWalk;
+  /** Single entries, and those of the slice that others are judged by, by index. */
   readonly entries: ReadonlyMap<number, ProvenEntry>;
 }
 
 const name = { slice: "entries", entry: "device entry", genesis: "genesis" };
 
-const noSlice: Slice = { from: 0, to: 0, entries: [] };
+const noSlice = { from: 0, to: 0 };
 
 /** Checks the slice and the single entries of one ledger against its mirrored root, and that it is the one enrolled. */
-export function verifyLedger(
+export async function verifyLedger(
   head: ProvenHead,
   enrolment: Enrolment,
+  plan: WalkPlan,
   materials: Materials,
   checklist: Checklist,
-): DeviceLedger | undefined {
+): Promise<DeviceLedger | undefined> {
   const { origin } = enrolment;
   const { mirroredSize, mirroredRoot } = head.leaf;
+  const walk = new LedgerWalk(plan);
   let slice = noSlice;
   if (materials.of(memberTypes.rangeProof, origin).length > 0) {
-    const read = checklist.attempt(
+    const walked = await checklist.attemptAsync(
       name.slice,
       origin,
-      () => readSlice(origin, mirroredSize, mirroredRoot, materials) ?? noSlice,
+      async () => (await walkSlice(origin, mirroredSize, mirroredRoot, materials, walk)) ?? noSlice,
       ({ from, to }) => `entries ${from} to ${to} of ${mirroredSize} stand in the tree, none left out`,
     );
-    if (read === undefined) return undefined;
-    slice = read;
+    if (walked === undefined) return undefined;
+    slice = walked;
   }
-  const entries = new Map(slice.entries.map((entry) => [entry.index, entry]));
+  const entries = new Map(walk.kept);
   for (const single of verifySingles(origin, head, materials, checklist)) entries.set(single.index, single);
   const genesis = entries.get(0);
   if (genesis === undefined) {
@@ -57,7 +61,7 @@ export function verifyLedger(
     () => checkGenesis(genesis, enrolment),
     () => "the ledger begins with the entry that was enrolled",
   );
-  return begins && { enrolment, head, from: slice.from, to: slice.to, slice: slice.entries, entries };
+  return begins && { enrolment, head, from: slice.from, to: slice.to, walk, entries };
 }
 
 /** A plane could enrol a device's genesis under keys or a name of its own: the entry itself says which are right. */

@@ -5,7 +5,7 @@ import { type Erasure, erasureType, parseErasure, requireDeviceSignature } from 
 import type { Context } from "./context.ts";
 import type { Enrolment } from "./fleet-entries.ts";
 import type { ProvenStatement, Statements } from "./proven-statements.ts";
-import type { RecordAnswer } from "./records.ts";
+import type { RecordPages } from "./record-pages.ts";
 
 /** A record whose contents were erased, by the first statement that says so. Its proofs are as good as before. */
 export interface ErasedAnswer {
@@ -21,14 +21,15 @@ const name = "erasure";
  * Which records' contents were erased (evidence.md 7). Only the device that made a record can say so, with every key that
  * signs its checkpoints, in the plane's log; without such a statement nothing was erased as far as anyone can show.
  */
-export function verifyErasures(
-  records: readonly RecordAnswer[],
+export async function verifyErasures(
+  records: RecordPages,
   scope: readonly Enrolment[],
   statements: Statements,
   { checklist }: Context,
-): readonly ErasedAnswer[] {
+): Promise<readonly ErasedAnswer[]> {
   const enrolments = new Map(scope.map((enrolment) => [enrolment.origin, enrolment]));
   const named = new Map<string, Digest>();
+  const indices = new Map<string, Set<number>>();
   for (const found of statements.ofType(erasureType)) {
     const said = statements.read(found, parseErasure);
     const enrolment = said && enrolments.get(said.origin);
@@ -45,13 +46,17 @@ export function verifyErasures(
     for (const { index, leaf } of said.records) {
       const key = `${said.origin} ${index} ${toHex(leaf)}`;
       if (!named.has(key)) named.set(key, digest);
+      const own = indices.get(said.origin);
+      if (own === undefined) indices.set(said.origin, new Set([index]));
+      else own.add(index);
     }
   }
-  if (named.size === 0) return [];
-  return records.flatMap(({ origin, index, leaf }) => {
+  const erased: ErasedAnswer[] = [];
+  for await (const { origin, index, leaf } of records.pick(indices)) {
     const statement = named.get(`${origin} ${index} ${toHex(leaf)}`);
-    return statement === undefined ? [] : [{ origin, index, statement }];
-  });
+    if (statement !== undefined) erased.push({ origin, index, statement });
+  }
+  return erased;
 }
 
 /** @throws EvidenceError `signature-missing` */

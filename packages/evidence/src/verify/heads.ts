@@ -1,6 +1,6 @@
 import { type BundleMember, memberTypes, parseHeadsLeaf, parseHeadsLeaves } from "../bundle/index.ts";
 import { compareBytes, equalBytes, utf8 } from "../bytes.ts";
-import { decodeHeadLeaf, type HeadLeaf, type HeadsLeaf } from "../entries/index.ts";
+import { decodeEntry, decodeHeadLeaf, type HeadLeaf, type HeadsLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { Frontier, hashLeaf, verifyInclusion } from "../merkle/index.ts";
 import { type Checklist, Missing } from "./check.ts";
@@ -8,7 +8,7 @@ import type { Fleet } from "./fleet-entries.ts";
 import type { Materials } from "./materials.ts";
 import { showMoment } from "./moments.ts";
 import type { PlaneLog } from "./plane-log.ts";
-import { readSlice } from "./slice.ts";
+import { walkSlice } from "./slice.ts";
 
 /** One ledger's head as a `heads` entry of the plane's log committed to it. */
 export interface ProvenHead {
@@ -40,11 +40,11 @@ const name = {
 };
 
 /** The newest heads entry of the bundle, shown to be the plane's last one: what the answer is complete as of. */
-export function newestHeads(
+export async function newestHeads(
   log: PlaneLog,
   materials: Materials,
   checklist: Checklist,
-): { index: number; entry: HeadsLeaf } | undefined {
+): Promise<{ index: number; entry: HeadsLeaf } | undefined> {
   let found: { index: number; entry: HeadsLeaf; member: BundleMember } | undefined;
   for (const { index, entry, member } of log.entries.values()) {
     if (entry.kind === "heads" && (found === undefined || index > found.index)) found = { index, entry, member };
@@ -61,11 +61,11 @@ export function newestHeads(
     checklist.missing(name.newest, "plane log", what);
     return { index, entry };
   }
-  return checklist.attempt(
+  return checklist.attemptAsync(
     name.newest,
     "plane log",
-    () => {
-      requireLast(index, log, materials);
+    async () => {
+      await requireLast(index, log, materials);
       return { index, entry };
     },
     () => `entry ${index} commits to ${entry.n} ledgers`,
@@ -73,15 +73,22 @@ export function newestHeads(
 }
 
 /** Without this a plane could answer from an old state under a new checkpoint: every entry after the heads is here. */
-function requireLast(index: number, log: PlaneLog, materials: Materials): void {
+async function requireLast(index: number, log: PlaneLog, materials: Materials): Promise<void> {
   const { origin, size, root } = log.newest.checkpoint;
-  const slice = readSlice(origin, size, root, materials);
+  let later: { readonly index: number; readonly kind: string } | undefined;
+  const slice = await walkSlice(origin, size, root, materials, {
+    take: ({ bytes, starts, ends, from, length }) => {
+      for (let i = 0; i < length; i += 1) {
+        const { kind } = decodeEntry(bytes.subarray(starts[i], ends[i]));
+        if (kind === "heads" || kind === "not-understood") later ??= { index: from + i, kind };
+      }
+    },
+  });
   if (slice === undefined) return;
   if (slice.from !== index + 1 || slice.to !== size) {
     throw broken(`the entries shown are ${slice.from} to ${slice.to}, not those after entry ${index}`);
   }
-  const later = slice.entries.find(({ entry }) => entry.kind === "heads" || entry.kind === "not-understood");
-  if (later !== undefined) throw broken(`entry ${later.index} is of kind ${later.entry.kind}, and is passed over`);
+  if (later !== undefined) throw broken(`entry ${later.index} is of kind ${later.kind}, and is passed over`);
 }
 
 /**

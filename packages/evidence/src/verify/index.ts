@@ -3,10 +3,11 @@ export { checkEquivocation, type EquivocationEvidence, type EquivocationFinding,
 export type { ErasedAnswer } from "./erasures.ts";
 export type { DataOrigin, Origin } from "./model-origin.ts";
 export type { ModelAnswer } from "./models.ts";
+export type { RecordPages } from "./record-pages.ts";
 export type { RecordAnswer, RecordStanding, RefusedLoad } from "./records.ts";
 export { type Answer, exitCodeOf, type LedgerAnswer, type Outcome, type Report } from "./report.ts";
 export type { LedgerSummary, ModelCount } from "./summary.ts";
 export type { ModelTotal, SummaryAnswer } from "./summary-answer.ts";
 export type { BracketWidths } from "./summary-brackets.ts";
 export type { Bracket } from "./time-bracket.ts";
-export { type Progress, type VerifyOptions, verifyBundle } from "./verify-bundle.ts";
+export { type Progress, type Verification, type VerifyOptions, verifyBundle, verifyRecords } from "./verify-bundle.ts";

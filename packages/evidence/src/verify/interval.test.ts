@@ -5,6 +5,7 @@ import type { RecordsQuestion } from "../bundle/index.ts";
 import { Checklist } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import { checkBounds, intervalStart, standingIn } from "./interval.ts";
+import { LedgerWalk } from "./ledger-walk.ts";
 import { EarliestFrom, LatestBelow } from "./moments.ts";
 import type { TimedAnchor, TimedHead, Timeline } from "./time-bracket.ts";
 
@@ -26,7 +27,8 @@ function timelineOf(anchors: readonly TimedAnchor[], heads: readonly TimedHead[]
 function ledger(from: number, to: number, size: number, pending = size, notAfter: number | null = 1000): DeviceLedger {
   const leaf = { origin: "d", pendingSize: pending, mirroredSize: size } as DeviceLedger["head"]["leaf"];
   const enrolment = { origin: "d", revoked: undefined } as DeviceLedger["enrolment"];
-  return { enrolment, head: { leaf, heads: 1, position: 0, notAfter }, from, to, slice: [], entries: new Map() };
+  const walk = new LedgerWalk({ start: 0, sizes: [] });
+  return { enrolment, head: { leaf, heads: 1, position: 0, notAfter }, from, to, walk, entries: new Map() };
 }
 
 function failedOf(question: RecordsQuestion, of: DeviceLedger, timeline: Timeline): string[] {

@@ -14,8 +14,8 @@ export type RecordStanding = "inside" | "possibly inside" | "key revoked";
 const name = { start: "interval start", end: "interval end", delivered: "delivered" };
 
 /** The largest size proven not after the interval's start: nothing before it can be of the interval. */
-export function intervalStart(question: Pick<IntervalQuestion, "from">, timeline: Timeline): number {
-  return timeline.heads.reduce((size, head) => (head.notAfter <= question.from ? Math.max(size, head.size) : size), 0);
+export function intervalStart(question: Pick<IntervalQuestion, "from">, { heads }: Pick<Timeline, "heads">): number {
+  return heads.reduce((size, head) => (head.notAfter <= question.from ? Math.max(size, head.size) : size), 0);
 }
 
 /** Checks that the slice holds all entries that may be of the interval (evidence.md 4), or says which are left out. */

@@ -1,10 +1,13 @@
 import {
-  type Bundle,
+  type BundleIndex,
   type BundleMember,
+  type IndexedMember,
   type MemberType,
   memberTypeName,
   memberTypes,
   parseConsistency,
+  readMembers,
+  viewMembers,
 } from "../bundle/index.ts";
 import { type Digest, digestFromHash, type Hash } from "../digest.ts";
 import type { Checklist } from "./check.ts";
@@ -14,63 +17,105 @@ export interface ConsistencyProof {
   readonly proof: readonly Hash[];
 }
 
+/** What belongs to one log or ledger, is looked at with it, and is let go after it. Entries are never held at all. */
+const ofOneLog: ReadonlySet<MemberType> = new Set([
+  memberTypes.consistency,
+  memberTypes.deviceCheckpoint,
+  memberTypes.entries,
+  memberTypes.rangeProof,
+  memberTypes.deviceEntry,
+]);
+
 /**
- * A bundle's members, found by type, origin or digest without reading any of them twice. Whatever a check takes is marked as used; what nothing used does not
- * belong in the bundle, and its presence is a failure (evidence.md 10).
+ * A bundle's members, found by type, origin or digest. Their content is read when it is its turn: what all checks share at
+ * first, what belongs to one ledger with that ledger, and entries a slice at a time. Whatever a check takes is marked as
+ * used; what nothing used does not belong in the bundle, and its presence is a failure (evidence.md 10).
  */
 export class Materials {
-  readonly #byType = new Map<MemberType, BundleMember[]>();
-  readonly #byOrigin = new Map<string, BundleMember[]>();
-  readonly #byDigest = new Map<string, BundleMember>();
-  #proofs: Map<string, ConsistencyProof> | undefined;
-  readonly #unused: Set<BundleMember>;
-  readonly #used: ((member: BundleMember) => void) | undefined;
+  readonly #index: BundleIndex;
+  readonly #byType = new Map<MemberType, IndexedMember[]>();
+  readonly #byOrigin = new Map<string, IndexedMember[]>();
+  readonly #byDigest = new Map<string, IndexedMember>();
+  readonly #proofs = new Map<string, Map<string, ConsistencyProof>>();
+  readonly #loaded = new Map<number, BundleMember>();
+  readonly #unused: Map<number, IndexedMember>;
+  readonly #used: ((member: IndexedMember) => void) | undefined;
 
   /** `used` is told of each member when it is used for the first time. */
-  constructor(bundle: Bundle, used?: (member: BundleMember) => void) {
-    this.#unused = new Set(bundle.members);
+  constructor(index: BundleIndex, used?: (member: IndexedMember) => void) {
+    this.#index = index;
+    this.#unused = new Map(index.members.map((member) => [member.offset, member]));
     this.#used = used;
-    for (const member of bundle.members) {
+    for (const member of index.members) {
       const { type, digest, place } = member;
       addTo(this.#byType, type, member);
-      addTo(this.#byOrigin, `${type} ${place.origin}`, member);
-      this.#byDigest.set(`${type} ${digestFromHash(digest)}`, member);
+      if (ofOneLog.has(type)) addTo(this.#byOrigin, `${type} ${place.origin}`, member);
+      if (type !== memberTypes.entries) this.#byDigest.set(`${type} ${digestFromHash(digest)}`, member);
     }
+  }
+
+  /** Reads what all checks share: checkpoints and entries of the plane, heads, statements, blobs. */
+  async loadShared(): Promise<void> {
+    await this.#load(this.#index.members.filter(({ type }) => !ofOneLog.has(type)));
+  }
+
+  /** Reads the proofs and notes of one log. */
+  async load(origin: string): Promise<void> {
+    for (const type of ofOneLog) if (type !== memberTypes.entries) await this.#load(this.#placed(type, origin));
+  }
+
+  /** Lets them go. */
+  release(origin: string): void {
+    for (const type of ofOneLog) for (const { offset } of this.#placed(type, origin)) this.#loaded.delete(offset);
+    this.#proofs.delete(origin);
   }
 
   /** All members of a type, in the bundle's order, without marking them. */
   list(type: MemberType): readonly BundleMember[] {
-    return this.#byType.get(type) ?? [];
+    return (this.#byType.get(type) ?? []).map((member) => this.#held(member));
   }
 
   /** Members of a type that are sorted under that origin, by index, without marking them. */
   of(type: MemberType, origin: string): readonly BundleMember[] {
-    return this.#byOrigin.get(`${type} ${origin}`) ?? [];
+    return this.#placed(type, origin).map((member) => this.#held(member));
+  }
+
+  /** The slices of a log's entries, by index. */
+  slices(origin: string): readonly IndexedMember[] {
+    return this.#placed(memberTypes.entries, origin);
+  }
+
+  /** The content of slices, one after another; the bytes are valid until the next is asked for. */
+  view(slices: readonly IndexedMember[]): AsyncGenerator<{ member: IndexedMember; bytes: Uint8Array }> {
+    return viewMembers(this.#index.source, slices);
   }
 
   /** The member of that type whose bytes have that SHA-256. */
   find(type: MemberType, digest: Digest): BundleMember | undefined {
-    return this.#byDigest.get(`${type} ${digest}`);
+    const found = this.#byDigest.get(`${type} ${digest}`);
+    return found && this.#loaded.get(found.offset);
   }
 
   /** The proof that the log's tree of the larger size begins with that of the smaller one. */
   consistency(origin: string, smaller: number, larger: number): ConsistencyProof | undefined {
-    if (this.#proofs === undefined) {
-      this.#proofs = new Map();
-      for (const member of this.list(memberTypes.consistency)) {
-        const { origin: of, smaller: from, larger: to, proof } = parseConsistency(member.bytes);
-        this.#proofs.set(`${from} ${to} ${of}`, { member, proof });
+    let proofs = this.#proofs.get(origin);
+    if (proofs === undefined) {
+      proofs = new Map();
+      for (const member of this.of(memberTypes.consistency, origin)) {
+        const { smaller: from, larger: to, proof } = parseConsistency(member.bytes);
+        proofs.set(`${from} ${to}`, { member, proof });
       }
+      this.#proofs.set(origin, proofs);
     }
-    return this.#proofs.get(`${smaller} ${larger} ${origin}`);
+    return proofs.get(`${smaller} ${larger}`);
   }
 
-  use(member: BundleMember): void {
-    if (this.#unused.delete(member)) this.#used?.(member);
+  use(member: IndexedMember): void {
+    if (this.#unused.delete(member.offset)) this.#used?.(member);
   }
 
   checkUnused(checklist: Checklist): void {
-    const [first] = this.#unused;
+    const [first] = this.#unused.values();
     if (first === undefined) {
       checklist.good("nothing unused", "bundle", "every member was needed for the answer");
       return;
@@ -81,9 +126,25 @@ export class Materials {
       `${this.#unused.size} members prove nothing that the question asks, the first a ${memberTypeName(first.type)} at byte ${first.offset}`,
     );
   }
+
+  #placed(type: MemberType, origin: string): readonly IndexedMember[] {
+    return this.#byOrigin.get(`${type} ${origin}`) ?? [];
+  }
+
+  async #load(members: readonly IndexedMember[]): Promise<void> {
+    const missing = members.filter(({ offset }) => !this.#loaded.has(offset));
+    if (missing.length === 0) return;
+    for await (const member of readMembers(this.#index, missing)) this.#loaded.set(member.offset, member);
+  }
+
+  #held(member: IndexedMember): BundleMember {
+    const held = this.#loaded.get(member.offset);
+    if (held === undefined) throw new TypeError(`${memberTypeName(member.type)} ${member.place.origin} is not loaded`);
+    return held;
+  }
 }
 
-function addTo<Key>(lists: Map<Key, BundleMember[]>, key: Key, member: BundleMember): void {
+function addTo<Key>(lists: Map<Key, IndexedMember[]>, key: Key, member: IndexedMember): void {
   const same = lists.get(key);
   if (same === undefined) lists.set(key, [member]);
   else same.push(member);

@@ -3,14 +3,13 @@ import type { Digest } from "../digest.ts";
 import type { Load } from "../entries/index.ts";
 import type { Model } from "../statements/index.ts";
 import type { Context } from "./context.ts";
-import type { DeviceLedger } from "./device-ledger.ts";
 import { verifyApproval } from "./model-approval.ts";
 import { readPermits, verifyLoadedFiles, verifyPermits } from "./model-loads.ts";
 import { type Origin, verifyOrigin } from "./model-origin.ts";
 import { type ReleaseAnswer, verifyReleases } from "./model-release.ts";
 import { type ProvenModel, provenModels, verifySignature } from "./model-statement.ts";
 import type { Statements } from "./proven-statements.ts";
-import type { RecordAnswer } from "./records.ts";
+import type { RecordCount } from "./records.ts";
 
 /** What is proven of one model: who made, approved and released it, and from what. */
 export interface ModelAnswer {
@@ -26,38 +25,42 @@ export interface ModelAnswer {
   readonly devices: number;
 }
 
+/** What one ledger has of the answer's records. */
+export interface MadeRecords {
+  readonly counts: readonly RecordCount[];
+}
+
 type Proven = Omit<ModelAnswer, "inside" | "possiblyInside" | "devices">;
 
 /** Checks the statements behind every model that the answer names, or that the question asks for. */
 export function verifyModels(
-  records: readonly RecordAnswer[],
-  ledgers: readonly DeviceLedger[],
+  made: readonly MadeRecords[],
+  accepted: readonly Load[],
   question: Question,
   statements: Statements,
   context: Context,
 ): readonly ModelAnswer[] {
-  const loads = Map.groupBy(acceptedLoads(ledgers), ({ manifest }) => manifest);
-  const made = Map.groupBy(records, ({ model }) => model);
+  const loads = Map.groupBy(accepted, ({ manifest }) => manifest);
   const asked = question.kind === "records" ? question.model : null;
   const wanted = asked === null ? [...loads.keys()].filter((manifest) => manifest !== null) : [asked];
-  return wanted.sort().map((manifest) => {
-    const own = made.get(manifest) ?? [];
-    const count = (standing: string) => own.filter((record) => record.standing === standing).length;
-    return {
-      ...verifyModel(manifest, loads.get(manifest) ?? [], statements, context),
-      inside: count("inside"),
-      possiblyInside: count("possibly inside"),
-      devices: new Set(own.map(({ origin }) => origin)).size,
-    };
-  });
+  return wanted.sort().map((manifest) => ({
+    ...verifyModel(manifest, loads.get(manifest) ?? [], statements, context),
+    ...countRecords(manifest, made),
+  }));
 }
 
-function acceptedLoads(ledgers: readonly DeviceLedger[]): readonly Load[] {
-  return ledgers.flatMap(({ entries }) =>
-    [...entries.values()].flatMap(({ entry }) =>
-      entry.kind === "load" && entry.outcome === "accepted" ? [entry] : [],
-    ),
-  );
+function countRecords(
+  manifest: Digest,
+  made: readonly MadeRecords[],
+): Pick<ModelAnswer, "inside" | "possiblyInside" | "devices"> {
+  const count = { inside: 0, "possibly inside": 0, "key revoked": 0 };
+  let devices = 0;
+  for (const { counts } of made) {
+    const own = counts.filter(({ model }) => model === manifest);
+    for (const counted of own) count[counted.standing] += counted.count;
+    if (own.length > 0) devices += 1;
+  }
+  return { inside: count.inside, possiblyInside: count["possibly inside"], devices };
 }
 
 /** One model, in each repository that its loads were allowed from. */

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Member, memberTypes, readBundle, writeBundle } from "../bundle/index.ts";
+import { type Member, memberTypes } from "../bundle/index.ts";
 import { utf8 } from "../bytes.ts";
 import { generatePrivateKeyPem } from "../crypto/node.ts";
 import { hashLeaf, rootOf } from "../merkle/index.ts";
 import { formatNote, formatVkey, noteSignerFromPem, parseNote, signCheckpoint } from "../note/index.ts";
 import { parseTrust } from "../trust/index.ts";
 import { Checklist } from "./check.ts";
-import { Materials } from "./materials.ts";
+import { materialsOf } from "./materials-at-hand.ts";
 import { verifyPlaneLog } from "./plane-log.ts";
 
 const plane = "plane.test";
@@ -47,16 +47,15 @@ async function note(
   return { type: memberTypes.planeCheckpoint, bytes: utf8(formatNote(text, [...signatures, ...more])) };
 }
 
-function verify(trust: typeof twoOfThree, ...members: readonly Member[]) {
+async function verify(trust: typeof twoOfThree, ...members: readonly Member[]) {
   const checklist = new Checklist();
-  const bundle = readBundle(writeBundle({ kind: "record", origin: "a", index: 0 }, members));
-  const read = verifyPlaneLog(new Materials(bundle), trust, checklist);
+  const read = verifyPlaneLog(await materialsOf(members), trust, checklist);
   const failed = checklist.checks.filter(({ result, required }) => required && result !== "good");
   return { log: read, failed: failed.map(({ name, result, reason }) => `${result} ${name}: ${reason}`) };
 }
 
 test("the bracket of a checkpoint is the quorum's, whatever single witnesses say", async () => {
-  const read = verify(twoOfThree, await note(3, [[0, 100], [1, 200], [2, 9_000_000]])); // biome-ignore format: pairs
+  const read = await verify(twoOfThree, await note(3, [[0, 100], [1, 200], [2, 9_000_000]])); // biome-ignore format: pairs
   assert.deepEqual(read.failed, []);
   assert.equal(read.log?.newest.notBefore, 200_000);
   assert.equal(read.log?.newest.notAfter, 200_999);
@@ -65,11 +64,11 @@ test("the bracket of a checkpoint is the quorum's, whatever single witnesses say
 test("attack: a cosignature replayed with another time moves each bound only to where a quorum stands", async () => {
   const early = [[0, 100], [1, 110]] as const; // biome-ignore format: pairs
   const again = await note(3, [...early, [0, 50_000]]);
-  const read = verify(twoOfThree, again);
+  const read = await verify(twoOfThree, again);
   assert.deepEqual(read.failed, []);
   assert.equal(read.log?.newest.notAfter, 110_999);
   assert.equal(read.log?.newest.notBefore, 110_000);
-  const both = verify(twoOfThree, await note(3, [...early, [0, 50_000], [1, 60_000]]));
+  const both = await verify(twoOfThree, await note(3, [...early, [0, 50_000], [1, 60_000]]));
   assert.equal(both.log?.newest.notBefore, 50_000_000, "the note itself is no older than its second quorum");
   assert.equal(both.log?.newest.notAfter, 110_999, "the tree is no younger than its first");
 });
@@ -85,7 +84,7 @@ test("attack: one witness many times, too few witnesses, or none", async () => {
     [],
   ] as const) {
     // biome-ignore format: pairs
-    const read = verify(twoOfThree, await note(3, cosigned));
+    const read = await verify(twoOfThree, await note(3, cosigned));
     assert.match(read.failed.join(), /^bad witness quorum/);
     assert.equal(read.log, undefined);
   }
@@ -93,27 +92,27 @@ test("attack: one witness many times, too few witnesses, or none", async () => {
 
 test("attack: two roots for one size, cosigned or not", async () => {
   const cosigned = [[0, 1], [1, 2]] as const; // biome-ignore format: pairs
-  const split = verify(twoOfThree, await note(3, cosigned), await note(3, cosigned, "other"));
+  const split = await verify(twoOfThree, await note(3, cosigned), await note(3, cosigned, "other"));
   assert.match(split.failed.join(), /^bad plane consistency: the plane signed two roots for one size/);
   assert.equal(split.log, undefined);
-  const asserted = verify(noWitness, await note(3, []), await note(3, [], "other"));
+  const asserted = await verify(noWitness, await note(3, []), await note(3, [], "other"));
   assert.match(asserted.failed.join(), /two roots/);
 });
 
 test("attack: a larger checkpoint of another history, and one without a proof", async () => {
   const cosigned = [[0, 1], [1, 2]] as const; // biome-ignore format: pairs
-  const read = verify(twoOfThree, await note(3, cosigned), await note(3, [[1, 5], [2, 6]]), await note(7, cosigned, "other")); // biome-ignore format: pairs
+  const read = await verify(twoOfThree, await note(3, cosigned), await note(3, [[1, 5], [2, 6]]), await note(7, cosigned, "other")); // biome-ignore format: pairs
   assert.match(read.failed.join(), /^not made plane consistency/);
   assert.equal(read.log, undefined);
 });
 
 test("attack: a checkpoint of another log under the plane's key", async () => {
-  const read = verify(noWitness, await note(3, [], "", `${plane}/other`));
+  const read = await verify(noWitness, await note(3, [], "", `${plane}/other`));
   assert.match(read.failed.join(), /^bad plane checkpoint: .*not of plane.test\/log/);
 });
 
 test("without witnesses a plane's own word is no witness's", async () => {
-  const read = verify(noWitness, await note(3, []));
+  const read = await verify(noWitness, await note(3, []));
   assert.equal(read.log?.newest.label, "plane-asserted");
   assert.equal(read.log?.newest.notAfter, null);
   assert.equal(read.log?.notAfter(0), null);

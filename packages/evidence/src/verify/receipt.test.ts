@@ -37,7 +37,7 @@ function judge(entries: Readonly<Record<number, object>>): string {
   const timeline = { anchors: [], heads: [], bracket: () => bracket };
   const found = findReceipt({ kind: "record", origin: "d", index: 20 }, ledger, timeline, checklist);
   const [check] = checklist.checks;
-  assert.equal(found?.records.length ?? 0, check?.result === "good" ? 1 : 0);
+  assert.equal(found?.pages.count ?? 0, check?.result === "good" ? 1 : 0);
   return `${check?.result}: ${check?.reason}`;
 }
 

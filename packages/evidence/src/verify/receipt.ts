@@ -5,6 +5,7 @@ import { runStateAt } from "../runs/index.ts";
 import { type Checklist, Missing } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import { keyRevoked } from "./interval.ts";
+import { heldRecords } from "./record-pages.ts";
 import { type LedgerRecords, loadOf, type RecordAnswer, recordAnswer } from "./records.ts";
 import type { Timeline } from "./time-bracket.ts";
 
@@ -27,7 +28,9 @@ export function findReceipt(
     () => readRecord(question, ledger, timeline),
     ({ loadIndex, ordinal }) => `number ${ordinal} under load ${loadIndex}, which its run's summary confirms`,
   );
-  return record === undefined ? undefined : { records: [record], refused: [], gaps: [] };
+  if (record === undefined) return undefined;
+  const { model, standing } = record;
+  return { counts: [{ model, standing, count: 1 }], pages: heldRecords([record]), refused: [], gaps: 0 };
 }
 
 function readRecord({ index }: RecordQuestion, ledger: DeviceLedger, timeline: Timeline): RecordAnswer {
@@ -35,7 +38,7 @@ function readRecord({ index }: RecordQuestion, ledger: DeviceLedger, timeline: T
   if (proven === undefined) throw new Missing(`the bundle does not prove entry ${index}`);
   if (proven.entry.kind !== "inference") throw broken(`entry ${index} is ${proven.entry.kind}, not a record`);
   const { entry } = proven;
-  const load = loadOf(ledger, index, entry);
+  const load = loadOf(ledger, index, entry.loadIndex);
   checkRun(ledger, index, entry.loadIndex, entry.ordinal);
   const bracket = timeline.bracket(index);
   const standing = keyRevoked(ledger, bracket) ? "key revoked" : "inside";

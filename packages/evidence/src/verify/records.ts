@@ -1,12 +1,15 @@
 import type { RecordsQuestion } from "../bundle/index.ts";
 import type { Digest, LeafHash } from "../digest.ts";
-import type { EvidenceGrade, Gap, Inference, Load } from "../entries/index.ts";
+import type { EvidenceGrade, Inference, Load } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
-import { RunReplay, runStateAt } from "../runs/index.ts";
 import { type Checklist, Missing } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
-import { checkBounds, intervalStart, type RecordStanding, standingIn } from "./interval.ts";
+import { checkBounds, type RecordStanding, standingIn } from "./interval.ts";
+import type { Span } from "./ledger-walk.ts";
+import type { Materials } from "./materials.ts";
+import type { RecordPages } from "./record-pages.ts";
 import type { ProvenEntry } from "./slice.ts";
+import { type AnsweredSpan, sliceRecords } from "./slice-records.ts";
 import type { Bracket, Timeline } from "./time-bracket.ts";
 
 export type { RecordStanding } from "./interval.ts";
@@ -34,74 +37,93 @@ export interface RefusedLoad {
   readonly load: Load;
 }
 
+/** Records of one model and standing. */
+export interface RecordCount {
+  readonly model: Digest | null;
+  readonly standing: RecordStanding;
+  readonly count: number;
+}
+
 export interface LedgerRecords {
-  readonly records: readonly RecordAnswer[];
+  readonly counts: readonly RecordCount[];
+  readonly pages: RecordPages;
   readonly refused: readonly RefusedLoad[];
-  readonly gaps: readonly { readonly index: number; readonly gap: Gap }[];
+  /** Gap entries within the interval. */
+  readonly gaps: number;
 }
 
 const name = { ordinals: "ordinals", understood: "entries understood" };
 
 /**
- * Finds a ledger's records for the question. Replays every entry of the slice, so that ordinals, loads and summaries
- * are recomputed rather than believed.
+ * Finds a ledger's records for the question. Every entry of the slice was replayed, so ordinals, loads and summaries
+ * were recomputed rather than believed; here each stretch of records gets its time and its load.
  */
 export function findRecords(
   question: RecordsQuestion,
   ledger: DeviceLedger,
   timeline: Timeline,
+  materials: Materials,
   checklist: Checklist,
 ): LedgerRecords | undefined {
   if (!checkBounds(question, ledger, timeline, checklist)) return undefined;
   const { origin } = ledger.enrolment;
-  const start = intervalStart(question, timeline);
-  const records: RecordAnswer[] = [];
-  const refused: RefusedLoad[] = [];
-  const gaps: { index: number; gap: Gap }[] = [];
-  const replayed = checklist.attempt(
+  const spans = checklist.attempt(
     name.ordinals,
     origin,
     () => {
-      replay(ledger.slice);
-      for (const item of ledger.slice) {
-        const { index, entry } = item;
-        if (index < start) continue;
-        if (entry.kind === "gap") gaps.push({ index, gap: entry });
-        if (entry.kind === "load" && entry.outcome !== "accepted") refused.push({ origin, index, load: entry });
-        if (entry.kind !== "inference") continue;
-        const load = loadOf(ledger, index, entry);
-        if (question.model !== null && load.manifest !== question.model) continue;
-        const bracket = timeline.bracket(index);
-        const standing = standingIn(question, ledger, bracket);
-        if (standing !== undefined) records.push(recordAnswer(ledger, item, entry, load, bracket, standing));
-      }
-      return ledger.slice.length;
+      if (ledger.walk.broken !== undefined) throw ledger.walk.broken.error;
+      return ledger.walk.spans.flatMap((span) => answerSpan(question, ledger, timeline, span) ?? []);
     },
-    (count) => `${count} entries replayed: every record has its place under its load, every summary holds`,
+    () => `${ledger.to - ledger.from} entries replayed: every record has its place under its load, every summary holds`,
   );
-  if (replayed === undefined) return undefined;
-  checkUnderstood(ledger, start, checklist);
-  return { records, refused, gaps };
+  if (spans === undefined) return undefined;
+  checkUnderstood(ledger, checklist);
+  const { refused, gaps } = ledger.walk;
+  return {
+    counts: spans.flatMap(countsOf),
+    pages: sliceRecords(ledger, spans, materials),
+    refused: refused.map(({ index, load }) => ({ origin, index, load })),
+    gaps,
+  };
 }
 
-function replay(slice: readonly ProvenEntry[]): void {
-  const [first] = slice;
-  if (first === undefined) return;
-  const run = new RunReplay(first.index === 0 ? undefined : runStateAt(first.index, first.entry));
-  for (const { entry } of first.index === 0 ? slice : slice.slice(1)) run.take(entry);
+function answerSpan(
+  question: RecordsQuestion,
+  ledger: DeviceLedger,
+  timeline: Timeline,
+  span: Span,
+): AnsweredSpan | undefined {
+  const loads = new Map<number, Load>();
+  let count = 0;
+  for (const { loadIndex, first, count: made } of span.loads) {
+    const load = loadOf(ledger, first, loadIndex);
+    if (question.model !== null && load.manifest !== question.model) continue;
+    loads.set(loadIndex, load);
+    count += made;
+  }
+  if (count === 0) return undefined;
+  const bracket = timeline.bracket(span.from);
+  const standing = standingIn(question, ledger, bracket);
+  return standing && { span, bracket, standing, loads, count };
+}
+
+function countsOf({ span, loads, standing }: AnsweredSpan): readonly RecordCount[] {
+  return span.loads.flatMap(({ loadIndex, count }) => {
+    const load = loads.get(loadIndex);
+    return load === undefined ? [] : [{ model: load.manifest, standing, count }];
+  });
 }
 
 /** An entry of which this version cannot say what it is may be a record. */
-function checkUnderstood(ledger: DeviceLedger, start: number, checklist: Checklist): void {
-  const unknown = ledger.slice.filter(({ index, entry }) => index >= start && entry.kind === "not-understood");
-  const [first] = unknown;
-  if (first?.entry.kind !== "not-understood") return;
-  const what = `${unknown.length} entries may be anything, the first at ${first.index}: ${first.entry.reason}`;
-  checklist.missing(name.understood, ledger.enrolment.origin, what);
+function checkUnderstood({ walk: { notUnderstood }, enrolment }: DeviceLedger, checklist: Checklist): void {
+  if (notUnderstood === undefined) return;
+  const { count, index, reason } = notUnderstood;
+  const what = `${count} entries may be anything, the first at ${index}: ${reason}`;
+  checklist.missing(name.understood, enrolment.origin, what);
 }
 
 /** The accepted load that a record names. @throws Missing, EvidenceError `run-broken` */
-export function loadOf(ledger: DeviceLedger, index: number, { loadIndex }: Inference): Load {
+export function loadOf(ledger: DeviceLedger, index: number, loadIndex: number): Load {
   const load = ledger.entries.get(loadIndex)?.entry;
   const named = `entry ${index} names load ${loadIndex}`;
   if (load === undefined) throw new Missing(`${named}, which is not in the bundle`);
@@ -113,7 +135,7 @@ export function loadOf(ledger: DeviceLedger, index: number, { loadIndex }: Infer
 
 export function recordAnswer(
   ledger: DeviceLedger,
-  { index, leaf }: ProvenEntry,
+  { index, leaf }: Pick<ProvenEntry, "index" | "leaf">,
   entry: Inference,
   load: Load,
   bracket: Bracket,

@@ -27,6 +27,9 @@ export interface Answer {
   readonly complete: "full" | "summary" | "incomplete";
   readonly ledgers: readonly LedgerAnswer[];
   readonly models: readonly ModelAnswer[];
+  /** Records that the answer has. */
+  readonly recordCount: number;
+  /** The first of them; `verifyRecords` gives all, as they are asked for. */
   readonly records: readonly RecordAnswer[];
   /** Records of the answer whose contents the device says it has erased. */
   readonly erased: readonly ErasedAnswer[];

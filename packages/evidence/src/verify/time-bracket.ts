@@ -35,18 +35,22 @@ export interface Timeline {
 
 const name = { anchor: "anchors", order: "time order" };
 
-/** Reads a ledger's anchors and heads, and checks that no bracket is inside out. */
+/** The heads that a time is proven for, in order of their size. */
+export function timedHeads(history: readonly ProvenHead[]): readonly TimedHead[] {
+  return history
+    .flatMap(({ notAfter, leaf }) => (notAfter === null ? [] : [{ size: leaf.pendingSize, notAfter }]))
+    .sort((a, b) => a.size - b.size);
+}
+
+/** Reads a ledger's anchors, and checks that no bracket is inside out. */
 export function timelineOf(
   ledger: DeviceLedger,
-  history: readonly ProvenHead[],
+  heads: readonly TimedHead[],
   log: PlaneLog,
   skewMs: number,
   checklist: Checklist,
 ): Timeline {
   const anchors = timedAnchors(ledger, log, checklist);
-  const heads = history
-    .flatMap(({ notAfter, leaf }) => (notAfter === null ? [] : [{ size: leaf.pendingSize, notAfter }]))
-    .sort((a, b) => a.size - b.size);
   const latest = new LatestBelow(anchors.map(({ index, notBefore }) => ({ at: index, time: notBefore })));
   const earliest = new EarliestFrom(heads.map(({ size, notAfter }) => ({ at: size, time: notAfter })));
   const bracket = (index: number): Bracket => ({ notBefore: latest.at(index), notAfter: earliest.at(index + 1) });

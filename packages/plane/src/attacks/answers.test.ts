@@ -51,7 +51,7 @@ async function answered(plane: TestPlane, { id }: TestDevice) {
   const answer = await plane.call("GET", `/api/v1/audit?from=1&to=${Date.now() + 60_000}`);
   assert.equal(answer.status, 200, answer.text.slice(0, 300));
   const trust = parseTrust((await plane.call("GET", "/api/v1/trust")).text);
-  const report = verifyBundle({ bundle: answer.bytes, trust });
+  const report = await verifyBundle({ bundle: answer.bytes, trust });
   const bad = report.checks.filter(({ result }) => result === "bad");
   assert.equal(report.answer?.records.filter(({ origin }) => origin.includes(id)).length, 10);
   return { bad, bytes: answer.bytes };

@@ -26,7 +26,7 @@ async function assertWhole(plane: TestPlane, device: TestDevice, records: number
   await plane.seal();
   const answer = await plane.call("GET", `/api/v1/audit?from=1&to=${Date.now() + 60_000}`);
   const trust = parseTrust((await plane.call("GET", "/api/v1/trust")).text);
-  const report = verifyBundle({ bundle: answer.bytes, trust });
+  const report = await verifyBundle({ bundle: answer.bytes, trust });
   assert.deepEqual(
     report.checks.filter(({ result }) => result === "bad"),
     [],

@@ -152,7 +152,7 @@ for (const witnessed of [true, false]) {
     const answer = await plane.call("GET", `/api/v1/audit?from=1&to=${Date.now() + 60_000}`);
     assert.equal(answer.status, 200, answer.text.slice(0, 200));
     const trust = parseTrust((await plane.call("GET", "/api/v1/trust")).text);
-    const report = verifyBundle({ bundle: answer.bytes, trust });
+    const report = await verifyBundle({ bundle: answer.bytes, trust });
     assert.deepEqual(
       report.checks.filter(({ result }) => result === "bad"),
       [],

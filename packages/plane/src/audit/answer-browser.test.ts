@@ -30,9 +30,9 @@ const importMap = {
 };
 const page = `<!doctype html><script type="importmap">${JSON.stringify(importMap)}</script>
 <script type="module">
-import { fromBase64, parseTrust, verifyBundle } from "@tally/evidence";
-globalThis.verify = (bundle, trust) => {
-  const { outcome, checks, answer, damage } = verifyBundle({ bundle: fromBase64(bundle), trust: parseTrust(fromBase64(trust)) });
+import { blobSource, fromBase64, parseTrust, verifyBundle } from "@tally/evidence";
+globalThis.verify = async (bundle, trust) => {
+  const { outcome, checks, answer, damage } = await verifyBundle({ bundle: blobSource(new Blob([fromBase64(bundle)])), trust: parseTrust(fromBase64(trust)) });
   return { outcome, damage, checks: checks.map(({ name, result }) => [name, result]), records: answer?.records.length ?? 0 };
 };
 </script>`;

@@ -35,7 +35,7 @@ describe("an answer about a fleet", () => {
 
   test("verifies offline from the trust file alone", async () => {
     const bundle = await answer(world, question);
-    const report = verifyBundle({ bundle, trust: world.trust, expected: question });
+    const report = await verifyBundle({ bundle, trust: world.trust, expected: question });
     assert.equal(explain(report), "");
     assert.equal(report.outcome, "good");
     assert.equal(report.answer?.records.length, 20);
@@ -57,7 +57,7 @@ describe("an answer about a fleet", () => {
 
   test("leaves out what is proven older than the interval, and says what is proven younger", async () => {
     const late: Question = { kind: "records", model: null, from: world.nowMs - 1, to: world.nowMs, devices: null };
-    const report = verifyBundle({ bundle: await answer(world, late), trust: world.trust });
+    const report = await verifyBundle({ bundle: await answer(world, late), trust: world.trust });
     assert.equal(explain(report), "");
     assert.equal(report.answer?.records.length, 0);
     const early: Question = {
@@ -67,21 +67,21 @@ describe("an answer about a fleet", () => {
       to: Date.UTC(2025, 1),
       devices: null,
     };
-    const before = verifyBundle({ bundle: await answer(world, early), trust: world.trust });
+    const before = await verifyBundle({ bundle: await answer(world, early), trust: world.trust });
     assert.equal(explain(before), "");
     assert.equal(before.answer?.records.length, 0);
   });
 
   test("about one device names only that device, and still accounts for the fleet", async () => {
     const one: Question = { ...question, kind: "records", devices: [devices[0]!.id] } as Question;
-    const report = verifyBundle({ bundle: await answer(world, one), trust: world.trust });
+    const report = await verifyBundle({ bundle: await answer(world, one), trust: world.trust });
     assert.equal(explain(report), "");
     assert.deepEqual(new Set(report.answer?.records.map(({ origin }) => origin)), new Set([devices[0]!.origin]));
     assert.equal(report.answer?.records.length, 10);
   });
 
   test("says until when each ledger has been delivered", async () => {
-    const report = verifyBundle({ bundle: await answer(world, question), trust: world.trust });
+    const report = await verifyBundle({ bundle: await answer(world, question), trust: world.trust });
     for (const ledger of report.answer!.ledgers) {
       assert.equal(ledger.covered, false);
       assert.equal(ledger.coveredUntil, world.nowMs - hour);
@@ -89,10 +89,10 @@ describe("an answer about a fleet", () => {
   });
 
   test("a receipt proves one record with a fraction of the bytes", async () => {
-    const records = verifyBundle({ bundle: await answer(world, question), trust: world.trust }).answer!.records;
+    const records = (await verifyBundle({ bundle: await answer(world, question), trust: world.trust })).answer!.records;
     const { origin, index } = records[13]!;
     const receipt = await answer(world, { kind: "record", origin, index });
-    const report = verifyBundle({ bundle: receipt, trust: world.trust });
+    const report = await verifyBundle({ bundle: receipt, trust: world.trust });
     assert.equal(explain(report), "");
     assert.deepEqual(
       report.answer?.records.map((record) => [record.origin, record.index, record.model]),
@@ -102,12 +102,12 @@ describe("an answer about a fleet", () => {
 
   test("attack: one flipped byte anywhere is found, and named with its place", async () => {
     const bundle = await answer(world, question);
-    const { members } = readBundle(bundle);
+    const { members } = await readBundle(bundle);
     for (const member of members) {
       const at = member.offset + Math.floor(member.bytes.length / 2);
       const changed = bundle.slice();
       changed[at]! ^= 1;
-      const report = verifyBundle({ bundle: changed, trust: world.trust });
+      const report = await verifyBundle({ bundle: changed, trust: world.trust });
       assert.equal(report.outcome, "bad");
       assert.ok(report.damage, `flip at ${at}`);
       assert.ok(report.damage.offset <= at, `${report.damage.where} at ${report.damage.offset}, flipped ${at}`);
@@ -115,7 +115,7 @@ describe("an answer about a fleet", () => {
   });
 
   test("attack: a flipped byte with the list and the trailer repaired fails a check", async () => {
-    const original = readBundle(await answer(world, question));
+    const original = await readBundle(await answer(world, question));
     for (const target of original.members) {
       const at = Math.floor(target.bytes.length / 2);
       const bytes = target.bytes.slice();
@@ -126,17 +126,21 @@ describe("an answer about a fleet", () => {
       } catch {
         continue; // no longer a member of its type, so no bundle can be made of it
       }
-      assert.notEqual(verifyBundle({ bundle: changed, trust: world.trust }).outcome, "good", `type ${target.type}`);
+      assert.notEqual(
+        (await verifyBundle({ bundle: changed, trust: world.trust })).outcome,
+        "good",
+        `type ${target.type}`,
+      );
     }
   });
 
   test("attack: a member left out is noticed, or at most widens brackets", async () => {
-    const original = readBundle(await answer(world, question));
-    const whole = verifyBundle({ bundle: writeBundle(question, original.members), trust: world.trust }).answer!;
+    const original = await readBundle(await answer(world, question));
+    const whole = (await verifyBundle({ bundle: writeBundle(question, original.members), trust: world.trust })).answer!;
     const inside = (records: typeof whole.records) => records.filter(({ standing }) => standing === "inside").length;
     for (const target of original.members) {
       const changed = repaired(original, (all) => all.filter((member) => member !== target));
-      const report = verifyBundle({ bundle: changed, trust: world.trust });
+      const report = await verifyBundle({ bundle: changed, trust: world.trust });
       if (report.outcome !== "good") continue;
       assert.ok([memberTypes.planeCheckpoint, memberTypes.deviceEntry].some((type) => type === target.type));
       assert.equal(report.answer?.records.length, whole.records.length);
@@ -145,44 +149,48 @@ describe("an answer about a fleet", () => {
   });
 
   test("attack: something slipped in beside the evidence is refused", async () => {
-    const original = readBundle(await answer(world, question));
+    const original = await readBundle(await answer(world, question));
     const changed = repaired(original, (all) => [...all, { type: memberTypes.blob, bytes: utf8("not asked for") }]);
-    assert.deepEqual(failed(verifyBundle({ bundle: changed, trust: world.trust })), ["nothing unused"]);
+    assert.deepEqual(failed(await verifyBundle({ bundle: changed, trust: world.trust })), ["nothing unused"]);
   });
 
   test("attack: a narrowed question is another question", async () => {
     const narrowed: Question = { ...question, kind: "records", devices: [devices[0]!.id] } as Question;
-    const report = verifyBundle({ bundle: await answer(world, narrowed), trust: world.trust, expected: question });
+    const report = await verifyBundle({
+      bundle: await answer(world, narrowed),
+      trust: world.trust,
+      expected: question,
+    });
     assert.deepEqual(failed(report), ["question"]);
   });
 
   test("attack: an interval widened over withheld entries is not proven", async () => {
     const late: Question = { kind: "records", model: null, from: world.nowMs - 1, to: world.nowMs, devices: null };
-    const original = readBundle(await answer(world, late));
+    const original = await readBundle(await answer(world, late));
     const widened = writeBundle({ ...late, from: Date.UTC(2025, 0) }, original.members);
-    assert.ok(failed(verifyBundle({ bundle: widened, trust: world.trust })).includes("interval start"));
+    assert.ok(failed(await verifyBundle({ bundle: widened, trust: world.trust })).includes("interval start"));
   });
 
   test("attack: a stale bundle fails where the trust file sets an age or a size", async () => {
     const bundle = await answer(world, question);
     const aged = { ...world.trust, maximumAgeSeconds: 60 };
-    assert.deepEqual(failed(verifyBundle({ bundle, trust: aged, now: world.nowMs })), ["age"]);
+    assert.deepEqual(failed(await verifyBundle({ bundle, trust: aged, now: world.nowMs })), ["age"]);
     const grown = { ...world.trust, minimumPlaneSize: 1_000_000 };
-    assert.deepEqual(failed(verifyBundle({ bundle, trust: grown })), ["minimum size"]);
+    assert.deepEqual(failed(await verifyBundle({ bundle, trust: grown })), ["minimum size"]);
   });
 
   test("attack: a plane that no witness of the trust file has cosigned proves nothing", async () => {
     const stranger = await AnswerWorld.create();
     const bundle = await answer(world, question);
-    assert.equal(verifyBundle({ bundle, trust: stranger.trust }).outcome, "bad");
+    assert.equal((await verifyBundle({ bundle, trust: stranger.trust })).outcome, "bad");
     const witness = { ...world.trust, policy: stranger.trust.policy };
-    assert.notEqual(verifyBundle({ bundle, trust: witness }).outcome, "good");
+    assert.notEqual((await verifyBundle({ bundle, trust: witness })).outcome, "good");
     await stranger.destroy();
   });
 
   test("attack: without the approval of another person a model is not proven", async () => {
     const trust = parseTrust(utf8(JSON.stringify(trustWithout(world, "reviewer"))));
-    assert.ok(failed(verifyBundle({ bundle: await answer(world, question), trust })).includes("approval"));
+    assert.ok(failed(await verifyBundle({ bundle: await answer(world, question), trust })).includes("approval"));
   });
 });
 
@@ -203,7 +211,7 @@ describe("an answer about a fleet with liars in it", () => {
     to: Date.UTC(2027, 0),
     devices: null,
   });
-  const check = async () => verifyBundle({ bundle: await answer(world, ask()), trust: world.trust });
+  const check = async () => await verifyBundle({ bundle: await answer(world, ask()), trust: world.trust });
 
   before(async () => {
     world = await AnswerWorld.create();

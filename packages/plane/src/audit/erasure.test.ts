@@ -48,9 +48,8 @@ describe("erasure", () => {
     assert.equal(report.outcome, "good");
     assert.equal(report.answer?.records.length, 3);
     assert.deepEqual(report.answer?.erased, [{ origin: device.origin, index: indices[1], statement }]);
-    const [erasedReceipt, other] = [await receipt(indices[1]!), await receipt(indices[2]!)].map((bundle) =>
-      verifyBundle({ bundle, trust: world.trust }),
-    );
+    const verified = async (index: number) => verifyBundle({ bundle: await receipt(index), trust: world.trust });
+    const [erasedReceipt, other] = [await verified(indices[1]!), await verified(indices[2]!)];
     assert.deepEqual([erasedReceipt?.outcome, erasedReceipt?.answer?.erased.length], ["good", 1]);
     assert.deepEqual([other?.outcome, other?.answer?.erased], ["good", []]);
   });
@@ -59,7 +58,7 @@ describe("erasure", () => {
     await world.stateWith(device.pems, await erasing(device, [indices[1]!]));
     await world.seal();
     const question = { kind: "record", origin: device.origin, index: indices[1]! } as const;
-    const { members } = readBundle(await answer(world, question));
+    const { members } = await readBundle(await answer(world, question));
     const [envelope] = members.filter(
       ({ type, bytes }) => type === memberTypes.envelope && Buffer.from(bytes).includes("payload") && isErasure(bytes),
     );
@@ -69,7 +68,7 @@ describe("erasure", () => {
       return !Buffer.from(member.bytes).includes(Buffer.from(envelope.digest));
     });
     assert.equal(unlogged.length, members.length - 1);
-    const report = verifyBundle({ bundle: writeBundle(question, unlogged), trust: world.trust });
+    const report = await verifyBundle({ bundle: writeBundle(question, unlogged), trust: world.trust });
     assert.equal(report.outcome, "not proven");
     assert.deepEqual(report.answer?.erased, []);
     assert.match(explain(report), /does not prove it to be in the plane's log/);

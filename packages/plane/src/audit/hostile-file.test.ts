@@ -55,35 +55,35 @@ describe("a file made by a carrier", () => {
         await world.sync(device);
       }
     }
-    records = readBundle(await answer(world, question));
-    receipt = readBundle(await answer(world, { kind: "record", origin: devices[0]!.origin, index: 3 }));
-    truth = verify(repaired(records, (all) => all));
+    records = await readBundle(await answer(world, question));
+    receipt = await readBundle(await answer(world, { kind: "record", origin: devices[0]!.origin, index: 3 }));
+    truth = await verify(repaired(records, (all) => all));
     stranger = await AnswerWorld.create();
     await stranger.publish("first");
     const other = await stranger.enrol();
     await stranger.sync(other);
-    foreign = readBundle(await answer(stranger, question));
+    foreign = await readBundle(await answer(stranger, question));
   });
   after(() => Promise.all([world.destroy(), stranger.destroy()]));
 
-  test("is honest to begin with", () => {
+  test("is honest to begin with", async () => {
     assert.equal(explain(truth), "");
-    assert.equal(explain(verify(repaired(receipt, (all) => all))), "");
+    assert.equal(explain(await verify(repaired(receipt, (all) => all))), "");
     assert.equal(truth.answer?.records.length, 18);
   });
 
-  test("attack: members dropped, doubled from elsewhere or altered, in any number: never another answer", () => {
+  test("attack: members dropped, doubled from elsewhere or altered, in any number: never another answer", async () => {
     const pick = (bundle: Bundle) => fc.subarray([...bundle.members], { minLength: 1, maxLength: 3 });
     const answerOf = ({ answer: a }: Report) => a?.records.map(({ origin, index, model }) => [origin, index, model]);
     for (const whole of [records, receipt]) {
-      const expected = answerOf(verify(repaired(whole, (all) => all)));
-      fc.assert(
-        fc.property(
+      const expected = answerOf(await verify(repaired(whole, (all) => all)));
+      await fc.assert(
+        fc.asyncProperty(
           pick(whole),
           pick(foreign),
           fc.nat(),
           fc.constantFrom("drop", "add", "swap"),
-          (out, other, at, how) => {
+          async (out, other, at, how) => {
             const change = (all: readonly Member[]): readonly Member[] => {
               if (how === "add") return [...all, ...other];
               const kept = all.filter((member) => !out.includes(member as BundleMember));
@@ -97,7 +97,7 @@ describe("a file made by a carrier", () => {
             } catch {
               return; // no member of its type any more, so no bundle can be made of it
             }
-            const report = verify(file);
+            const report = await verify(file);
             if (report.outcome === "good") assert.deepEqual(answerOf(report), expected);
           },
         ),
@@ -106,7 +106,7 @@ describe("a file made by a carrier", () => {
     }
   });
 
-  test("attack: any question put over the evidence of another one", () => {
+  test("attack: any question put over the evidence of another one", async () => {
     const origin = fc.constantFrom(...devices.map((device) => device.origin), "plane.test/log", "");
     const ids = devices.map(({ id }) => id).sort();
     const asked: fc.Arbitrary<Question> = fc.oneof(
@@ -119,11 +119,11 @@ describe("a file made by a carrier", () => {
         devices: fc.constantFrom(null, ids, ids.slice(0, 1), ["f".repeat(32)]),
       }),
     );
-    fc.assert(
-      fc.property(asked, (other) => {
+    await fc.assert(
+      fc.asyncProperty(asked, async (other) => {
         if (other.kind !== "record" && other.from >= other.to) return;
         for (const whole of [records, receipt]) {
-          const report = verify(repaired({ ...whole, question: other }, (all) => all));
+          const report = await verify(repaired({ ...whole, question: other }, (all) => all));
           assert.notEqual(report.checks.at(-1)?.name, "verification");
           if (report.outcome !== "good" || other.kind !== "record") continue;
           assert.equal(report.answer?.records.length, 1);
@@ -134,16 +134,16 @@ describe("a file made by a carrier", () => {
     );
   });
 
-  test("one member left out makes an answer unproven, never wrong", () => {
+  test("one member left out makes an answer unproven, never wrong", async () => {
     for (const whole of [records, receipt]) {
       for (const member of whole.members) {
-        const report = verify(repaired(whole, (all) => all.filter((other) => other !== member)));
+        const report = await verify(repaired(whole, (all) => all.filter((other) => other !== member)));
         if (report.outcome === "bad") assert.deepEqual(failed(report), ["nothing unused"], `type ${member.type}`);
       }
     }
   });
 
-  test("attack: one ledger's entries put forward as another's", () => {
+  test("attack: one ledger's entries put forward as another's", async () => {
     const [a, b] = devices.map(({ origin }) => origin);
     const other = (origin: string) => (origin === a ? b! : a!);
     const swapped = repaired(records, (all) =>
@@ -155,7 +155,7 @@ describe("a file made by a carrier", () => {
           : member;
       }),
     );
-    assert.deepEqual(failed(verify(swapped)), ["entries"]);
+    assert.deepEqual(failed(await verify(swapped)), ["entries"]);
     const single = repaired(receipt, (all) =>
       all.map((member) => {
         if (member.type !== memberTypes.deviceEntry) return member;
@@ -163,15 +163,15 @@ describe("a file made by a carrier", () => {
         return deviceEntryMember(other(origin), proven);
       }),
     );
-    assert.equal(verify(single).outcome, "not proven");
+    assert.equal((await verify(single)).outcome, "not proven");
   });
 
   test("attack: signature lines added to the plane's checkpoint, or told twice", async () => {
     const [note] = of(records, memberTypes.planeCheckpoint);
     const { note: parsed, checkpoint } = parseCheckpoint(note!.bytes);
     const nobody = noteSignerFromPem("nobody.test/w", 4, generatePrivateKeyPem("ed25519"));
-    const withLines = (signatures: typeof parsed.signatures) =>
-      verify(
+    const withLines = async (signatures: typeof parsed.signatures) =>
+      await verify(
         repaired(records, (all) =>
           all.map(({ type, bytes }) => ({
             type,
@@ -180,17 +180,17 @@ describe("a file made by a carrier", () => {
         ),
       );
     const line = await nobody.sign(checkpoint, 1);
-    assert.match(explain(withLines([...parsed.signatures, line])), /whose key the trust file does not know/);
-    assert.match(explain(withLines([...parsed.signatures, parsed.signatures[0]!])), /stands twice/);
-    assert.match(explain(withLines(parsed.signatures.slice(1))), /plane checkpoint/);
-    assert.match(explain(withLines(parsed.signatures.slice(0, -1))), /witness quorum/);
+    assert.match(explain(await withLines([...parsed.signatures, line])), /whose key the trust file does not know/);
+    assert.match(explain(await withLines([...parsed.signatures, parsed.signatures[0]!])), /stands twice/);
+    assert.match(explain(await withLines(parsed.signatures.slice(1))), /plane checkpoint/);
+    assert.match(explain(await withLines(parsed.signatures.slice(0, -1))), /witness quorum/);
   });
 
   test("attack: the plane's checkpoints without a link of their chain, or of two histories", async () => {
     const chain = of(records, memberTypes.consistency).filter(({ place }) => place.origin === world.log.origin);
     assert.ok(chain.length > 1);
     for (const link of chain) {
-      const report = verify(repaired(records, (all) => all.filter((member) => member !== link)));
+      const report = await verify(repaired(records, (all) => all.filter((member) => member !== link)));
       assert.deepEqual(failed(report), ["plane consistency"]);
       assert.equal(report.outcome, "not proven");
     }
@@ -199,12 +199,12 @@ describe("a file made by a carrier", () => {
   test("times that no date can be are refused, and ages are held to the clock that is given", async () => {
     const bundle = repaired(records, (all) => all);
     const aged = { ...world.trust, maximumAgeSeconds: 60 };
-    const at = (now: number | undefined) =>
-      failed(verifyBundle({ bundle, trust: aged, ...(now === undefined ? {} : { now }) }));
-    assert.deepEqual(at(world.nowMs), []);
-    assert.deepEqual(at(world.nowMs + hour), ["age"]);
-    assert.deepEqual(at(world.nowMs - hour), ["age"]);
-    assert.deepEqual(at(undefined), []);
+    const at = async (now: number | undefined) =>
+      failed(await verifyBundle({ bundle, trust: aged, ...(now === undefined ? {} : { now }) }));
+    assert.deepEqual(await at(world.nowMs), []);
+    assert.deepEqual(await at(world.nowMs + hour), ["age"]);
+    assert.deepEqual(await at(world.nowMs - hour), ["age"]);
+    assert.deepEqual(await at(undefined), []);
   });
 
   test("attack: a plane without witnesses that states no time does not pass for a young one", async () => {
@@ -231,24 +231,24 @@ describe("a file made by a carrier", () => {
     ] as const) {
       const bytes = utf8(await signCheckpoint(checkpoint, log, seconds));
       const bundle = repaired(records, () => [{ type: memberTypes.planeCheckpoint, bytes }]);
-      assert.match(explain(verifyBundle({ bundle, trust, now: Date.UTC(2026, 0) })), expected);
+      assert.match(explain(await verifyBundle({ bundle, trust, now: Date.UTC(2026, 0) })), expected);
     }
   });
 
-  test("attack: the same bytes under another type do not stand in the way of what they are", () => {
+  test("attack: the same bytes under another type do not stand in the way of what they are", async () => {
     const [note] = of(records, memberTypes.deviceCheckpoint);
     const changed = repaired(records, (all) => [...all, { type: memberTypes.blob, bytes: note!.bytes }]);
-    assert.deepEqual(failed(verify(changed)), ["nothing unused"]);
+    assert.deepEqual(failed(await verify(changed)), ["nothing unused"]);
   });
 
-  test("nothing that a file holds makes verification throw", () => {
+  test("nothing that a file holds makes verification throw", async () => {
     const types = Object.values(memberTypes);
     const junk = fc.record({ type: fc.constantFrom(...types), bytes: fc.uint8Array({ maxLength: 40 }) });
     const anything = fc.array(fc.oneof(fc.constantFrom<Member>(...records.members, ...foreign.members), junk), {
       maxLength: 30,
     });
-    fc.assert(
-      fc.property(anything, fc.nat(), (members, at) => {
+    await fc.assert(
+      fc.asyncProperty(anything, fc.nat(), async (members, at) => {
         let file: Uint8Array;
         try {
           file = repaired(records, () => members);
@@ -258,7 +258,7 @@ describe("a file made by a carrier", () => {
             at,
           );
         }
-        assert.notEqual(verify(file).outcome, "good");
+        assert.notEqual((await verify(file)).outcome, "good");
       }),
       { numRuns: 150 },
     );

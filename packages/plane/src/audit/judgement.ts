@@ -34,10 +34,10 @@ export async function judge(world: AnswerWorld): Promise<Report> {
     to: Date.UTC(2027, 0),
     devices: null,
   });
-  return verifyBundle({ bundle, trust: world.trust });
+  return await verifyBundle({ bundle, trust: world.trust });
 }
 
 /** What the world's plane answers about one record. */
 export async function judgeRecord(world: AnswerWorld, origin: string, index: number): Promise<Report> {
-  return verifyBundle({ bundle: await answer(world, { kind: "record", origin, index }), trust: world.trust });
+  return await verifyBundle({ bundle: await answer(world, { kind: "record", origin, index }), trust: world.trust });
 }

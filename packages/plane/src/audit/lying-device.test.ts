@@ -189,7 +189,7 @@ describe("a device that lies", () => {
       to: Date.UTC(2027, 0),
       devices: null,
     });
-    const report = verifyBundle({ bundle, trust: world.trust });
+    const report = await verifyBundle({ bundle, trust: world.trust });
     assert.equal(explain(report), "");
     assert.equal(report.answer?.refused.length, 1);
     assert.equal(report.answer?.ledgers[0]?.gaps, 1);
@@ -266,7 +266,7 @@ describe("a device that lies", () => {
     assert.deepEqual(failed(await judge(world)), ["time order"]);
     const patient = { ...world.trust, skewSeconds: 6 * 3600 };
     const question: Question = { kind: "records", model: null, from: 1, to: Date.UTC(2027, 0), devices: null };
-    const report = verifyBundle({ bundle: await answer(world, question), trust: patient });
+    const report = await verifyBundle({ bundle: await answer(world, question), trust: patient });
     assert.equal(explain(report), "");
   });
 });

@@ -129,7 +129,7 @@ describe("a plane that lies", () => {
     await world.infer(device);
     await world.sync(device, false);
     const bundle = await answer(world, { ...everything, to } as Question);
-    assert.equal(explain(verifyBundle({ bundle, trust: world.trust })), "");
+    assert.equal(explain(await verifyBundle({ bundle, trust: world.trust })), "");
   });
 
   test("attack: a device that was admitted and has no leaf", async () => {
@@ -146,8 +146,8 @@ describe("a plane that lies", () => {
     const old = (await world.lastHeadsBelow(Number.MAX_SAFE_INTEGER))!;
     await work();
     world.lastHeadsBelow = async () => old;
-    const whole = readBundle(await answer(world, everything));
-    const shown = verifyBundle({ bundle: repaired(whole, (all) => all), trust: world.trust });
+    const whole = await readBundle(await answer(world, everything));
+    const shown = await verifyBundle({ bundle: repaired(whole, (all) => all), trust: world.trust });
     assert.deepEqual(failed(shown), ["heads"]);
     assert.match(explain(shown), /entry \d+ is of kind heads, and is passed over/);
 
@@ -159,7 +159,7 @@ describe("a plane that lies", () => {
         return type !== memberTypes.entries || !new TextDecoder().decode(bytes.subarray(0, 40)).includes("/log");
       }),
     );
-    const hidden = verifyBundle({ bundle: cut, trust: world.trust });
+    const hidden = await verifyBundle({ bundle: cut, trust: world.trust });
     assert.deepEqual(failed(hidden), ["heads"]);
     assert.equal(hidden.outcome, "not proven");
   });
@@ -168,7 +168,7 @@ describe("a plane that lies", () => {
     const old = (await world.lastHeadsBelow(Number.MAX_SAFE_INTEGER))!;
     await work();
     world.lastHeadsBelow = async () => old;
-    const whole = readBundle(await answer(world, everything));
+    const whole = await readBundle(await answer(world, everything));
     const size = world.log.latest!.checkpoint.size;
     const { origin } = world.log;
     await world.publish("second");
@@ -184,11 +184,11 @@ describe("a plane that lies", () => {
           bytes: rangeProofMember({ origin, from: size, to: size, size, ...left }).bytes,
         }),
     );
-    assert.deepEqual(failed(verifyBundle({ bundle: end, trust: world.trust })), ["heads"]);
+    assert.deepEqual(failed(await verifyBundle({ bundle: end, trust: world.trust })), ["heads"]);
   });
 
   test("attack: a leaf that the heads tree does not hold, or that is another ledger's", async () => {
-    const whole = readBundle(await answer(world, everything));
+    const whole = await readBundle(await answer(world, everything));
     const older = repaired(whole, (all) =>
       all.map((member) => {
         if (member.type !== memberTypes.headsLeaves) return member;
@@ -207,7 +207,7 @@ describe("a plane that lies", () => {
         });
       }),
     );
-    assert.deepEqual(failed(verifyBundle({ bundle: older, trust: world.trust })), ["every ledger accounted for"]);
+    assert.deepEqual(failed(await verifyBundle({ bundle: older, trust: world.trust })), ["every ledger accounted for"]);
     world.lies.set(device.origin, { origin: `plane.test/d/${"f".repeat(32)}/0` });
     await world.seal();
     assert.deepEqual(failed(await judge(world)), ["every ledger accounted for"]);
@@ -321,20 +321,20 @@ describe("a plane that lies", () => {
     const before = world.nowMs + hour / 2;
     await work();
     await world.revoke(device, before);
-    const honest = readBundle(await answer(world, everything));
-    const standings = (bundle: Uint8Array) => {
-      const report = verifyBundle({ bundle, trust: world.trust });
+    const honest = await readBundle(await answer(world, everything));
+    const standings = async (bundle: Uint8Array) => {
+      const report = await verifyBundle({ bundle, trust: world.trust });
       assert.equal(explain(report), "");
       return report.answer!.records.filter(({ standing }) => standing === "key revoked").length;
     };
-    assert.equal(standings(repaired(honest, (all) => all)), 3);
+    assert.equal(await standings(repaired(honest, (all) => all)), 3);
     const notes = honest.members.filter(({ type }) => type === memberTypes.deviceCheckpoint);
     assert.ok(notes.length > 1);
     const newest = notes.reduce((a, b) => (a.place.index > b.place.index ? a : b));
     const without = repaired(honest, (all) =>
       all.filter((member) => member.type !== memberTypes.deviceCheckpoint || member.bytes === newest.bytes),
     );
-    const report = verifyBundle({ bundle: without, trust: world.trust });
+    const report = await verifyBundle({ bundle: without, trust: world.trust });
     assert.equal(report.answer!.records.filter(({ standing }) => standing === "key revoked").length, 6);
   });
 
@@ -352,12 +352,12 @@ describe("a plane that lies", () => {
     const old = (await world.fleetNote(world.fleet.latest!.checkpoint.size))!;
     await world.enrol();
     await world.seal();
-    const honest = readBundle(await answer(world, everything));
+    const honest = await readBundle(await answer(world, everything));
     const swapped = repaired(honest, (all) =>
       all.map(({ type, bytes }) => ({ type, bytes: type === memberTypes.fleetCheckpoint ? old : bytes })),
     );
     assert.match(
-      explain(verifyBundle({ bundle: swapped, trust: world.trust })),
+      explain(await verifyBundle({ bundle: swapped, trust: world.trust })),
       /fleet log .*not the one that the heads/,
     );
     const decommission = { kind: "decommission", time: 0, origin: device.origin, statement: null } as const;
@@ -368,7 +368,10 @@ describe("a plane that lies", () => {
         return fleetEntriesMember(from, [...items.slice(0, -1), encodeEntry(decommission)]);
       }),
     );
-    assert.match(explain(verifyBundle({ bundle: other, trust: world.trust })), /fleet log .*do not give the root/);
+    assert.match(
+      explain(await verifyBundle({ bundle: other, trust: world.trust })),
+      /fleet log .*do not give the root/,
+    );
   });
 
   test("attack: an entry of the fleet log that this version cannot read may change everything", async () => {
@@ -378,21 +381,21 @@ describe("a plane that lies", () => {
   });
 
   test("attack: a receipt for a ledger that was never admitted, or for what is no record, proves nothing", async () => {
-    const honest = readBundle(await answer(world, { kind: "record", origin: device.origin, index: 2 }));
+    const honest = await readBundle(await answer(world, { kind: "record", origin: device.origin, index: 2 }));
     for (const question of [
       { kind: "record", origin: `plane.test/d/${"0".repeat(32)}/0`, index: 2 },
       { kind: "record", origin: device.origin, index: 1 },
       { kind: "record", origin: device.origin, index: 3 },
     ] as const) {
       const bundle = repaired({ ...honest, question }, (all) => all);
-      assert.ok(failed(verifyBundle({ bundle, trust: world.trust })).includes("record"));
+      assert.ok(failed(await verifyBundle({ bundle, trust: world.trust })).includes("record"));
     }
   });
 
   test("attack: a question about a device that was never admitted does not show that it made no records", async () => {
     const devices = ["0".repeat(32)];
     const bundle = await answer(world, { ...everything, devices } as Question);
-    const report = verifyBundle({ bundle, trust: world.trust });
+    const report = await verifyBundle({ bundle, trust: world.trust });
     assert.deepEqual(failed(report), ["device"]);
     assert.equal(report.outcome, "not proven");
   });

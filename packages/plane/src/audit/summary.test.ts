@@ -31,7 +31,11 @@ describe("a summary", () => {
     devices: null,
   });
   async function counts(question: SummaryQuestion): Promise<SummaryAnswer> {
-    const report = verifyBundle({ bundle: await answer(world, question), trust: world.trust, expected: question });
+    const report = await verifyBundle({
+      bundle: await answer(world, question),
+      trust: world.trust,
+      expected: question,
+    });
     assert.equal(explain(report), "");
     assert.equal(report.answer?.complete, "summary");
     return report.answer!.summary!;
@@ -66,8 +70,9 @@ describe("a summary", () => {
     for (let from = 0; from < times.length; from += 1) {
       for (let to = from + 1; to < times.length; to += 1) {
         const question = about(times[from]!, times[to]!, [null, ...models][(from + to) % 3]!);
-        const entries = readBundle(await answer(world, question))
-          .members.filter(({ type }) => type === memberTypes.deviceEntry)
+        const { members } = await readBundle(await answer(world, question));
+        const entries = members
+          .filter(({ type }) => type === memberTypes.deviceEntry)
           .map(({ bytes }) => decodeEntry(parseDeviceEntry(bytes).bytes).kind);
         assert.ok(!entries.includes("inference"));
         const summary = await counts(question);
@@ -79,7 +84,7 @@ describe("a summary", () => {
   });
 
   async function fullCounts(question: RecordsQuestion) {
-    const report = verifyBundle({ bundle: await answer(world, question), trust: world.trust });
+    const report = await verifyBundle({ bundle: await answer(world, question), trust: world.trust });
     assert.equal(explain(report), "");
     const of = (standing: string) => report.answer!.records.filter((record) => record.standing === standing).length;
     return { inside: of("inside"), possibly: of("possibly inside") };
@@ -129,11 +134,11 @@ describe("a summary", () => {
   test("attack: a member left out of a summary is noticed, or at most widens what it says", async () => {
     const question = about(times[1]!, times[5]!);
     const whole = await counts(question);
-    const { members } = readBundle(await answer(world, question));
+    const { members } = await readBundle(await answer(world, question));
     let widened = 0;
     for (const dropped of members) {
       const bundle = repaired({ question, members }, (all) => all.filter((member) => member !== dropped));
-      const report = verifyBundle({ bundle, trust: world.trust, expected: question });
+      const report = await verifyBundle({ bundle, trust: world.trust, expected: question });
       if (report.outcome !== "good") continue;
       const summary = report.answer!.summary!;
       widened += 1;
@@ -147,13 +152,13 @@ describe("a summary", () => {
 
   test("attack: without a load that was counted, or a restart between the runs, nothing is proven", async () => {
     const question = about(times[1]!, times[5]!);
-    const { members } = readBundle(await answer(world, question));
+    const { members } = await readBundle(await answer(world, question));
     for (const kind of ["load", "restart", "genesis"]) {
       const isKind = ({ type, bytes }: Member) =>
         type === memberTypes.deviceEntry && decodeEntry(parseDeviceEntry(bytes).bytes).kind === kind;
       assert.ok(members.some(isKind));
       const bundle = repaired({ question, members }, (all) => all.filter((member) => !isKind(member)));
-      const report = verifyBundle({ bundle, trust: world.trust });
+      const report = await verifyBundle({ bundle, trust: world.trust });
       assert.equal(report.outcome, "not proven", kind);
     }
   });
@@ -165,8 +170,11 @@ describe("a summary", () => {
       [summary, records],
       [records, summary],
     ] as const) {
-      const { members } = readBundle(await answer(world, asked));
-      const report = verifyBundle({ bundle: repaired({ question: other, members }, (all) => all), trust: world.trust });
+      const { members } = await readBundle(await answer(world, asked));
+      const report = await verifyBundle({
+        bundle: repaired({ question: other, members }, (all) => all),
+        trust: world.trust,
+      });
       assert.notEqual(report.outcome, "good");
     }
   });
@@ -182,7 +190,7 @@ describe("a summary of ledgers that are not as they should be", () => {
     to: Date.UTC(2027, 0),
     devices: null,
   };
-  const verified = async () => verifyBundle({ bundle: await answer(world, question), trust: world.trust });
+  const verified = async () => await verifyBundle({ bundle: await answer(world, question), trust: world.trust });
 
   before(async () => {
     world = await AnswerWorld.create();
@@ -239,7 +247,7 @@ describe("a summary of ledgers that are not as they should be", () => {
     world.pass(hour);
     await world.sync(liar);
     const asked: SummaryQuestion = { ...question, from: world.nowMs - hour / 2 };
-    const report = verifyBundle({ bundle: await answer(world, asked), trust: world.trust });
+    const report = await verifyBundle({ bundle: await answer(world, asked), trust: world.trust });
     assert.equal(report.outcome, "bad");
     assert.deepEqual(failed(report), ["counts"]);
   });

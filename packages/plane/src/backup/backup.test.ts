@@ -32,7 +32,7 @@ async function answerOf(url: string, token: string): Promise<Uint8Array> {
 }
 
 async function verified(bundle: Uint8Array, trustText: string) {
-  const report = verifyBundle({ bundle, trust: parseTrust(trustText) });
+  const report = await verifyBundle({ bundle, trust: parseTrust(trustText) });
   assert.deepEqual(
     report.checks.filter(({ result }) => result === "bad"),
     [],

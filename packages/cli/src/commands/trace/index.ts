@@ -1,4 +1,4 @@
-import { exitCodeOf, type LineageResponse, parseDigest, verifyBundle } from "@tally/evidence";
+import { exitCodeOf, type LineageResponse, parseDigest, type Report, verifyBundle } from "@tally/evidence";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../program.ts";
@@ -37,7 +37,7 @@ export const trace: Register = (program, { terminal, finish }) => {
     const { device, index } = recordOf(what);
     const trust = await readTrustFile(terminal, flags);
     const bundle = await (await connect(terminal, flags)).bytes(`/api/v1/receipts/${device}/${index}`);
-    const report = verifyBundle({ bundle, trust, now: Date.now() });
+    const report = await verifyBundle({ bundle, trust, now: Date.now() });
     requireAnswerTo(report.question, device, index);
     print(terminal, flags.json, reportAsJson(report), () => recordLines(report));
     finish(exitCodeOf(report));
@@ -52,7 +52,7 @@ function recordOf(text: string): { device: string; index: number } {
   return { device: deviceId(device), index: Number(index) };
 }
 
-function requireAnswerTo(question: ReturnType<typeof verifyBundle>["question"], device: string, index: number): void {
+function requireAnswerTo(question: Report["question"], device: string, index: number): void {
   const same = question?.kind === "record" && question.index === index && question.origin.includes(`/d/${device}/`);
   if (question !== null && !same)
     throw usageError(
