@@ -5,12 +5,14 @@ import type { Sessions } from "./access/sessions.ts";
 import type { Tokens } from "./access/tokens.ts";
 import type { AuditSource } from "./audit/index.ts";
 import type { Fleet } from "./fleet/fleet.ts";
+import type { RequestLimits } from "./http/request-limits.ts";
 import type { Checkpoints } from "./log/checkpoints.ts";
 import type { PlaneLogs } from "./log/plane-logs.ts";
 import type { RestoredGate } from "./log/restored-gate.ts";
 import type { Sealer } from "./log/sealer.ts";
 import type { Sightings } from "./log/sightings.ts";
 import type { Witnesses } from "./log/witnesses.ts";
+import type { Metrics } from "./operation/metrics.ts";
 import type { Channels, Identities, Lineage, Statements } from "./statements/index.ts";
 
 /** A plane's parts, put together once by `startPlane` and handed to its routes. */
@@ -36,6 +38,8 @@ export interface PlaneParts {
   readonly lineage: Lineage;
   readonly registry: Registry;
   readonly source: AuditSource;
+  readonly metrics: Metrics;
+  readonly requests: RequestLimits;
   /** Path of the HTML file that `GET /verify` gives; there need not be one. */
   readonly verifyPage: string;
 }

@@ -10,6 +10,7 @@ import { Tokens } from "./access/tokens.ts";
 import { PlaneSource } from "./audit/plane-source.ts";
 import { PlaneError } from "./error.ts";
 import { Fleet } from "./fleet/fleet.ts";
+import { type RequestLimitOptions, RequestLimits } from "./http/request-limits.ts";
 import { createServer } from "./http/server.ts";
 import { fleetOrigin, logOrigin, openPlaneKeys } from "./keys/plane-keys.ts";
 import { Checkpoints } from "./log/checkpoints.ts";
@@ -23,6 +24,7 @@ import { WitnessPolicies } from "./log/witness-policies.ts";
 import { Witnesses } from "./log/witnesses.ts";
 import { EntryIndex } from "./mirror/entry-index.ts";
 import { createLogger, type Logger, silent } from "./operation/logger.ts";
+import { Metrics } from "./operation/metrics.ts";
 import { createOperationTables } from "./operation/tables.ts";
 import type { PlaneParts } from "./parts.ts";
 import { createPushedTable, registryAccess } from "./registry-access.ts";
@@ -54,6 +56,10 @@ export interface PlaneOptions {
   readonly sealIntervalMs?: number;
   /** Milliseconds in which a request's body has to be there; default 30,000. */
   readonly bodyTimeoutMs?: number;
+  /** Milliseconds in which a request's headers have to be there; default 15,000. */
+  readonly headersTimeoutMs?: number;
+  /** Rate of one caller, and requests at a time. */
+  readonly requests?: RequestLimitOptions;
   /** Open connections at a time; default 10,000. */
   readonly maxConnections?: number;
   /** Bytes that one device may store in a day as blobs and segments, beside its ledger; default 16 GiB. */
@@ -105,13 +111,21 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const tokens = new Tokens(db, clock);
     const fleet = new Fleet({ plane: name, db, blobs, logs, tokens, clock });
     await fleet.catchUp();
+    const metrics = new Metrics();
+    const requests = new RequestLimits(options.requests);
     const index = new EntryIndex(db);
     const mirror = await Mirror.open({
       dir: join(dir, "mirror"),
       witness: keys.witness,
       mirror: keys.mirror,
       keySet: (origin) => fleet.admission(origin),
-      inspect: index,
+      inspect: {
+        async check(log, from, entries) {
+          await index.check(log, from, entries);
+          metrics.entries(entries.ends.length);
+        },
+        stored: (log) => index.stored(log),
+      },
       onConflict: (conflict) => fleet.onConflict(conflict),
       onMirrored: (origin) => fleet.onMirrored(origin),
       clock,
@@ -165,6 +179,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         await restored.passed();
       },
       logger,
+      onRound: (ms, good) => metrics.round(ms, good),
       currentHeads: (fleetSize) => fleet.heads(mirror, fleetSize),
       clock,
       intervalMs: options.sealIntervalMs ?? 1000,
@@ -212,6 +227,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       lineage,
       registry,
       source,
+      metrics,
+      requests,
       verifyPage: join(dir, "verify.html"),
     };
     const adminTokenPath = await firstAdministrator(dir, tokens);
@@ -219,6 +236,9 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       ...(options.tls && { tls: options.tls }),
       ...(options.bodyTimeoutMs !== undefined && { bodyTimeoutMs: options.bodyTimeoutMs }),
       ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
+      ...(options.headersTimeoutMs !== undefined && { headersTimeoutMs: options.headersTimeoutMs }),
+      limits: requests,
+      metrics,
       logger,
     });
     cleanup.push(() => app.close());

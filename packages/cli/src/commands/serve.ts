@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { collect, parsePort } from "../options.ts";
+import { Option } from "commander";
+import { collect, parseCount, parsePort } from "../options.ts";
 import type { Register } from "../program.ts";
 import { required, say, settings, type Terminal, usageError } from "../terminal/index.ts";
 import { untilStopped } from "../until-stopped.ts";
@@ -19,6 +20,9 @@ interface Options {
   readonly tlsKey?: string;
   readonly insecureHttp?: boolean;
   readonly log?: boolean;
+  readonly logFormat?: "json" | "text";
+  readonly logLevel?: string;
+  readonly rateLimit?: number;
 }
 
 /** `tally serve`: the control plane, until it is told to stop. */
@@ -49,17 +53,27 @@ export const serve: Register = (program, { terminal }) => {
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "its private key, PEM")
     .option("--insecure-http", "plain HTTP beyond this machine: tokens can be read on the way")
-    .option("--log", "structured logs on stdout, after the URL")
+    .option("--log", "logs on stdout, after the URL")
+    .addOption(new Option("--log-format <format>", "of the logs; turns them on").choices(["json", "text"]))
+    .addOption(new Option("--log-level <level>", "the least that is logged").choices(["info", "warn", "error"]))
+    .option("--rate-limit <n>", "requests a second of one token; ten times as many at once (default: 200)", parseCount)
     .action((options: Options) => serveUntilStopped(terminal, options));
 };
 
 async function serveUntilStopped(terminal: Terminal, options: Options): Promise<void> {
   const dir = required((await settings(terminal, options)).dir);
-  const { host, port, witnessPolicy, insecureIgnoreWitness, insecureNoWitnesses, init, insecureHttp, log } = options;
+  const { host, port, witnessPolicy, insecureIgnoreWitness, insecureNoWitnesses, init, insecureHttp } = options;
   const name = options.name ?? (await nameIn(dir));
   const tls = await readTls(terminal, options);
   const policy = witnessPolicy && (await readFile(resolve(terminal.cwd, witnessPolicy), "utf8"));
-  const { startPlane } = await import("@tally/plane");
+  const { createLogger, startPlane } = await import("@tally/plane");
+  const { log, logFormat, logLevel, rateLimit } = options;
+  const logged = log === true || logFormat !== undefined || logLevel !== undefined;
+  const logger = createLogger({
+    ...(logFormat && { format: logFormat }),
+    ...(logLevel && { level: logLevel }),
+    to: terminal.stdout,
+  });
   const plane = await startPlane({
     dir,
     name,
@@ -72,7 +86,8 @@ async function serveUntilStopped(terminal: Terminal, options: Options): Promise<
     ...(init === true && { init }),
     ...(tls && { tls }),
     ...(insecureHttp === true && { insecureHttp }),
-    ...(log === true && { log }),
+    ...(logged && { logger }),
+    ...(rateLimit !== undefined && { requests: { perSecond: rateLimit } }),
   });
   terminal.stdout.write(`${plane.url}\n`);
   say(terminal, `plane ${name} in ${dir}; its administrator's token is in ${plane.adminTokenPath}`);

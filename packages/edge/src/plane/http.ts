@@ -28,8 +28,8 @@ export interface PlaneAnswer {
   readonly bytes: Uint8Array;
 }
 
-/** Bad gateway, not ready, gateway timeout: somebody answers, but not the plane, or not yet. */
-const notNow = [502, 503, 504];
+/** Too many requests, bad gateway, not ready, gateway timeout: somebody answers, but not the plane, or not yet. */
+export const notNow: readonly number[] = [429, 502, 503, 504];
 
 const timeoutMs = 30_000;
 const mostByDefault = 1024 * 1024;

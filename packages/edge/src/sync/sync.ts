@@ -2,7 +2,7 @@ import type { Digest } from "@tally/evidence";
 import { LedgerError, type SyncResult, syncLog } from "@tally/ledger";
 import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
-import { askPlane, unreachable } from "../plane/http.ts";
+import { askPlane, notNow, unreachable } from "../plane/http.ts";
 import type { PlaneSession } from "../plane/session.ts";
 import { requireContinuing } from "../recovery/continuing.ts";
 import { sendEpochRequest } from "../recovery/send-request.ts";
@@ -100,7 +100,7 @@ async function uploadBlobs(
 }
 
 /** How many entries the plane holds, or why it took none. */
-function mirroredBy({ ledger }: DeviceCore, result: SyncResult): number {
+function mirroredBy({ ledger, config }: DeviceCore, result: SyncResult): number {
   switch (result.status) {
     case "mirrored":
       return result.size;
@@ -112,6 +112,7 @@ function mirroredBy({ ledger }: DeviceCore, result: SyncResult): number {
       );
     case "refused": {
       const { code, step, message } = result;
+      if (notNow.includes(code)) throw unreachable(config.url, message, undefined);
       // 403: kept out. 422: what was offered contradicts what the plane holds, and the plane keeps it as evidence.
       if (code !== 403 && code !== 422) {
         throw new EdgeError("plane-refused", `the plane refused ${step} with status ${code}: ${message}`);

@@ -10,6 +10,10 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The route reads a body of an unknown type by itself. */
     streams?: true;
+    /** Its bodies are large: fewer of them are taken at a time. */
+    upload?: true;
+    /** Answered however busy the plane is. */
+    health?: true;
   }
 }
 

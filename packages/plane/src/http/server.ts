@@ -1,24 +1,38 @@
+import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import swagger from "@fastify/swagger";
 import { type ErrorBody, envelopeMediaType } from "@tally/evidence";
 import { PolicyError, permitDigest } from "@tally/policy";
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import Fastify, {
+  type FastifyContextConfig,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from "fastify";
 import { tokenOf } from "../access/tokens.ts";
 import { PlaneError, type PlaneErrorCode } from "../error.ts";
 import { isFullLogger, type Logger } from "../operation/logger.ts";
+import type { Metrics } from "../operation/metrics.ts";
 import type { PlaneParts } from "../parts.ts";
+import type { RequestLimits, TurnedAway } from "./request-limits.ts";
 import type { Route } from "./route.ts";
 import { accessRoutes } from "./routes/access.ts";
 import { evidenceRoutes } from "./routes/evidence.ts";
 import { fleetRoutes } from "./routes/fleet.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { logRoutes } from "./routes/logs.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { statementRoutes } from "./routes/statements.ts";
 import { verifyPageRoutes } from "./routes/verify-page.ts";
+import { endSlowBody } from "./slow-body.ts";
 
 export interface ServerOptions {
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
   readonly logger: Logger;
+  readonly limits: RequestLimits;
+  readonly metrics: Metrics;
+  /** Milliseconds in which a request's headers have to be there. Default 15,000. */
+  readonly headersTimeoutMs?: number;
   /** Milliseconds in which a body has to be there, 20 times that for uploads of entries and blobs. Default 30,000. */
   readonly bodyTimeoutMs?: number;
   /** Open at a time; more are turned away, so that files can still be opened. Default 10,000. */
@@ -44,6 +58,7 @@ const statusOf: Readonly<Record<PlaneErrorCode, number>> = {
 export function routesOf(parts: PlaneParts): readonly Route[] {
   return [
     ...healthRoutes(parts),
+    ...metricsRoutes(parts),
     ...accessRoutes(parts),
     ...fleetRoutes(parts),
     ...statementRoutes(parts),
@@ -55,14 +70,21 @@ export function routesOf(parts: PlaneParts): readonly Route[] {
 
 /** The HTTP server of a plane, ready to listen. */
 export async function createServer(parts: PlaneParts, options: ServerOptions): Promise<FastifyInstance> {
+  const { headersTimeoutMs = 15_000 } = options;
+  const slowHeaders = {
+    headersTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: Math.max(10, Math.min(5_000, headersTimeoutMs / 3)),
+  };
   // With TLS Fastify gives another type of server; what is used of it is the same.
   const app = Fastify({
-    ...(options.tls && { https: options.tls }),
+    ...(options.tls
+      ? { https: { ...options.tls, ...slowHeaders, handshakeTimeout: slowHeaders.headersTimeout } }
+      : { http: slowHeaders }),
+    genReqId: () => randomBytes(8).toString("hex"),
     bodyLimit: 1024 * 1024,
     // Idle connections end; a registry upload may take as long as it moves, and the registry itself ends silent ones.
     connectionTimeout: 60_000,
     requestTimeout: 0,
-    http: { headersTimeout: 15_000, connectionsCheckingInterval: 5_000 },
     keepAliveTimeout: 30_000,
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: "idle",
@@ -81,8 +103,15 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
   app.server.maxConnections = options.maxConnections ?? 10_000;
   app.addHook("onRequest", async (request, reply) => {
     endUnreadBodies(request.raw, reply.raw, bodyTimeoutMs);
+    reply.header("x-request-id", request.id);
+    const away = turnAway(request, reply, options);
+    if (away !== undefined) return refuseForNow(request, reply, away);
     // Said before a body is waited for.
     if (request.is404) return nothingThere(request, reply);
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const route = request.is404 ? "none" : (request.routeOptions.url ?? "none");
+    options.metrics.request(request.method, route, reply.statusCode, reply.elapsedTime);
   });
   for (const route of routesOf(parts)) register(app, route, parts, bodyTimeoutMs);
   mountRegistry(app, parts, bodyTimeoutMs);
@@ -91,6 +120,7 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
   app.setErrorHandler((error, request, reply) => {
     const { status, body } = describe(error);
     if (status >= 500) request.log.error({ err: error }, "request failed");
+    if (status === 503) reply.header("retry-after", "1");
     return reply.code(status).send(body);
   });
   await app.ready();
@@ -105,7 +135,11 @@ function register(app: FastifyInstance, route: Route, parts: PlaneParts, bodyTim
     method,
     url,
     ...(bodyLimit !== undefined && { bodyLimit }),
-    config: { ...(streams && { streams }) },
+    config: {
+      ...(streams && { streams }),
+      ...(route.large && { upload: true }),
+      ...(tag === "health" && { health: true }),
+    },
     schema: { summary, tags: [tag], security, description: `Access: ${roles}.`, ...schema },
     onRequest: async (request, reply) => {
       await authorise(request, route, parts);
@@ -113,6 +147,30 @@ function register(app: FastifyInstance, route: Route, parts: PlaneParts, bodyTim
     },
     handler: handle,
   });
+}
+
+/** Takes a place for the request until its answer has gone; what there is against it otherwise. Health is always told. */
+function turnAway(request: FastifyRequest, reply: FastifyReply, options: ServerOptions): TurnedAway | undefined {
+  const { limits, metrics } = options;
+  // A path that is none has no route.
+  const config = request.routeOptions.config as FastifyContextConfig | undefined;
+  if (config?.health === true) return undefined;
+  const taken = limits.rate(request) ?? limits.enter(config?.upload === true);
+  if ("leave" in taken) {
+    reply.raw.once("close", taken.leave);
+    return undefined;
+  }
+  metrics.turnedAway(taken.reason);
+  return taken;
+}
+
+function refuseForNow({ url }: FastifyRequest, reply: FastifyReply, { status, reason, retryAfter }: TurnedAway) {
+  reply.code(status).header("retry-after", String(retryAfter));
+  const message =
+    reason === "rate" ? "too many requests from one caller" : "the plane has as much to do as it takes on";
+  // OCI clients know their own form of errors only.
+  if (/^\/v2(\/|$|\?)/.test(url)) return reply.send({ errors: [{ code: "TOOMANYREQUESTS", message }] });
+  return reply.send(bodyOf(reason === "rate" ? "too-many" : "busy", message, `come again in ${retryAfter} s`));
 }
 
 function nothingThere({ method, url }: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -220,6 +278,7 @@ function mountRegistry(app: FastifyInstance, { registry }: PlaneParts, bodyTimeo
           const timer = setTimeout(() => raw.destroy(), bodyTimeoutMs);
           for (const event of ["end", "close"]) raw.once(event, () => clearTimeout(timer));
         }
+        endSlowBody(raw, bodyTimeoutMs);
         await registry.handle(request.raw, reply.raw);
       },
       handler: async () => undefined,
@@ -243,6 +302,7 @@ function describe(error: unknown): { status: number; body: ErrorBody } {
   if ((error as Error).name === "EvidenceError") return { status: 400, body: bodyOf(String(code), message, hint) };
   const named = (error as Error).name;
   if (named === "OciError" || named === "LedgerError") {
+    if (code === "queue-full") return { status: 503, body: bodyOf("busy", message, hint) };
     const clients = new Set(["digest-mismatch", "protocol", "not-found", "too-large", "range-invalid"]);
     if (clients.has(String(code)))
       return { status: code === "not-found" ? 404 : 400, body: bodyOf(String(code), message, hint) };

@@ -30,6 +30,8 @@ export interface SealerOptions {
   readonly intervalMs: number;
   readonly onError: (error: unknown) => void;
   readonly logger: Logger;
+  /** Hears of every round: how many milliseconds, and whether it went through. */
+  readonly onRound?: (ms: number, good: boolean) => void;
 }
 
 /** A cosignature older than this is renewed when someone asks for the newest checkpoint, so that anchors are fresh. */
@@ -90,7 +92,14 @@ export class Sealer {
   }
 
   #begin(): Promise<void> {
-    this.#round = this.#sealOnce().finally(() => {
+    const begun = performance.now();
+    const told = (good: boolean) => this.#options.onRound?.(performance.now() - begun, good);
+    const round = this.#sealOnce();
+    round.then(
+      () => told(true),
+      () => told(false),
+    );
+    this.#round = round.finally(() => {
       this.#round = undefined;
       for (const wake of this.#waiting.splice(0)) wake();
     });

@@ -37,6 +37,9 @@ export type TestPlaneOptions = Partial<
     | "insecureIgnoreWitnesses"
     | "insecureNoWitnesses"
     | "insecureSignWithoutDevices"
+    | "requests"
+    | "headersTimeoutMs"
+    | "tls"
     | "logger"
   >
 >;
