@@ -1,5 +1,6 @@
 import type { Clock, Mirror } from "@tally/ledger";
 import type { BlobStore, Database, Registry } from "@tally/oci";
+import type { DeviceBlobs } from "./access/device-blobs.ts";
 import type { DeviceQuota } from "./access/device-quota.ts";
 import type { Sessions } from "./access/sessions.ts";
 import type { Tokens } from "./access/tokens.ts";
@@ -31,6 +32,7 @@ export interface PlaneParts {
   readonly sightings: Sightings;
   readonly restored: RestoredGate;
   readonly quota: DeviceQuota;
+  readonly deviceBlobs: DeviceBlobs;
   readonly fleet: Fleet;
   readonly identities: Identities;
   readonly statements: Statements;

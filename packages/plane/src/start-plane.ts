@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { parsePolicy, utf8 } from "@tally/evidence";
 import { type Clock, Mirror, nodeFiles, systemClock, writeDurably } from "@tally/ledger";
 import { createRegistry, FileBlobStore, openSqlite } from "@tally/oci";
+import type { FastifyInstance } from "fastify";
+import { DeviceBlobs } from "./access/device-blobs.ts";
 import { DeviceQuota } from "./access/device-quota.ts";
 import { Sessions } from "./access/sessions.ts";
 import { Tokens } from "./access/tokens.ts";
@@ -29,6 +31,7 @@ import { createOperationTables } from "./operation/tables.ts";
 import type { PlaneParts } from "./parts.ts";
 import { createPushedTable, registryAccess } from "./registry-access.ts";
 import { Channels, DeviceErasures, Identities, Lineage, Statements } from "./statements/index.ts";
+import { layeredBlobs } from "./store/layered-blobs.ts";
 import { createTables } from "./store/schema.ts";
 
 export interface PlaneOptions {
@@ -60,6 +63,8 @@ export interface PlaneOptions {
   readonly headersTimeoutMs?: number;
   /** Rate of one caller, and requests at a time. */
   readonly requests?: RequestLimitOptions;
+  /** Milliseconds that requests under way are given at the end; default 30,000. */
+  readonly shutdownMs?: number;
   /** Open connections at a time; default 10,000. */
   readonly maxConnections?: number;
   /** Bytes that one device may store in a day as blobs and segments, beside its ledger; default 16 GiB. */
@@ -105,7 +110,9 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     await createTables(db);
     await createOperationTables(db);
     await createPushedTable(db);
-    const blobs = new FileBlobStore(join(dir, "blobs"));
+    // What devices bring lies apart: it may be collected, and the plane's own blobs never are.
+    const brought = new FileBlobStore(join(dir, "device-blobs"));
+    const blobs = layeredBlobs(new FileBlobStore(join(dir, "blobs")), brought);
     const logs = await PlaneLogs.open(join(dir, "logs"), name, keys, clock);
     cleanup.push(() => logs.close());
     const tokens = new Tokens(db, clock);
@@ -190,7 +197,18 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const erasures = new DeviceErasures({ db, registry: () => registry, keySet: (origin) => fleet.keySet(origin) });
     const statements = new Statements({ db, blobs, logs, identities, clock, erasures });
     await statements.rebuild();
-    const quota = new DeviceQuota(options.deviceBytesPerDay ?? 16 * 2 ** 30, clock);
+    const quota = await DeviceQuota.open(options.deviceBytesPerDay ?? 16 * 2 ** 30, clock, db);
+    cleanup.push(() => quota.flush());
+    const deviceBlobs = new DeviceBlobs({
+      db,
+      blobs: brought,
+      mirror,
+      clock,
+      metrics,
+      onError: (error) => logger.error({ err: error }, "collecting blobs failed"),
+    });
+    deviceBlobs.start();
+    cleanup.push(() => deviceBlobs.stop());
     // A store of its own: what people may pull is decided by repository, and evidence is nobody's to overwrite.
     const artifacts = new FileBlobStore(join(dir, "registry"));
     let onRegistryFailed = (_error: unknown): void => {};
@@ -220,6 +238,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       sightings,
       restored,
       quota,
+      deviceBlobs,
       fleet,
       identities,
       statements,
@@ -241,7 +260,9 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       metrics,
       logger,
     });
-    cleanup.push(() => app.close());
+    // Requests end first, then what they made durable is sealed.
+    cleanup.push(() => sealer.stop());
+    cleanup.push(() => endRequests(app, options.shutdownMs ?? 30_000));
     onRegistryFailed = (error) => logger.error({ err: error }, "the registry failed");
     onSealingFailed = (error) => {
       // Why nothing is signed was said when it began.
@@ -250,7 +271,6 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     };
     await sealer.seal().catch(onSealingFailed);
     sealer.start();
-    cleanup.push(() => sealer.stop());
     await app.listen({ host, port: options.port ?? 0 });
     const { port } = app.server.address() as AddressInfo;
     const scheme = options.tls === undefined ? "http" : "https";
@@ -288,14 +308,18 @@ async function checkFolder(
   const path = join(dir, "plane.json");
   const known = await readFile(path, "utf8").catch(() => undefined);
   if (known !== undefined) {
-    const stored = (JSON.parse(known) as { name?: unknown }).name;
+    const stored = nameIn(known, path);
     if (stored === name) return;
     throw new PlaneError("configuration", `${dir} is the folder of plane ${String(stored)}, not of ${name}`, {
       hint: "a plane keeps its name: it is in every origin and every signature",
     });
   }
-  if ((await readdir(dir)).length > 0 && init !== true) {
-    throw new PlaneError("configuration", `${dir} is not empty and holds no plane`, { hint: "give an empty folder" });
+  // A kill may have come while the first file was being written.
+  const others = (await readdir(dir)).filter((file) => file !== "plane.json.tmp");
+  if (others.length > 0 && init !== true) {
+    throw new PlaneError("configuration", `${dir} is not empty and holds no plane`, {
+      hint: "give an empty folder; where a restore was broken off, empty it and restore again",
+    });
   }
   if (parsePolicy(witnessPolicy).witnesses.size > 0 && init !== true) {
     throw new PlaneError("configuration", `${dir} is empty, and witnesses may already know a plane of this name`, {
@@ -303,6 +327,17 @@ async function checkFolder(
     });
   }
   await writeDurably(nodeFiles, path, utf8(`${JSON.stringify({ format: "tally-plane/v1", name }, null, 2)}\n`));
+}
+
+function nameIn(text: string, path: string): unknown {
+  try {
+    return (JSON.parse(text) as { name?: unknown }).name;
+  } catch (cause) {
+    throw new PlaneError("configuration", `${path} is not JSON`, {
+      cause,
+      hint: 'write {"format":"tally-plane/v1","name":"<the name in logs/log/log.json, before /log>"}, or restore a backup',
+    });
+  }
 }
 
 async function firstAdministrator(dir: string, tokens: Tokens): Promise<string> {
@@ -320,6 +355,20 @@ async function firstAdministrator(dir: string, tokens: Tokens): Promise<string> 
   await writeDurably(nodeFiles, path, utf8(`${token}\n`));
   await chmod(path, 0o600);
   return path;
+}
+
+/** Takes no more requests and waits for those under way, but not for ever. */
+async function endRequests(app: FastifyInstance, ms: number): Promise<void> {
+  const { server } = app;
+  const deadline = setTimeout(() => server.closeAllConnections(), ms);
+  // A connection whose last request has just ended would stay open for the next one.
+  const idle = setInterval(() => server.closeIdleConnections(), 20);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(deadline);
+    clearInterval(idle);
+  }
 }
 
 async function closeAll(steps: (() => Promise<unknown>)[]): Promise<void> {

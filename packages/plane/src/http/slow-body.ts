@@ -14,11 +14,16 @@ export function endSlowBody(request: IncomingMessage, windowMs: number): void {
   const timer = setInterval(() => {
     const came = socket.bytesRead - before;
     before = socket.bytesRead;
-    if (request.complete) return clearInterval(timer);
+    if (request.complete) return done();
     if (request.readableLength > 0 || came >= (bytesPerSecond * windowMs) / 1000) return;
     socket.destroy();
   }, windowMs);
   timer.unref();
-  for (const event of ["close", "end"]) request.once(event, () => clearInterval(timer));
-  socket.once("close", () => clearInterval(timer));
+  const done = () => {
+    clearInterval(timer);
+    // A connection serves many requests.
+    socket.off("close", done);
+  };
+  for (const event of ["close", "end"]) request.once(event, done);
+  socket.once("close", done);
 }

@@ -11,7 +11,13 @@ const restored = [
   "CREATE TABLE device_heard (origin TEXT NOT NULL, restored_at INTEGER NOT NULL, PRIMARY KEY (origin, restored_at))",
 ];
 
+const devices = [
+  "CREATE TABLE device_quota (origin TEXT PRIMARY KEY, day INTEGER NOT NULL, bytes INTEGER NOT NULL)",
+  "CREATE TABLE device_blob (digest TEXT NOT NULL, origin TEXT NOT NULL, at INTEGER NOT NULL, from_idx INTEGER NOT NULL, named INTEGER NOT NULL, PRIMARY KEY (digest, origin))",
+  "CREATE INDEX device_blob_at ON device_blob (named, at)",
+];
+
 /** Brings the tables of operation up to date. */
 export function createOperationTables(db: Database): Promise<void> {
-  return migrate(db, "operation", [witnesses, restored]);
+  return migrate(db, "operation", [witnesses, restored, devices]);
 }

@@ -40,6 +40,7 @@ export type TestPlaneOptions = Partial<
     | "requests"
     | "headersTimeoutMs"
     | "tls"
+    | "shutdownMs"
     | "logger"
   >
 >;

@@ -10,7 +10,7 @@ type ByteStream = AsyncIterable<Uint8Array>;
 
 /** Statements, channels, lineage, and blobs that entries name. */
 export function statementRoutes(parts: PlaneParts): readonly Route[] {
-  const { statements, channels, lineage, sealer, checkpoints, blobs, quota } = parts;
+  const { statements, channels, lineage, sealer, checkpoints, blobs, quota, deviceBlobs } = parts;
   return [
     {
       method: "POST",
@@ -141,7 +141,8 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
         }
         const source = body !== undefined ? [body] : (raw.iterator({ destroyOnReturn: false }) as ByteStream);
         const device = bearer?.origin ?? null;
-        const { size } = await blobs.put(
+        if (device !== null) await deviceBlobs.noted(device, wanted);
+        const { size } = await (device === null ? blobs : deviceBlobs.blobs).put(
           wanted,
           upTo(maxBlobBytes, source, (bytes) => {
             if (device === null || quota.take(device, bytes)) return;
