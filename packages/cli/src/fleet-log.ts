@@ -1,5 +1,6 @@
 import {
   asHash,
+  type Checkpoint,
   decodeEntry,
   decodeEntryBundle,
   type Enrol,
@@ -19,6 +20,23 @@ import {
 } from "@tally/evidence";
 import type { PlaneClient } from "./plane-client.ts";
 
+/**
+ * A checkpoint of one of the plane's logs, signed by every key of it and by the witness quorum.
+ *
+ * @throws EvidenceError `signature-missing`, `checkpoint-invalid`
+ */
+export function trustedCheckpoint(bytes: Uint8Array, log: "log" | "fleet", trust: Trust): Checkpoint {
+  const { checkpoint, note } = parseCheckpoint(bytes);
+  verifyAllOf(note, `${trust.plane.name}/${log}`, trust.plane[log]);
+  const witnesses = [...trust.policy.witnesses.values()].map(({ key }) => key);
+  const names = () => witnessNames(trust.policy, verifyNote(note, witnesses));
+  if (trust.policy.quorum === "none" || quorumMet(trust.policy, names())) return checkpoint;
+  const what = log === "fleet" ? "the fleet log's" : "the plane's log's";
+  throw new EvidenceError("signature-missing", `${what} checkpoint has no witness quorum`, {
+    hint: "try again in a moment; if it stays so, a witness refuses the plane: ask the operator",
+  });
+}
+
 /** How a ledger was admitted, as the fleet log has it. */
 export type Admission = Enrol | Epoch;
 
@@ -33,18 +51,7 @@ export async function readFleet(
   client: Pick<PlaneClient, "bytes">,
   trust: Trust,
 ): Promise<ReadonlyMap<string, Admission>> {
-  const { checkpoint, note } = parseCheckpoint(await client.bytes("/fleet/checkpoint"));
-  const { fleet, name } = trust.plane;
-  verifyAllOf(note, `${name}/fleet`, fleet);
-  const witnesses = [...trust.policy.witnesses.values()].map(({ key }) => key);
-  if (
-    trust.policy.quorum !== "none" &&
-    !quorumMet(trust.policy, witnessNames(trust.policy, verifyNote(note, witnesses)))
-  ) {
-    throw new EvidenceError("signature-missing", "the fleet log's checkpoint has no witness quorum", {
-      hint: "try again in a moment; if it stays so, a witness refuses the plane: ask the operator",
-    });
-  }
+  const checkpoint = trustedCheckpoint(await client.bytes("/fleet/checkpoint"), "fleet", trust);
   const tree = Frontier.empty();
   const admissions = new Map<string, Admission>();
   for (let first = 0; first < checkpoint.size; first += tileWidth) {

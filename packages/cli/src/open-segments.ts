@@ -2,8 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type OpenedSegment, openSegment, type RowLabel, type SegmentRow } from "@tally/edge";
-import { type Digest, equalBytes, parseDigest, type SegmentItem, type Trust } from "@tally/evidence";
-import { type RegistryClient, unpackModelKit } from "@tally/oci";
+import { type Digest, equalBytes, parseDigest, type SegmentItem, type Trust, toHex } from "@tally/evidence";
+import { OciError, type RegistryClient, unpackModelKit } from "@tally/oci";
+import { readErasures, type StatedErasure } from "./erasures.ts";
 import { type Admission, readFleet } from "./fleet-log.ts";
 import type { PlaneClient } from "./plane-client.ts";
 import { CliError, exitCodes } from "./terminal/index.ts";
@@ -26,8 +27,17 @@ export interface VerifiedSegment {
   readonly to: number;
 }
 
+/** A captured record of which no row came. */
+export interface AbsentRow {
+  readonly origin: string;
+  readonly index: number;
+  /** The device's statement that it erased it; null where nobody says so, and it may as well have been lost or withheld. */
+  readonly statement: Digest | null;
+}
+
 export interface OpenedData {
   readonly segments: readonly VerifiedSegment[];
+  readonly absent: readonly AbsentRow[];
   /** By origin and index, each with every label known of it, the late ones too. */
   readonly rows: readonly SegmentRow[];
   readonly devices: number;
@@ -42,15 +52,19 @@ export interface OpenedData {
 export async function openSegments(wanted: SegmentsToOpen): Promise<OpenedData> {
   const { client, items, trust } = wanted;
   const fleet = trust === undefined ? undefined : await readFleet(client, trust);
+  const erasures = items.length === 0 ? [] : await readErasures(client, trust, fleet);
+  const replaced = new Set(erasures.flatMap(({ erasure }) => erasure.segments.map(({ manifest }) => manifest)));
   const opened: OpenedSegment[] = [];
-  for (const item of items) {
+  const kept = items.filter(({ manifest }) => !replaced.has(parseDigest(manifest)));
+  for (const item of kept) {
     const segment = await openOne(wanted, item);
     if (fleet !== undefined) requireEnrolled(segment, item.manifest, fleet.get(segment.origin));
     opened.push(segment);
   }
   return {
-    segments: items.map(({ manifest, origin, from, to }) => ({ manifest: parseDigest(manifest), origin, from, to })),
+    segments: kept.map(({ manifest, origin, from, to }) => ({ manifest: parseDigest(manifest), origin, from, to })),
     rows: withLateLabels(opened),
+    absent: absentRows(opened, wanted.model, erasures),
     devices: new Set(opened.map(({ origin }) => origin)).size,
   };
 }
@@ -59,7 +73,11 @@ async function openOne({ source, model }: SegmentsToOpen, item: SegmentItem): Pr
   const temporary = await mkdtemp(join(tmpdir(), "tally-segment-"));
   try {
     const into = join(temporary, "segment");
-    const { manifest } = await unpackModelKit({ source, reference: parseDigest(item.manifest), into });
+    const { manifest } = await unpackModelKit({ source, reference: parseDigest(item.manifest), into }).catch(
+      (cause: unknown) => {
+        throw cause instanceof OciError && cause.code === "not-found" ? goneWithoutStatement(item, cause) : cause;
+      },
+    );
     if (manifest.subject?.digest !== model) throw wrong(item.manifest, `its subject is not ${model}`);
     const segment = await openSegment(into);
     const { origin, from, to } = segment;
@@ -72,6 +90,36 @@ async function openOne({ source, model }: SegmentsToOpen, item: SegmentItem): Pr
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** Contents that are gone may have been erased. Only the device's statement shows it, and then they are not looked for. */
+function goneWithoutStatement({ manifest }: SegmentItem, cause: unknown): CliError {
+  return new CliError(
+    exitCodes.notProven,
+    `contents of segment ${manifest} are gone, and no statement of its device says that they were erased`,
+    { cause, hint: "ask the operator of the plane what became of them" },
+  );
+}
+
+function absentRows(
+  segments: readonly OpenedSegment[],
+  model: Digest,
+  erasures: readonly StatedErasure[],
+): readonly AbsentRow[] {
+  const stated = new Map(
+    erasures.flatMap(({ statement, erasure: { origin, records } }) =>
+      records.map(({ index, leaf }) => [`${origin} ${index} ${toHex(leaf)}`, statement] as const),
+    ),
+  );
+  return segments.flatMap(({ origin, absent }) =>
+    absent
+      .filter((record) => record.model === model)
+      .map(({ index, leaf }) => ({
+        origin,
+        index,
+        statement: stated.get(`${origin} ${index} ${toHex(leaf)}`) ?? null,
+      })),
+  );
 }
 
 /** The ledger is the one that the fleet log admitted: its genesis, and so its keys. @throws CliError verification failed */

@@ -22,7 +22,7 @@ export type { DeviceRecord, Receipt } from "./record.ts";
 export type { Parameters, Usage } from "./recorder/decimal.ts";
 export type { OnnxSession, OutputTensor, RunOptions, RunResult } from "./runtime/onnx-session.ts";
 export type { OnnxTensor } from "./runtime/tensors.ts";
-export { type OpenedSegment, openSegment } from "./segments/open-segment.ts";
+export { type AbsentRecord, type OpenedSegment, openSegment } from "./segments/open-segment.ts";
 export type { PackedSegment } from "./segments/pack-segments.ts";
 export type { LateLabel, RowLabel, SegmentRow } from "./segments/row.ts";
 export { renderTables, type Tables } from "./segments/tables.ts";

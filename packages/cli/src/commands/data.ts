@@ -77,12 +77,17 @@ export const data: Register = (program, { terminal }) => {
       rows: written.rows,
       segments: written.segments,
       files: written.files,
+      absent: opened.absent,
     };
     print(terminal, options.json, summary, () => written.files.map((file) => `${file.digest}  ${file.name}`));
     say(
       terminal,
       `${counted(written.rows, "row")} from ${counted(opened.segments.length, "segment")} of ${counted(opened.devices, "device")}, each proven against its ledger`,
     );
+    const erased = opened.absent.filter(({ statement }) => statement !== null).length;
+    if (erased > 0) say(terminal, `${counted(erased, "record")} erased, as devices have stated; --json names them`);
+    const lost = opened.absent.length - erased;
+    if (lost > 0) say(terminal, `${counted(lost, "captured record")} not here, and not proven to be erased`);
   });
 };
 

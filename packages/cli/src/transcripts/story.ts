@@ -27,6 +27,7 @@ export const story = [
   "ledger",
   "backup",
   "reject",
+  "device-erase",
   "device-revoke",
   "env",
   "doctor",

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  asLeafHash,
+  captureLevels,
   type Digest,
   decodeEntry,
   type Entry,
@@ -35,8 +37,22 @@ export interface OpenedSegment {
   readonly model: Digest | null;
   readonly rows: readonly SegmentRow[];
   readonly late: readonly LateLabel[];
+  /**
+   * Records that say they were captured and have no row here: erased, or lost. Which of them were erased is for the
+   * device's statements to say; the segment does not.
+   */
+  readonly absent: readonly AbsentRecord[];
   /** Leaf hash of the ledger's first entry: what an enrolment in the fleet log commits to. */
   readonly genesisHash: LeafHash;
+}
+
+/** A captured record of the segment's range that has no row. */
+export interface AbsentRecord {
+  readonly index: number;
+  /** Leaf hash. */
+  readonly leaf: LeafHash;
+  /** The manifest that its load names; null where that load is not in the segment. */
+  readonly model: Digest | null;
 }
 
 /**
@@ -70,6 +86,7 @@ export async function openSegment(folder: string): Promise<OpenedSegment> {
     model: modelOf(rows, known),
     rows,
     late,
+    absent: absentFrom(rows, records, known),
     genesisHash: genesisHashOf(proof),
   });
 }
@@ -113,6 +130,19 @@ function placed<E extends Entry>({ entries, from }: SegmentProof, kind: E["kind"
   return entries.flatMap((bytes, i) => {
     const entry = decodeEntry(bytes);
     return entry.kind === kind ? [{ index: from + i, leaf: hashLeaf(bytes), entry: entry as E }] : [];
+  });
+}
+
+function absentFrom(
+  rows: readonly SegmentRow[],
+  records: readonly PlacedEntry<Inference>[],
+  known: KnownEntries,
+): readonly AbsentRecord[] {
+  const shown = new Set(rows.map(({ index }) => index));
+  return records.flatMap(({ index, leaf, entry }) => {
+    if (entry.captureLevel !== captureLevels.full || shown.has(index)) return [];
+    const load = known.get(entry.loadIndex);
+    return [{ index, leaf: asLeafHash(leaf), model: load?.kind === "load" ? load.manifest : null }];
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Register } from "../../program.ts";
 import { enroll } from "./enroll.ts";
+import { erase } from "./erase.ts";
 import { infer } from "./infer.ts";
 import { label } from "./label.ts";
 import { revoke } from "./revoke.ts";
@@ -11,5 +12,5 @@ import { token } from "./token.ts";
 /** `tally device`: devices, from both sides. */
 export const device: Register = (program, context) => {
   const group = program.command("device").description("enrol, run and watch devices");
-  for (const register of [token, enroll, run, infer, label, sync, status, revoke]) register(group, context);
+  for (const register of [token, enroll, run, infer, label, erase, sync, status, revoke]) register(group, context);
 };

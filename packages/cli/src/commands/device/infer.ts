@@ -9,6 +9,7 @@ import { withDevice } from "../../with-device.ts";
 
 interface Options {
   readonly dir?: string;
+  readonly subject?: string;
 }
 
 /** `tally device infer CHANNEL FILE`: one run over a file of inputs, without an agent. */
@@ -22,7 +23,8 @@ export const infer: Register = (program, { terminal }) => {
     .argument(
       "<file>",
       'inputs, one JSON object a line: {"features": [1, 2, 3]}, or with type, dims and data; - is stdin',
-    );
+    )
+    .option("--subject <id>", "whom the inputs are about: an opaque id, by which the records can be erased together");
   withDeviceFolder(command).action(async (channel: string, file: string, options: Options) => {
     const dir = await deviceFolderOf(terminal, options);
     const inputs = readInputs(file, await readText(terminal, file));
@@ -30,7 +32,10 @@ export const infer: Register = (program, { terminal }) => {
       const model = await device.load(channel);
       const session = await model.onnx();
       for (const feeds of inputs) {
-        const { outputs, record } = await session.run(feeds);
+        const { outputs, record } = await session.run(
+          feeds,
+          options.subject === undefined ? {} : { subject: options.subject },
+        );
         const { origin, index, leaf } = record;
         const shown = Object.entries(outputs).map(([name, { data }]) => [
           name,

@@ -19,9 +19,12 @@ export const sync: Register = (program, { terminal }) => {
     );
   withJson(withDeviceFolder(command)).action(async (options: Options) => {
     const dir = await deviceFolderOf(terminal, options);
-    const { mirrored, sent, segments, anchoredTo } = await withDevice(dir, syncRound);
-    const done = { mirrored, sent, anchoredTo, segments };
-    print(terminal, options.json, done, () => segments.map(({ artifact, rows }) => `${artifact}  ${rows} rows`));
+    const { mirrored, sent, segments, anchoredTo, erasures } = await withDevice(dir, syncRound);
+    const done = { mirrored, sent, anchoredTo, segments, erasures };
+    print(terminal, options.json, done, () => [
+      ...segments.map(({ artifact, rows }) => `${artifact}  ${rows} rows`),
+      ...erasures.flatMap(({ statements }) => statements.map((digest) => `${digest}  erasure`)),
+    ]);
     say(terminal, `${sent} new entries sent, the plane holds ${mirrored}`);
   });
 };
