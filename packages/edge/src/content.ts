@@ -45,10 +45,11 @@ export function canonicalContent(content: Content, kept = true): CanonicalConten
 function encodeContent(content: Content, kept: boolean): { mediaType: string; bytes: Uint8Array } {
   try {
     if (typeof content === "string") return { mediaType: mediaTypes.text, bytes: encodeText(content) };
+    if ("bytes" in content)
+      return { mediaType: content.mediaType, bytes: kept ? content.bytes.slice() : content.bytes };
     if ("text" in content) return { mediaType: mediaTypes.text, bytes: encodeText(content.text) };
     if ("json" in content) return { mediaType: mediaTypes.json, bytes: encodeJson(content.json) };
-    if ("tensors" in content) return { mediaType: mediaTypes.tensors, bytes: encodeTensors(content.tensors) };
-    return { mediaType: content.mediaType, bytes: kept ? content.bytes.slice() : content.bytes };
+    return { mediaType: mediaTypes.tensors, bytes: encodeTensors(content.tensors) };
   } catch (cause) {
     if (!(cause instanceof EvidenceError)) throw cause;
     throw new EdgeError("content-invalid", cause.message, { cause });

@@ -80,8 +80,8 @@ export class CommitQueue {
     // Who waits for a batch sees its failure; that nobody waits (release mode `immediate`) is no error.
     batch.committed.promise.catch(() => {});
     this.#waiting.push(batch);
-    // Not at once: what the caller appends in the same turn belongs into the same commit.
-    if (this.#writing === undefined && this.#waiting.length === 1) queueMicrotask(() => void this.#run());
+    // Not at once: what is appended in the same turn of the event loop belongs into the same commit.
+    if (this.#writing === undefined && this.#waiting.length === 1) setImmediate(() => void this.#run());
     return batch;
   }
 

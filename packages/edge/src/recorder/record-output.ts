@@ -22,14 +22,14 @@ export interface Output {
   readonly output: CanonicalContent;
   /** How long the model took. */
   readonly durationMicros: number;
-  readonly parameters?: Parameters;
-  readonly usage?: Usage;
+  readonly parameters?: Parameters | undefined;
+  readonly usage?: Usage | undefined;
   /** Records whose outputs went into this one. */
-  readonly parents?: readonly RecordReference[];
+  readonly parents?: readonly RecordReference[] | undefined;
   /** What was retrieved for this output, in order of use. */
-  readonly retrievals?: readonly CanonicalContent[];
+  readonly retrievals?: readonly CanonicalContent[] | undefined;
   /** An opaque id of whom the record is about: records of one subject are erased together. Never in the ledger. */
-  readonly subject?: string;
+  readonly subject?: string | undefined;
 }
 
 /**
@@ -48,7 +48,7 @@ export function recordOutput<T>(core: DeviceCore, output: Output, asResult: (pla
     return output.subject === undefined ? recording : whileRecording(core.salts, recording);
   }
   try {
-    return commitAndWrite(core, output, salts, noReferenceFields, asResult);
+    return commitAndWrite(core, output, salts, undefined, asResult);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -90,22 +90,18 @@ function commitAndWrite<T>(
   core: DeviceCore,
   output: Output,
   salts: readonly Salt[],
-  references: ReferenceFields,
+  references: ReferenceFields | undefined,
   asResult: (place: RecordPlace) => T,
 ): Promise<T> {
   const [inputSalt, outputSalt] = salts as readonly [Salt, Salt];
-  const fields: Omit<RecordFields, "captureLevel"> = {
-    input: commitTo("input", output.input, inputSalt),
-    output: commitTo("output", output.output, outputSalt),
-    ...(output.parameters && { parameters: encodeParameters(output.parameters) }),
-    durationMicros: output.durationMicros,
-    ...references,
-    ...(output.usage && { usage: encodeUsage(output.usage) }),
-  };
+  const input = commitTo("input", output.input, inputSalt);
+  const result = commitTo("output", output.output, outputSalt);
+  const more = optionalFields(output, references);
   const written = whenRoom(core, () => {
     const captured = isCaptured(core, output);
     const captureLevel = captured ? captureLevels.full : captureLevels.none;
-    const place = core.recorder.inference(output.load, { ...fields, captureLevel });
+    const { durationMicros } = output;
+    const place = core.recorder.inference(output.load, { input, output: result, durationMicros, captureLevel, more });
     core.autoSeal.watch(place.committed);
     const released = core.gate.release(place, asResult(place));
     if (!captured) return { released };
@@ -114,6 +110,15 @@ function commitAndWrite<T>(
     return { released: released.then((result) => kept.then(() => result)) };
   });
   return written instanceof Promise ? written.then(({ released }) => released) : written.released;
+}
+
+function optionalFields({ parameters, usage }: Output, references: ReferenceFields | undefined): RecordFields["more"] {
+  if (parameters === undefined && usage === undefined) return references;
+  return {
+    ...references,
+    ...(parameters && { parameters: encodeParameters(parameters) }),
+    ...(usage && { usage: encodeUsage(usage) }),
+  };
 }
 
 function isCaptured({ config, payloads }: DeviceCore, { input, output }: Output): boolean {
@@ -139,7 +144,6 @@ type ReferenceFields = Pick<Inference, "parents" | "parentsBlob" | "retrievals" 
 
 const noReferences: readonly RecordReference[] = [];
 const noContents: readonly CanonicalContent[] = [];
-const noReferenceFields: ReferenceFields = {};
 
 async function referenceFields(
   { outbox }: DeviceCore,

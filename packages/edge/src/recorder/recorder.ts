@@ -27,7 +27,12 @@ type Written<E> = E extends UnderstoodEntry ? Omit<E, "time"> : never;
 export type LoadFields = Omit<Load, "kind" | "time">;
 
 /** What a record says of itself; its load, ordinal and time are given by the recorder. */
-export type RecordFields = Omit<Inference, "kind" | "time" | "loadIndex" | "ordinal">;
+export interface RecordFields extends Pick<Inference, "input" | "output" | "durationMicros" | "captureLevel"> {
+  /** What few records have. */
+  readonly more: Pick<Inference, OptionalParts> | undefined;
+}
+
+type OptionalParts = "parameters" | "usage" | "parents" | "parentsBlob" | "retrievals" | "retrievalsBlob";
 
 /** A model in use. In each run it has a load entry of its own, written when the run first needs it. */
 export interface LiveLoad {
@@ -110,12 +115,14 @@ export class Recorder {
   }
 
   /** Records an output. Index and ordinal are given together, now. */
-  inference(load: LiveLoad, fields: RecordFields): RecordPlace {
+  inference(load: LiveLoad, { input, output, durationMicros, captureLevel, more }: RecordFields): RecordPlace {
     if (load.unloaded) throw new EdgeError("model-released", "the model was released", { hint: "load it again" });
     this.#renew(load);
     this.#makeRoom();
     const ordinal = this.run.loads.get(load.index)?.count ?? 0;
-    const appended = this.#write({ kind: "inference", loadIndex: load.index, ordinal, ...fields });
+    const [kind, time, loadIndex] = ["inference", this.#clock.now(), load.index] as const;
+    const record: Inference = { kind, time, loadIndex, ordinal, input, output, durationMicros, captureLevel };
+    const appended = this.#append(more === undefined ? record : { ...record, ...more });
     return new PlacedRecord(appended, load.index, ordinal);
   }
 
@@ -157,7 +164,10 @@ export class Recorder {
   }
 
   #write(fields: Written<UnderstoodEntry>): Appended {
-    const entry = { ...fields, time: this.#clock.now() } as UnderstoodEntry;
+    return this.#append({ ...fields, time: this.#clock.now() } as UnderstoodEntry);
+  }
+
+  #append(entry: UnderstoodEntry): Appended {
     try {
       const bytes = encodeEntry(entry);
       this.#run.prepare(entry);

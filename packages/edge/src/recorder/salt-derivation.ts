@@ -6,17 +6,22 @@ export const keyBytes = 32;
 /*
  * One-step key derivation (NIST SP 800-56C, rev. 2, 4.1): H(counter ‖ key ‖ fixed info), counter = 00 00 00 01. The key is
  * 32 random bytes, and each label is for one purpose. SHA-512 gives a record's two salts at once; as text of one character
- * a byte it comes in half the time of a buffer (0.6 against 1.05 µs).
+ * a byte it comes in half the time of a buffer (0.6 against 1.05 µs); arrays of their own, not views of one, as small ones lie
+ * within the object (another 0.2 µs).
  */
 const saltInput = input("tally/salts/v1");
 const payloadInput = input("tally/payload/v1");
 
-/** The salts of a record's even and odd slot, one after the other: 64 bytes. */
-export function deriveSalts(recordKey: Uint8Array): Buffer {
+/** The salts of a record's even and odd slot. */
+export function deriveSalts(recordKey: Uint8Array): readonly [even: Uint8Array, odd: Uint8Array] {
   saltInput.set(recordKey, 4);
-  const salts = Buffer.allocUnsafe(2 * keyBytes);
-  salts.write(hash("sha512", saltInput, "binary"), "latin1");
-  return salts;
+  const text = hash("sha512", saltInput, "latin1");
+  const [even, odd] = [new Uint8Array(keyBytes), new Uint8Array(keyBytes)];
+  for (let i = 0; i < keyBytes; i++) {
+    even[i] = text.charCodeAt(i);
+    odd[i] = text.charCodeAt(keyBytes + i);
+  }
+  return [even, odd];
 }
 
 /** The AES-256 key of what is kept of a record's contents. */

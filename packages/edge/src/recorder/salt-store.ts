@@ -1,6 +1,7 @@
 import { hkdfSync, randomBytes } from "node:crypto";
 import { type FileHandle, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { concatBytes } from "@tally/evidence";
 import { EdgeError, messageOf } from "../error.ts";
 import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
 import { deriveSalts, keyBytes } from "./salt-derivation.ts";
@@ -15,7 +16,6 @@ export interface Salt {
   readonly key: Uint8Array;
 }
 
-const saltBytes = keyBytes;
 /** Cells made durable at a time: 64 KiB, one fsync for 2,048 records. */
 const blockCells = 2048;
 const ownerBytes = 4;
@@ -49,7 +49,7 @@ export class SaltStore {
   /** Durable cells that nobody has: [next, end). */
   #next: number;
   #end: number;
-  #drawn: Buffer = Buffer.alloc(0);
+  #drawn = new Uint8Array(0);
   #refilling: Promise<void> | undefined;
 
   private constructor(parts: {
@@ -147,8 +147,7 @@ export class SaltStore {
     const owner = await this.#ownerOf(group);
     const key = owner === 0 ? cell : await this.#subjects.recordKey(owner, group, cell);
     if (key === undefined) return undefined;
-    const salts = deriveSalts(key);
-    return { slot, salt: slot % 2 === 0 ? salts.subarray(0, saltBytes) : salts.subarray(saltBytes), key };
+    return { slot, salt: deriveSalts(key)[slot % 2]!, key };
   }
 
   /** The salt in a slot; undefined when it was erased or never drawn. */
@@ -248,12 +247,12 @@ export class SaltStore {
     await writeAll(this.#cells, fresh, this.#end * keyBytes);
     await this.#cells.datasync();
     const unused = this.#drawn.subarray(this.#drawn.length - (this.#end - this.#next) * keyBytes);
-    this.#drawn = Buffer.concat([unused, fresh]);
+    this.#drawn = concatBytes(unused, fresh);
     this.#end += count;
   }
 
   async #readUnused(end: number): Promise<void> {
-    const cells = Buffer.alloc((end - this.#next) * keyBytes);
+    const cells = new Uint8Array((end - this.#next) * keyBytes);
     // A torn last cell is left behind.
     const whole = Math.floor((await readAll(this.#cells, cells, this.#next * keyBytes)) / keyBytes);
     this.#drawn = cells.subarray(0, whole * keyBytes);
@@ -277,9 +276,9 @@ function cellsFor(salts: number): number {
 }
 
 function addSalts(to: Salt[], count: number, group: number, key: Uint8Array): void {
-  const salts = deriveSalts(key);
-  to.push({ slot: group * 2, salt: salts.subarray(0, saltBytes), key });
-  if (to.length < count) to.push({ slot: group * 2 + 1, salt: salts.subarray(saltBytes), key });
+  const [even, odd] = deriveSalts(key);
+  to.push({ slot: group * 2, salt: even, key });
+  if (to.length < count) to.push({ slot: group * 2 + 1, salt: odd, key });
 }
 
 function subkey(deviceKey: Uint8Array, purpose: string): Uint8Array {

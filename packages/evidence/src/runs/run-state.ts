@@ -99,7 +99,8 @@ export function stepRun(state: RunState | undefined, entry: Entry, put: PutLoad)
     return { next: 1, runStart: 0, statedAt: 0, loads: new Map() };
   }
   const index = state.next;
-  const next = { ...state, next: index + 1 };
+  const { runStart, statedAt, loads } = state;
+  const counted = (after: Loads): RunState => ({ next: index + 1, runStart, statedAt, loads: after });
   switch (entry.kind) {
     case "genesis":
       throw broken(index, "a genesis entry stands within a ledger");
@@ -114,27 +115,27 @@ export function stepRun(state: RunState | undefined, entry: Entry, put: PutLoad)
         throw broken(index, `the summary names run ${entry.runStart}, the run began at ${state.runStart}`);
       }
       compareCounts(index, "the summary", state, entry.loads);
-      return { ...next, statedAt: index };
+      return { ...counted(loads), statedAt: index };
     case "load":
       checkInterval(state, index);
-      if (entry.outcome !== "accepted") return next;
-      if (state.loads.size >= maxLoadsOfRun) {
+      if (entry.outcome !== "accepted") return counted(loads);
+      if (loads.size >= maxLoadsOfRun) {
         throw broken(index, `the run has ${maxLoadsOfRun} loads already, and begins no new run for this one`);
       }
-      return { ...next, loads: put(state.loads, index, { count: 0, unloadIndex: null }) };
+      return counted(put(loads, index, { count: 0, unloadIndex: null }));
     case "unload": {
       checkInterval(state, index);
       const load = openLoad(state, index, entry.loadIndex);
-      return { ...next, loads: put(state.loads, entry.loadIndex, { ...load, unloadIndex: index }) };
+      return counted(put(loads, entry.loadIndex, { count: load.count, unloadIndex: index }));
     }
     case "inference": {
       checkInterval(state, index);
-      const load = nextOf(state, entry.loadIndex, entry.ordinal);
-      return { ...next, loads: put(state.loads, entry.loadIndex, { ...load, count: load.count + 1 }) };
+      const { count } = nextOf(state, entry.loadIndex, entry.ordinal);
+      return counted(put(loads, entry.loadIndex, { count: count + 1, unloadIndex: null }));
     }
     default:
       checkInterval(state, index);
-      return next;
+      return counted(loads);
   }
 }
 

@@ -1,3 +1,4 @@
+import { fdatasync, write } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Files, OpenDirectory, OpenFile } from "./files.ts";
@@ -69,12 +70,19 @@ class NodeFile implements OpenFile {
     return filled;
   }
 
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    let written = 0;
-    while (written < bytes.length) {
-      const result = await this.#handle.write(bytes, written, bytes.length - written, position + written);
-      written += result.bytesWritten;
-    }
+  // Writing and syncing take calls with a callback: those with a promise cost 15 µs more each (measured), and a group commit
+  // makes four.
+  write(bytes: Uint8Array, position: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { fd } = this.#handle;
+      const writeFrom = (from: number): void =>
+        write(fd, bytes, from, bytes.length - from, position + from, (error, count) => {
+          if (error !== null) reject(error);
+          else if (from + count < bytes.length) writeFrom(from + count);
+          else resolve();
+        });
+      writeFrom(0);
+    });
   }
 
   async truncate(length: number): Promise<void> {
@@ -82,8 +90,10 @@ class NodeFile implements OpenFile {
   }
 
   // fdatasync: data and length, without the times of the inode.
-  async sync(): Promise<void> {
-    await this.#handle.datasync();
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fdatasync(this.#handle.fd, (error) => (error === null ? resolve() : reject(error)));
+    });
   }
 
   async size(): Promise<number> {
