@@ -24,6 +24,8 @@ export interface DeviceConfig {
   readonly sealEveryEntries: number;
   /** How often the agent syncs, in milliseconds. Default 60,000. */
   readonly syncEveryMs: number;
+  /** How often a sync of the agent anchors a ledger in which nothing was recorded, in milliseconds. Default 3,600,000. */
+  readonly anchorEveryMs: number;
 }
 
 /** What a caller sets for this run, above environment and file. */
@@ -35,6 +37,7 @@ const defaults = {
   captureLimitBytes: 256 * 1024 * 1024,
   sealEveryEntries: 4096,
   syncEveryMs: 60_000,
+  anchorEveryMs: 3_600_000,
 } as const satisfies Omit<DeviceConfig, "url">;
 
 const names = ["url", ...Object.keys(defaults)];
@@ -91,6 +94,7 @@ function parseConfig(value: Readonly<Record<string, unknown>>): DeviceConfig {
     captureLimitBytes: asCount(value.captureLimitBytes, "captureLimitBytes", code),
     sealEveryEntries: asCount(value.sealEveryEntries, "sealEveryEntries", code, 1),
     syncEveryMs: asCount(value.syncEveryMs, "syncEveryMs", code, 100),
+    anchorEveryMs: asCount(value.anchorEveryMs, "anchorEveryMs", code),
   });
 }
 

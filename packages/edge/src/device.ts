@@ -17,6 +17,7 @@ import { recordLabel } from "./recorder/record-label.ts";
 import { type Output, recordOutput } from "./recorder/record-output.ts";
 import type { RecordPlace } from "./recorder/recorder.ts";
 import { type PackedSegment, packSegments } from "./segments/pack-segments.ts";
+import type { AnchorPolicy } from "./sync/anchor-policy.ts";
 import { type SyncReport, syncDevice } from "./sync/sync.ts";
 import { readSyncState } from "./sync/sync-state.ts";
 
@@ -53,7 +54,7 @@ export class Device {
   readonly session: PlaneSession;
   readonly #models = new Set<LoadedModel>();
   #loading: Promise<unknown> = Promise.resolve();
-  #syncing: Promise<SyncReport> | undefined;
+  #syncing: { readonly anchor: AnchorPolicy; readonly report: Promise<SyncReport> } | undefined;
   #packing: Promise<readonly PackedSegment[]> | undefined;
   #erasing: Promise<unknown> = Promise.resolve();
   #finishing: Promise<readonly FinishedErasure[]> | undefined;
@@ -115,13 +116,20 @@ export class Device {
     return { origin: this.origin, index, leaf };
   }
 
-  /** Brings the plane up to date. Calls while one is under way share it. */
-  sync(): Promise<SyncReport> {
+  /** Brings the plane up to date. Calls while one is under way share it, unless that one may leave out the anchor and this may not. */
+  sync(anchor: AnchorPolicy = "always"): Promise<SyncReport> {
     this.#requireOpen();
-    this.#syncing ??= syncDevice(this.core, this.session, this.#stop.signal).finally(() => {
+    const under = this.#syncing;
+    if (under !== undefined) {
+      if (under.anchor === "always" || anchor === "when-due") return under.report;
+      const again = () => this.sync(anchor);
+      return under.report.then(again, again);
+    }
+    const report = syncDevice(this.core, this.session, { anchor, signal: this.#stop.signal }).finally(() => {
       this.#syncing = undefined;
     });
-    return this.#syncing;
+    this.#syncing = { anchor, report };
+    return report;
   }
 
   /** Packs what capture kept and the plane already has entries of, and pushes it. The next sync tells the plane. */
@@ -193,7 +201,7 @@ export class Device {
 
   async #close(): Promise<void> {
     this.#stop.abort(new EdgeError("device-closed", "the device was closed"));
-    await Promise.allSettled([this.#syncing, this.#packing, this.#loading, this.#erasing, this.#finishing]);
+    await Promise.allSettled([this.#syncing?.report, this.#packing, this.#loading, this.#erasing, this.#finishing]);
     await Promise.allSettled([...this.#models].map((model) => model.unload()));
     await closeCore(this.core);
   }
@@ -232,13 +240,16 @@ export class Device {
 
 /** @param kept whether contents are read later than now */
 function outputOf(request: RecordRequest, kept: boolean): Output {
-  const { model, input, output, durationMicros = 0, retrievals, ...rest } = request;
+  const { model, input, output, durationMicros = 0, parameters, usage, parents, retrievals, subject } = request;
   return {
     load: model.load,
     input: canonicalContent(input, kept),
     output: canonicalContent(output, kept),
     durationMicros,
-    ...(retrievals && { retrievals: retrievals.map((content) => canonicalContent(content, false)) }),
-    ...rest,
+    parameters,
+    usage,
+    parents,
+    retrievals: retrievals?.map((content) => canonicalContent(content, false)),
+    subject,
   };
 }

@@ -1,6 +1,7 @@
 import type { Device } from "../device.ts";
 import type { FinishedErasure } from "../erasure/finish.ts";
 import type { PackedSegment } from "../segments/pack-segments.ts";
+import type { AnchorPolicy } from "../sync/anchor-policy.ts";
 import type { SyncReport } from "../sync/sync.ts";
 
 /** A sync, the segments packed after it, and where there were some, the sync that told the plane of them. */
@@ -16,11 +17,11 @@ export type OnRound = (outcome: { readonly round: SyncRound } | { readonly error
 const longestPauseMs = 10 * 60_000;
 
 /** One round: sync, pack what capture kept, bring erasures to their end, and sync again if segments were packed. */
-export async function syncRound(device: Device): Promise<SyncRound> {
-  const report = await device.sync();
+export async function syncRound(device: Device, anchor: AnchorPolicy = "always"): Promise<SyncRound> {
+  const report = await device.sync(anchor);
   const segments = await device.packSegments();
   if (segments.length === 0) return { ...report, segments, erasures: await device.finishErasures() };
-  const second = await device.sync();
+  const second = await device.sync(anchor);
   const erasures = await device.finishErasures();
   const blobs = [...report.blobs, ...second.blobs];
   return { ...second, sent: report.sent + second.sent, blobs, segments, erasures };
@@ -61,7 +62,7 @@ export class SyncLoop {
 
   async #round(): Promise<void> {
     try {
-      const round = await syncRound(this.#device);
+      const round = await syncRound(this.#device, "when-due");
       this.#failures = 0;
       this.#onRound({ round });
     } catch (error) {

@@ -8,6 +8,8 @@ export interface SyncState {
   readonly mirrored: number;
   /** Milliseconds by this device's clock. */
   readonly at: number;
+  /** When the last anchor that the plane has was written: milliseconds by this device's clock. */
+  readonly anchoredAt?: number;
   /** Why the plane keeps this device out, if it does. */
   readonly blocked?: string;
 }
@@ -16,10 +18,11 @@ export async function readSyncState(stateFolder: string): Promise<SyncState | un
   const path = statePath(stateFolder);
   const bytes = await readIfPresent(path);
   if (bytes === undefined) return undefined;
-  const { mirrored, at, blocked } = parseObject(new TextDecoder().decode(bytes), path, "damaged");
+  const { mirrored, at, anchoredAt, blocked } = parseObject(new TextDecoder().decode(bytes), path, "damaged");
   return {
     mirrored: asCount(mirrored, `${path}: mirrored`, "damaged"),
     at: asCount(at, `${path}: at`, "damaged"),
+    ...(anchoredAt !== undefined && { anchoredAt: asCount(anchoredAt, `${path}: anchoredAt`, "damaged") }),
     ...(blocked !== undefined && { blocked: asText(blocked, `${path}: blocked`, "damaged") }),
   };
 }

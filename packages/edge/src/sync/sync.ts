@@ -6,7 +6,9 @@ import { askPlane, notNow, unreachable } from "../plane/http.ts";
 import type { PlaneSession } from "../plane/session.ts";
 import { requireContinuing } from "../recovery/continuing.ts";
 import { sendEpochRequest } from "../recovery/send-request.ts";
+import { type AnchorPolicy, isAnchored } from "./anchor-policy.ts";
 import { newestCheckpoint } from "./newest-checkpoint.ts";
+import type { PlaneCheckpoint } from "./plane-checkpoint.ts";
 import { readSyncState, writeSyncState } from "./sync-state.ts";
 
 /** What a sync brought to the plane. */
@@ -17,8 +19,14 @@ export interface SyncReport {
   readonly sent: number;
   /** Blobs that entries name and that went up before. */
   readonly blobs: readonly Digest[];
-  /** Size of the plane's log that this sync anchored the ledger to. */
+  /** Size of the plane's log that this sync saw, and that it anchored the ledger to unless it had nothing to anchor. */
   readonly anchoredTo: number;
+}
+
+export interface SyncOptions {
+  /** Default `always`. */
+  readonly anchor?: AnchorPolicy;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -29,9 +37,13 @@ export interface SyncReport {
  *   more of this ledger than this folder; `awaiting`: nobody has accepted the new epoch yet; `plane-untrusted`;
  *   `plane-refused`.
  */
-export async function syncDevice(core: DeviceCore, session: PlaneSession, signal?: AbortSignal): Promise<SyncReport> {
+export async function syncDevice(
+  core: DeviceCore,
+  session: PlaneSession,
+  options: SyncOptions = {},
+): Promise<SyncReport> {
   try {
-    return await syncOnce(core, session, signal);
+    return await syncOnce(core, session, options);
   } catch (caught) {
     // Whatever was refused may have been the token.
     session.forget();
@@ -52,17 +64,20 @@ async function verdictOn(error: unknown, session: PlaneSession): Promise<unknown
   );
 }
 
-async function syncOnce(core: DeviceCore, session: PlaneSession, signal: AbortSignal | undefined): Promise<SyncReport> {
-  const { folder, config, ledger, recorder, clock } = core;
-  const before = (await readSyncState(folder.state))?.mirrored ?? 0;
+async function syncOnce(
+  core: DeviceCore,
+  session: PlaneSession,
+  { anchor = "always", signal }: SyncOptions,
+): Promise<SyncReport> {
+  const { folder, config, ledger, clock } = core;
+  const state = await readSyncState(folder.state);
+  const before = state?.mirrored ?? 0;
   await sendEpochRequest(core, signal);
   await requireContinuing(core, session, signal);
   const checkpoint = await newestCheckpoint(core, session, signal);
-  await whenRoom(core, () => {
-    const { size, root } = checkpoint.checkpoint;
-    recorder.note({ kind: "anchor", size, root, noteHash: checkpoint.noteHash });
-  });
-  await whenRoom(core, () => recorder.summary());
+  const rests = anchor === "when-due" && isAnchored(core, state);
+  const anchoredAt = rests ? state?.anchoredAt : clock.now();
+  if (!rests) await writeAnchor(core, checkpoint);
   const blobs = await uploadBlobs(core, session, signal);
   const latest = await ledger.seal();
   const headers = async () => ({ authorization: `Bearer ${await session.token()}` });
@@ -76,8 +91,14 @@ async function syncOnce(core: DeviceCore, session: PlaneSession, signal: AbortSi
     throw asEdgeError(error, config.url);
   });
   const mirrored = mirroredBy(core, result);
-  await writeSyncState(folder.state, { mirrored, at: clock.now() });
+  await writeSyncState(folder.state, { mirrored, at: clock.now(), ...(anchoredAt !== undefined && { anchoredAt }) });
   return { mirrored, sent: Math.max(0, mirrored - before), blobs, anchoredTo: checkpoint.checkpoint.size };
+}
+
+async function writeAnchor(core: DeviceCore, { checkpoint, noteHash }: PlaneCheckpoint): Promise<void> {
+  const { size, root } = checkpoint;
+  await whenRoom(core, () => core.recorder.note({ kind: "anchor", size, root, noteHash }));
+  await whenRoom(core, () => core.recorder.summary());
 }
 
 async function uploadBlobs(
