@@ -3,7 +3,7 @@
 
 import { availableParallelism, loadavg } from "node:os";
 import { runPart } from "./part.ts";
-import { formatTable, notMeasured, type Row } from "./row.ts";
+import { formatTable, type Row } from "./row.ts";
 
 const parts = ["record", "event-loop", "plane", "memory", "summary"];
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
@@ -28,7 +28,6 @@ const rows: Row[] = [];
 for (const part of named.length > 0 ? named : parts) {
   process.stderr.write(`${part} …\n`);
   rows.push(...(await runPart(part)));
-  if (part === "record") rows.push(...telemetry());
 }
 
 if (process.argv.includes("--json")) {
@@ -36,11 +35,5 @@ if (process.argv.includes("--json")) {
 } else {
   process.stdout.write(
     `Node ${process.versions.node}, ${cores} cores, load ${load.toFixed(1)} before it began\n\n${formatTable(rows)}\n`,
-  );
-}
-
-function telemetry(): Row[] {
-  return ["without the content", "with the content as attributes"].map((which) =>
-    notMeasured(`record() against an OpenTelemetry span ${which}`, "µs CPU", "peer not installed"),
   );
 }
