@@ -1,2 +1,3 @@
+export { type FileSource, openFileSource } from "./file-source.ts";
 export { main } from "./main.ts";
 export type { Terminal } from "./terminal/index.ts";

@@ -4,6 +4,8 @@ import {
   type ErasedAnswer,
   type LedgerAnswer,
   type ModelAnswer,
+  type RecordAnswer,
+  type RecordPages,
   type Report,
 } from "@tally/evidence";
 import { loadReason } from "./load-reason.ts";
@@ -13,7 +15,31 @@ import { counted, table } from "./terminal/index.ts";
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
 /** A report as a person reads it: the question, the answer, the checks with their reasons, and what it all comes to. */
-export function reportLines(report: Report, records: boolean): readonly string[] {
+export function reportLines(report: Report): readonly string[] {
+  return [...answerLines(report), "", ...checkLines(report)];
+}
+
+/** The same, with every record of the answer before the checks, in pieces: there may be millions. */
+export async function* reportTextWithRecords(report: Report, records: RecordPages): AsyncGenerator<string> {
+  yield* answerLines(report);
+  if (report.answer !== null && report.answer.summary === null) {
+    yield* ["", "records"];
+    let page: string[][] = [];
+    for await (const record of records.read(0)) {
+      page.push(recordRow(record));
+      if (page.length < recordsAligned) continue;
+      yield* table(page).map(indent);
+      page = [];
+    }
+    yield* table(page).map(indent);
+  }
+  yield* ["", ...checkLines(report)];
+}
+
+/** Records whose columns are as wide as the widest among them. */
+const recordsAligned = 1000;
+
+function answerLines(report: Report): readonly string[] {
   const lines: string[] = [...headLines(report)];
   if (report.answer !== null && report.answer.summary !== null) {
     lines.push("", ...summaryLines(report.answer.summary, report.answer.ledgers));
@@ -29,9 +55,7 @@ export function reportLines(report: Report, records: boolean): readonly string[]
     if (report.answer.erased.length > 0) {
       lines.push("", "contents erased", ...table(report.answer.erased.map(erasedRow)).map(indent));
     }
-    if (records) lines.push("", "records", ...table(report.answer.records.map(recordRow)).map(indent));
   }
-  lines.push("", ...checkLines(report));
   return lines;
 }
 
@@ -86,7 +110,7 @@ function ledgerRow(ledger: LedgerAnswer): string[] {
   ];
 }
 
-function recordRow(record: NonNullable<Report["answer"]>["records"][number]): string[] {
+function recordRow(record: RecordAnswer): string[] {
   const time = (ms: number | null) => (ms === null ? "?" : new Date(ms).toISOString());
   return [
     `${record.origin} #${record.index}`,

@@ -5,16 +5,18 @@ import {
   describeQuestion,
   encodeCbor,
   fromHex,
+  indexBundle,
   type Member,
   type MemberType,
   memberTypeName,
   memberTypes,
   questionFromCbor,
   questionToCbor,
-  readBundle,
+  readMembers,
   toHex,
   writeBundle,
 } from "@tally/evidence";
+import { openFileSource } from "../file-source.ts";
 import { withForce, writeOutput } from "../output-file.ts";
 import type { Register } from "../program.ts";
 import { CliError, exitCodes, say } from "../terminal/index.ts";
@@ -31,7 +33,9 @@ export const bundle: Register = (program, { terminal }) => {
     .argument("<file>", "the bundle")
     .requiredOption("-o, --output <dir>", "a folder that is not there yet, or empty")
     .action(async (file: string, { output }: { output: string }) => {
-      const { question, members } = await readBundle(await readFile(resolve(terminal.cwd, file)));
+      await using source = await openFileSource(resolve(terminal.cwd, file));
+      const index = await indexBundle(source);
+      const { question, members } = index;
       const dir = resolve(terminal.cwd, output);
       await mkdir(dir, { recursive: true });
       if ((await readdir(dir)).length > 0) throw new CliError(exitCodes.usage, `${dir} is not empty`);
@@ -41,7 +45,11 @@ export const bundle: Register = (program, { terminal }) => {
         cbor: toHex(encodeCbor(questionToCbor(question))),
       };
       await writeFile(join(dir, "question.json"), `${JSON.stringify(header, null, 2)}\n`);
-      for (const [i, member] of members.entries()) await writeFile(join(dir, fileName(i, member)), member.bytes);
+      let position = 0;
+      for await (const member of readMembers(index, members)) {
+        await writeFile(join(dir, fileName(position, member)), member.bytes);
+        position += 1;
+      }
       say(terminal, `${members.length} members in ${dir}`);
     });
   const pack = group

@@ -1,12 +1,12 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { exitCodeOf, type Question, verifyBundle } from "@tally/evidence";
+import { exitCodeOf, type Question, verifyRecords } from "@tally/evidence";
+import { openFileSource } from "../file-source.ts";
 import { collect } from "../options.ts";
 import type { Register } from "../program.ts";
 import { questionOf, timeOf } from "../question.ts";
-import { reportAsJson } from "../report-json.ts";
-import { reportLines } from "../report-lines.ts";
-import { print, usageError } from "../terminal/index.ts";
+import { reportJsonText } from "../report-json.ts";
+import { reportLines, reportTextWithRecords } from "../report-lines.ts";
+import { print, printLine, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 
 interface Options {
@@ -40,14 +40,18 @@ export const verify: Register = (program, { terminal, finish }) => {
     .action(async (file: string, options: Options) => {
       const trust = await readTrustFile(terminal, options);
       const expected = expectedQuestion(options);
-      const report = await verifyBundle({
-        bundle: await readFile(resolve(terminal.cwd, file)),
+      await using source = await openFileSource(resolve(terminal.cwd, file));
+      const { report, records } = await verifyRecords({
+        bundle: source,
         trust,
         now: options.at === undefined ? Date.now() : timeOf("--at", options.at),
-        holdRecords: options.json || options.records ? Number.POSITIVE_INFINITY : 0,
+        holdRecords: 0,
         ...(expected && { expected }),
       });
-      print(terminal, options.json, reportAsJson(report), () => reportLines(report, options.records === true));
+      if (options.json) for await (const text of reportJsonText(report, records)) terminal.stdout.write(text);
+      else if (options.records)
+        for await (const line of reportTextWithRecords(report, records)) printLine(terminal, line);
+      else print(terminal, false, report, () => reportLines(report));
       finish(exitCodeOf(report));
     });
 };

@@ -27,7 +27,12 @@ export function print(
   lines: () => readonly string[],
 ): void {
   if (json) terminal.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
-  else for (const line of lines()) terminal.stdout.write(`${printable(line)}\n`);
+  else for (const line of lines()) printLine(terminal, line);
+}
+
+/** One line of data for people. */
+export function printLine(terminal: Terminal, line: string): void {
+  terminal.stdout.write(`${printable(line)}\n`);
 }
 
 /** Words for the person: progress and outcomes. */

@@ -1,4 +1,4 @@
-import { fromUtf8 } from "../bytes.ts";
+import { equalBytes, fromUtf8 } from "../bytes.ts";
 import { beginReading, readHead, readingAt } from "../cbor/read-canonical.ts";
 import { parseEntries, sliceLength } from "./member.ts";
 
@@ -31,7 +31,7 @@ export class EntriesView {
     const originLength = readHead(3);
     const originAt = readingAt();
     if (originLength < 0 || originAt + originLength > bytes.length) return false;
-    this.#name(bytes.subarray(originAt, originAt + originLength));
+    if (!this.#name(bytes.subarray(originAt, originAt + originLength))) return false;
     beginReading(bytes, originAt + originLength);
     this.from = readHead(0);
     this.length = readHead(4);
@@ -48,10 +48,14 @@ export class EntriesView {
   }
 
   /** The same text again for the same bytes: a ledger's name stands in each of its members. */
-  #name(bytes: Uint8Array): void {
-    const known = this.#originBytes;
-    if (known.length === bytes.length && bytes.every((byte, i) => byte === known[i])) return;
-    this.origin = fromUtf8(bytes);
+  #name(bytes: Uint8Array): boolean {
+    if (equalBytes(bytes, this.#originBytes)) return true;
+    try {
+      this.origin = fromUtf8(bytes);
+    } catch {
+      return false;
+    }
     this.#originBytes = bytes.slice();
+    return true;
   }
 }

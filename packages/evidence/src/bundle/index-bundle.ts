@@ -184,10 +184,10 @@ export function comparePlaces(
 async function readHeader(source: ByteSource, end: number): Promise<{ question: Question; end: number }> {
   let why: unknown;
   for (const most of headerBytes) {
+    const bytes = await readExactly(source, 0, Math.min(most, end));
     try {
-      return parseHeader(await readExactly(source, 0, Math.min(most, end)));
+      return parseHeader(bytes);
     } catch (error) {
-      if (error instanceof EvidenceError && error.code === "source-changed") throw error;
       why = error;
     }
     if (end <= most) break;
