@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const places = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
-const patterns = (places.length > 0 ? places : ["packages", "examples", "docs"]).map((place) =>
+const patterns = (places.length > 0 ? places : ["packages", "examples", "interop", "docs"]).map((place) =>
   place.endsWith(".ts") ? place : join(place, "**", "*.test.ts"),
 );
 const files = globSync(patterns, { cwd: root, exclude: (name) => name === "node_modules" }).sort();

@@ -12,6 +12,7 @@
  * - `signing-refused`: a checkpoint that must not be signed.
  * - `read-only`: opened for reading, asked to write.
  * - `closed`: used after it was closed.
+ * - `export-exists`: the folder to export to is not empty.
  * - `protocol`: a peer answered outside the C2SP protocols.
  * - `unreachable`: a peer did not answer.
  */
@@ -27,6 +28,7 @@ export type LedgerErrorCode =
   | "signing-refused"
   | "read-only"
   | "closed"
+  | "export-exists"
   | "protocol"
   | "unreachable";
 

@@ -5,6 +5,7 @@ export * from "./clock.ts";
 export type { Appended } from "./commit-queue.ts";
 export * from "./conflicts/index.ts";
 export * from "./error.ts";
+export { type ExportedTiles, exportTiles } from "./export/export-tiles.ts";
 export * from "./files/index.ts";
 export { Ledger, type LedgerOptions } from "./ledger.ts";
 export type { LogReader } from "./log-reader.ts";

@@ -53,6 +53,7 @@ const codes: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
       "device-locked",
       "not-enrolled",
       "storage-full",
+      "export-exists",
     ],
     ...["listen-refused", "model-not-found", "request-invalid", "plane-refused"],
     ...["ENOENT", "EISDIR", "ENOTDIR", "EEXIST", "ENOTEMPTY", "EADDRINUSE"],

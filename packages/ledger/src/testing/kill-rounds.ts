@@ -46,7 +46,10 @@ export async function killRounds({ folder, kills, seed, checkEvery }: KillOption
   const random = seededRandom(seed);
   const tally = { kills, whileOpening: 0, acknowledged: 0, signed: 0, unacknowledged: 0 };
   const cache = join(folder, `compiled-${seed}`);
-  await once(spawn(process.execPath, [...flags, program], { env: { ...process.env, NODE_COMPILE_CACHE: cache } }), "exit");
+  await once(
+    spawn(process.execPath, [...flags, program], { env: { ...process.env, NODE_COMPILE_CACHE: cache } }),
+    "exit",
+  );
   let size = 0;
   for (let round = 0; round < kills; round += 1) {
     const lines = Math.floor(random() ** 2 * 80);

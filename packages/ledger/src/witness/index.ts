@@ -4,7 +4,7 @@ export {
   MAX_ADD_CHECKPOINT_BYTES,
   parseAddCheckpointBody,
 } from "./add-checkpoint-body.ts";
-export type { Head } from "./head-file.ts";
+export { type Head, readHead } from "./head-file.ts";
 export { originHash } from "./origin-folder.ts";
 export type { ProtocolResponse } from "./response.ts";
 export { serveWitness, type WitnessServer } from "./serve-witness.ts";

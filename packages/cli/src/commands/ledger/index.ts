@@ -1,8 +1,9 @@
 import type { Register } from "../../program.ts";
 import { check } from "./check.ts";
+import { exportCommand } from "./export.ts";
 
 /** `tally ledger`: stored ledgers, without the programs that write them. */
 export const ledger: Register = (program, context) => {
   const group = program.command("ledger").description("ledgers on disk");
-  check(group, context);
+  for (const register of [check, exportCommand]) register(group, context);
 };
