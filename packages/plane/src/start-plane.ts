@@ -31,6 +31,7 @@ import { createOperationTables } from "./operation/tables.ts";
 import type { PlaneParts } from "./parts.ts";
 import { createPushedTable, registryAccess } from "./registry-access.ts";
 import { Channels, DeviceErasures, Identities, Lineage, Statements } from "./statements/index.ts";
+import { derivedTablesMissing, emptyDerivedTables } from "./store/derived-tables.ts";
 import { layeredBlobs } from "./store/layered-blobs.ts";
 import { createTables } from "./store/schema.ts";
 
@@ -108,6 +109,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const db = await openSqlite(join(dir, "plane.db"));
     cleanup.push(() => db.close());
     await createTables(db);
+    // Before anything reads from them: what follows fills them again from the logs.
+    if (await derivedTablesMissing(db)) await emptyDerivedTables(db);
     await createOperationTables(db);
     await createPushedTable(db);
     // What devices bring lies apart: it may be collected, and the plane's own blobs never are.
@@ -158,6 +161,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const earlierWitnesses =
       earlier && new Witnesses({ policy: earlier, ignored: policies.ignored(earlier, ignoredNames), ...asked });
     const heads = new HeadsStore(db);
+    await heads.catchUp();
     const ownLogs = [
       { ledger: logs.log, signers: keys.log },
       { ledger: logs.fleet, signers: keys.fleet },

@@ -12,6 +12,7 @@ import { ingest } from "./ingest.ts";
 import { keygen } from "./keygen.ts";
 import { ledger } from "./ledger/index.ts";
 import { model } from "./model/index.ts";
+import { plane } from "./plane/index.ts";
 import { release } from "./release.ts";
 import { restore } from "./restore.ts";
 import { serve } from "./serve.ts";
@@ -44,6 +45,7 @@ export const commands: readonly Register[] = [
   ledger,
   backup,
   restore,
+  plane,
   env,
   doctor,
 ];

@@ -1,6 +1,7 @@
 import { decodeCbor, decodeHeadLeaf, encodeCbor, encodeHeadLeaf, type HeadLeaf, sortHeadLeaves } from "@tally/evidence";
 import type { Database } from "@tally/oci";
 import { PlaneError } from "../error.ts";
+import { changedHeads } from "./changed-heads.ts";
 
 /** After so many changes in a row the leaves are stored in full again. */
 const fullEvery = 64;
@@ -43,13 +44,23 @@ export class HeadsStore {
         full ? null : base,
         stored,
       ]);
-      for (const { origin, pendingSize } of changed) {
-        if (pendingSize === 0) continue;
-        await db.run("INSERT INTO head_step (origin, heads, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
-          origin,
-          index,
-          pendingSize,
-        ]);
+      await addSteps(db, index, changed);
+    });
+  }
+
+  /** Makes the rows of `head_step` again where there are none, from the lists that heads entries commit to. In one transaction. */
+  async catchUp(): Promise<void> {
+    const [held] = await this.#db.query("SELECT heads FROM head_step LIMIT 1");
+    if (held !== undefined) return;
+    const rows = await this.#db.query<{ idx: number }>("SELECT idx FROM heads ORDER BY idx");
+    const known = new Map<string, HeadLeaf>();
+    await this.#db.transaction(async (db) => {
+      for (const { idx } of rows) {
+        const [row] = await db.query<{ leaves: Uint8Array }>("SELECT leaves FROM heads WHERE idx = ?", [idx]);
+        const leaves = decode(row!.leaves);
+        const before = leaves.flatMap(({ origin }) => known.get(origin) ?? []);
+        await addSteps(db, idx, changedHeads(before, leaves));
+        for (const leaf of leaves) known.set(leaf.origin, leaf);
       }
     });
   }
@@ -84,6 +95,18 @@ export class HeadsStore {
       [size],
     );
     return row?.idx;
+  }
+}
+
+/** From which heads entry on a ledger had which size. */
+async function addSteps(db: Database, index: number, changed: readonly HeadLeaf[]): Promise<void> {
+  for (const { origin, pendingSize } of changed) {
+    if (pendingSize === 0) continue;
+    await db.run("INSERT INTO head_step (origin, heads, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
+      origin,
+      index,
+      pendingSize,
+    ]);
   }
 }
 

@@ -25,7 +25,8 @@ export interface ReleaseRow {
   readonly index: number;
 }
 
-const tables = [
+/** Beside the tables of statements themselves, which are the plane's. */
+export const statementTables = [
   [
     "CREATE INDEX IF NOT EXISTS statement_idx ON statement (idx)",
     "CREATE INDEX IF NOT EXISTS statement_subject_envelope ON statement_subject (envelope)",
@@ -49,7 +50,7 @@ export class StatementRows {
   }
 
   async createTables(): Promise<void> {
-    await migrate(this.#db, "statements", tables);
+    await migrate(this.#db, "statements", statementTables);
   }
 
   /** The entry of the log up to which, not including it, rows are complete. */

@@ -1,4 +1,5 @@
 import { type Database, migrate } from "@tally/oci";
+import { entryTables } from "../mirror/index-rows.ts";
 
 // What the plane keeps beside its logs and blobs. Tables of the second step are an index: every row of them can be
 // rebuilt from the logs. Portable SQL, one statement a string.
@@ -15,7 +16,7 @@ const access = [
   "CREATE TABLE heads (idx INTEGER PRIMARY KEY, fleet_size INTEGER NOT NULL, base INTEGER, leaves BLOB NOT NULL)",
 ];
 
-const index = [
+export const indexTables: readonly string[] = [
   "CREATE TABLE statement (envelope TEXT PRIMARY KEY, idx INTEGER NOT NULL, predicate_type TEXT NOT NULL, signed_by TEXT NOT NULL)",
   "CREATE TABLE statement_subject (subject TEXT NOT NULL, envelope TEXT NOT NULL, PRIMARY KEY (subject, envelope))",
   "CREATE TABLE release (channel TEXT NOT NULL, sequence INTEGER NOT NULL, envelope TEXT NOT NULL, manifest TEXT NOT NULL, PRIMARY KEY (channel, sequence))",
@@ -37,12 +38,13 @@ const later = [
 ];
 
 // What summaries of answers look up: gaps of a ledger, and the plane's checkpoints by their time.
-const summaries = [
-  "CREATE TABLE gap (origin TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (origin, idx))",
-  "CREATE INDEX checkpoint_time ON checkpoint (log, not_after)",
-];
+export const gapTable = "CREATE TABLE gap (origin TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (origin, idx))";
+const summaries = [gapTable, "CREATE INDEX checkpoint_time ON checkpoint (log, not_after)"];
+
+// Ledgers that were taken in before there was a table for their gaps are read again.
+const again = entryTables.map((table) => `DELETE FROM ${table}`);
 
 /** Brings the plane's tables up to date. */
 export function createTables(db: Database): Promise<void> {
-  return migrate(db, "plane", [access, index, later, summaries]);
+  return migrate(db, "plane", [access, indexTables, later, summaries, again]);
 }
