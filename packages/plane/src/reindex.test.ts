@@ -141,7 +141,7 @@ test("an index that is ahead of a ledger is read again from that ledger, and ans
   await plane.start();
   const answer = await plane.call("GET", `/api/v1/audit?from=1&to=${Date.now() + 60_000}`);
   const trust = parseTrust((await plane.call("GET", "/api/v1/trust")).text);
-  const { checks } = verifyBundle({ bundle: answer.bytes, trust });
+  const { checks } = await verifyBundle({ bundle: answer.bytes, trust });
   assert.deepEqual(
     checks.filter(({ result }) => result === "bad"),
     [],

@@ -20,4 +20,6 @@ export interface MirrorOptions {
   readonly onMirrored?: (origin: string, size: number) => Promise<void> | void;
   readonly clock?: Clock;
   readonly files?: Files;
+  /** Files of logs that are kept open, four each; more ledgers than that wait for theirs to be opened again. Default 1,024. */
+  readonly maxOpenFiles?: number;
 }

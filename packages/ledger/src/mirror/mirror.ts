@@ -5,7 +5,7 @@ import { systemClock } from "../clock.ts";
 import type { Conflict } from "../conflicts/conflict.ts";
 import { keepRefused, reexamineKept } from "../conflicts/refused-offers.ts";
 import { LedgerError } from "../error.ts";
-import { type FolderLock, nodeFiles } from "../files/index.ts";
+import { type FolderLock, nodeFiles, pooledFiles } from "../files/index.ts";
 import { type CheckpointOffer, parseAddCheckpointBody } from "../witness/add-checkpoint-body.ts";
 import { Cosigner, refuseSharedKeys } from "../witness/cosigner.ts";
 import { judgeOffer } from "../witness/judge-offer.ts";
@@ -28,6 +28,9 @@ interface Parts {
   readonly witness: Cosigner;
   readonly mirror: Cosigner;
 }
+
+/** So many that hundreds of devices sync at a time, and so few that no system runs out of them. */
+const MAX_OPEN_FILES = 1024;
 
 /**
  * A mirror of many logs and, under another name, their witness (C2SP tlog-mirror, tlog-witness).
@@ -54,7 +57,7 @@ export class Mirror {
     const lock = await files.lock(dir);
     try {
       const tickets = await Tickets.open(files, join(dir, "ticket.key"));
-      const folders = await MirrorFolders.open(files, dir);
+      const folders = await MirrorFolders.open(pooledFiles(files, options.maxOpenFiles ?? MAX_OPEN_FILES), dir);
       return new Mirror(options, { folders, tickets, lock, witness, mirror });
     } catch (error) {
       await lock.release();

@@ -16,6 +16,7 @@ export interface TestMirrorOptions {
   readonly onMirrored?: (origin: string, size: number) => void;
   readonly clock?: Clock;
   readonly files?: Files;
+  readonly maxOpenFiles?: number;
 }
 
 /** A mirror behind real HTTP on loopback. It can be stopped and started again on the same folder and with the same keys. */
@@ -34,7 +35,7 @@ const WITNESS = cosignerKeys("tally.test/plane/witness");
 const COSIGNER = cosignerKeys("tally.test/plane/mirror");
 
 export async function startMirror(t: TestContext, options: TestMirrorOptions): Promise<TestMirror> {
-  const { keySets, onMirrored, inspect, clock, files } = options;
+  const { keySets, onMirrored, inspect, clock, files, maxOpenFiles } = options;
   const conflicts: Conflict[] = [];
   const uploads: Uint8Array[] = [];
   const mirror = await Mirror.open({
@@ -47,6 +48,7 @@ export async function startMirror(t: TestContext, options: TestMirrorOptions): P
     ...(inspect && { inspect }),
     ...(clock && { clock }),
     ...(files && { files }),
+    ...(maxOpenFiles !== undefined && { maxOpenFiles }),
   });
   const server = createServer((request, response) => {
     answer(mirror, request, uploads).then(
