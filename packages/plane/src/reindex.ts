@@ -9,6 +9,7 @@ import { PlaneLogs } from "./log/plane-logs.ts";
 import { EntryIndex } from "./mirror/entry-index.ts";
 import { Identities, Statements } from "./statements/index.ts";
 import { emptyDerivedTables } from "./store/derived-tables.ts";
+import { layeredBlobs } from "./store/layered-blobs.ts";
 import { createTables } from "./store/schema.ts";
 
 export interface ReindexOptions {
@@ -65,7 +66,7 @@ export async function reindexPlane({ dir, onLedger = () => {} }: ReindexOptions)
     }
     await new HeadsStore(db).catchUp();
     const identities = new Identities({ db, name, keys, policyText: "quorum none\n" });
-    const blobs = new FileBlobStore(join(dir, "blobs"));
+    const blobs = layeredBlobs(new FileBlobStore(join(dir, "blobs")), new FileBlobStore(join(dir, "device-blobs")));
     await new Statements({ db, blobs, logs, identities, clock: systemClock }).rebuild();
     const [statements] = await db.query<{ n: number }>("SELECT COUNT(*) AS n FROM statement");
     return { plane: name, ledgers: mirror.origins().length, entries, statements: statements!.n };
