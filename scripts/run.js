@@ -55,16 +55,51 @@ function setUp() {
   writeFileSync(stamp, want);
 }
 
+/** The process that started the shell with this id; undefined where it is no shell, or the system does not tell. */
+function parentOfShell(pid) {
+  const { stdout, status } = spawnSync("ps", ["-o", "ppid=,comm=", "-p", String(pid)], { encoding: "utf8" });
+  const [, parent, name] = /^\s*(\d+)\s+(.*)$/m.exec(status === 0 ? stdout : "") || [];
+  return name && /sh$/.test(name.trim()) ? Number(parent) : undefined;
+}
+
+function hasEnded(pid) {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error.code === "ESRCH";
+  }
+}
+
 setUp();
 const argv = process.argv.slice(2);
 const program = argv[0] === "--tool" ? join(modules, argv[1]) : resolve(root, argv[0]);
 const rest = argv[0] === "--tool" ? argv.slice(2) : argv.slice(1);
 // npm runs scripts in the project's folder; INIT_CWD is where the person stood.
-const child = spawn(ownNode(), ["--disable-warning=ExperimentalWarning", program, ...rest], {
-  stdio: "inherit",
-  env: { ...process.env, TALLY_CWD: process.env.INIT_CWD || process.cwd() },
-});
+const child = spawn(
+  ownNode(),
+  [
+    "--disable-warning=ExperimentalWarning",
+    "--import",
+    new URL("with-parent.js", import.meta.url).href,
+    program,
+    ...rest,
+  ],
+  {
+    // The channel closes when this process dies, even of SIGKILL: see with-parent.js.
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: { ...process.env, TALLY_CWD: process.env.INIT_CWD || process.cwd() },
+  },
+);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+// npm passes a signal to its shell, which dies of it and tells nobody; and where npm is killed, its shell waits on.
+if (process.env.npm_lifecycle_event) {
+  const parent = process.ppid;
+  const npm = parentOfShell(parent);
+  setInterval(() => {
+    if (process.ppid !== parent || (npm !== undefined && hasEnded(npm))) child.kill("SIGTERM");
+  }, 500).unref();
+}
 child.on("error", (error) => {
   process.stderr.write(`error: cannot start ${ownNode()}: ${error.message}\n`);
   process.exit(1);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const places = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
-const patterns = (places.length > 0 ? places : ["packages", "examples", "interop", "docs"]).map((place) =>
+const patterns = (places.length > 0 ? places : ["packages", "examples", "interop", "docs", "scripts"]).map((place) =>
   place.endsWith(".ts") ? place : join(place, "**", "*.test.ts"),
 );
 const files = globSync(patterns, { cwd: root, exclude: (name) => name === "node_modules" }).sort();
@@ -23,12 +23,15 @@ const child = spawn(
   process.execPath,
   [
     "--disable-warning=ExperimentalWarning",
+    "--import",
+    new URL("with-parent.js", import.meta.url).href,
     "--test",
     "--test-concurrency=2",
     "--test-timeout=300000",
     ...flags,
     ...files,
   ],
-  { cwd: root, stdio: "inherit" },
+  { cwd: root, stdio: ["inherit", "inherit", "inherit", "ipc"] },
 );
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
 child.on("exit", (code) => process.exit(code ?? 1));

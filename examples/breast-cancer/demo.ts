@@ -1,6 +1,6 @@
 // `npm run demo`: the whole loop on real parts, in separate processes. Only the attackers are staged.
 
-import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { readOptions } from "./demo/options.ts";
 import { killAll } from "./demo/processes.ts";
@@ -13,11 +13,11 @@ import { goOffline } from "./demo/steps/go-offline.ts";
 import { retrain } from "./demo/steps/retrain.ts";
 import { startPlaneAndWitness } from "./demo/steps/start.ts";
 import { Story } from "./demo/story.ts";
+import { takeFolder } from "./demo/take-folder.ts";
 
 const options = readOptions(process.argv.slice(2));
 const story = new Story();
-await rm(options.out, { recursive: true, force: true });
-await mkdir(options.out, { recursive: true });
+const lock = await takeFolder(options.out);
 const scene = new Scene(options, story);
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
@@ -49,10 +49,12 @@ try {
   }
   await scene.end();
   if (!options.keep) await rm(scene.work, { recursive: true, force: true });
+  await lock.release();
 } catch (error) {
   process.stderr.write(`\nerror: the demo stopped: ${error instanceof Error ? error.message : String(error)}\n`);
   process.stderr.write(`hint: what was made so far is in ${options.out}\n`);
   killAll();
+  await lock.release();
   process.exitCode = 1;
 }
 

@@ -22,6 +22,8 @@ process.on("message", async (ask: Ask) => {
     if (ask.do === "close") process.disconnect?.();
   });
 });
+// The demo is gone, or this device is done.
+process.on("disconnect", () => process.exit());
 const ready: Said = { ok: true, value: { origin: device.origin, deviceId: device.deviceId } };
 process.send?.(ready);
 

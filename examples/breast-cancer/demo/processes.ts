@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const tallyEntry = fileURLToPath(new URL("../../../packages/cli/bin/tally.js", import.meta.url));
-const quiet = "--disable-warning=ExperimentalWarning";
+// None outlives the demo, even where that is killed.
+const withParent = new URL("../../../scripts/with-parent.js", import.meta.url).href;
+const flags = ["--disable-warning=ExperimentalWarning", "--import", withParent];
 
 /** What a finished command left. */
 export interface Finished {
@@ -16,14 +18,14 @@ const running = new Set<ChildProcess>();
 
 /** Runs `tally` in a process of its own and waits. */
 export async function tallyResult(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
-  const child = spawn(process.execPath, [quiet, tallyEntry, ...args], {
+  const child = spawn(process.execPath, [...flags, tallyEntry, ...args], {
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   running.add(child);
   const [stdout, stderr, code] = await Promise.all([
-    readAll(child.stdout),
-    readAll(child.stderr),
+    readAll(child.stdout!),
+    readAll(child.stderr!),
     new Promise<number>((resolve, reject) => {
       child.once("error", reject);
       child.once("exit", (status) => resolve(status ?? 1));
@@ -48,15 +50,15 @@ export interface Server {
 
 /** Starts `tally serve` or `tally witness` and waits for its URL. */
 export async function startServer(args: readonly string[]): Promise<Server> {
-  const child = spawn(process.execPath, [quiet, tallyEntry, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...flags, tallyEntry, ...args], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
   running.add(child);
   let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-4000);
   });
   const url = await new Promise<string>((resolve, reject) => {
     let text = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
       const found = /https?:\/\/[^\s]+/.exec(text);
       if (found !== null && text.includes("\n")) resolve(found[0]);
