@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { checkMirroredLog } from "@tally/ledger";
+import { lossyLink } from "../../packages/ledger/src/testing/lossy-link.ts";
 import { seededRandom } from "../../packages/ledger/src/testing/simulated-disk.ts";
-import { lossyLink } from "../lossy-link.ts";
 import type { Part } from "../part.ts";
 import { Stage } from "../stage.ts";
 

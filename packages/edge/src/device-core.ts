@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { eventCodes, gapReasons, type NoteSigner, type Trust } from "@tally/evidence";
+import { decodeEntry, eventCodes, gapReasons, type NoteSigner, type Trust } from "@tally/evidence";
 import { type Clock, type Files, Ledger, LedgerError } from "@tally/ledger";
 import { type ConfigOverrides, type DeviceConfig, readConfig } from "./config.ts";
 import { resumeDestroying } from "./erasure/destroy.ts";
@@ -116,7 +116,7 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   const lost = await ReleaseGate.leftOver(folder.state);
   const mark = await takeStopMark(folder.state);
   const isClean = mark?.size === ledger.size;
-  const recorder = new Recorder(ledger, await replayRun(ledger), clock);
+  const recorder = new Recorder(ledger, await replayRun(ledger), clock, await lastTimeOf(ledger));
   const salts = await SaltStore.open(folder.salts, isClean ? mark.nextSlot : undefined);
   const payloads = await PayloadStore.open(folder.payloads, config.captureLimitBytes, ledger.size);
   await resumeDestroying({ salts, payloads, folder });
@@ -138,6 +138,12 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   const autoSeal = new AutoSeal(ledger, config.sealEveryEntries);
   const storage = new StorageWatch({ ledger, recorder, gate, payloads });
   return { ...core, recorder, salts, payloads, gate, autoSeal, storage };
+}
+
+/** What the device's clock said in the last entry. */
+async function lastTimeOf(ledger: Ledger): Promise<number | undefined> {
+  const last = decodeEntry(await ledger.entry(ledger.size - 1));
+  return last.kind === "not-understood" ? undefined : last.time;
 }
 
 async function openLedger(

@@ -3,6 +3,7 @@ import {
   type Event,
   EvidenceError,
   encodeEntry,
+  eventCodes,
   type Gap,
   type Inference,
   type Label,
@@ -19,6 +20,7 @@ import {
 import { type Appended, type Clock, type Ledger, LedgerError } from "@tally/ledger";
 import { EdgeError } from "../error.ts";
 import { runtimeName, tallyVersion } from "../version.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { storageError } from "./storage-watch.ts";
 
 type Written<E> = E extends UnderstoodEntry ? Omit<E, "time"> : never;
@@ -60,11 +62,14 @@ export interface RecordPlace extends Appended {
 export class Recorder {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
+  readonly #watch: ClockWatch;
   #run: RunWriter;
   #resumed = 0;
+  #telling = false;
 
-  /** Goes on after `state`, the replayed last run. The caller writes `restart` first. */
-  constructor(ledger: Ledger, state: RunState, clock: Clock) {
+  /** Goes on after `state`, the replayed last run, whose last entry said `lastTime`. The caller writes `restart` first. */
+  constructor(ledger: Ledger, state: RunState, clock: Clock, lastTime?: number) {
+    this.#watch = new ClockWatch(clock, lastTime);
     this.#ledger = ledger;
     this.#run = new RunWriter(state);
     this.#clock = clock;
@@ -174,9 +179,29 @@ export class Recorder {
       const appended = this.#ledger.append(bytes);
       if (appended.index !== this.run.next) throw new Error(`index ${appended.index} is not ${this.run.next}`);
       this.#run.advance();
+      if (this.#watch.look(entry.time) !== undefined) this.#tellStep();
       return appended;
     } catch (cause) {
       throw asEdgeError(cause, entry.kind);
+    }
+  }
+
+  /** Says in an event that the clock was set; what cannot be written now is said with the next entry. */
+  #tellStep(): void {
+    const step = this.#watch.pending;
+    if (step === undefined || this.#telling) return;
+    this.#telling = true;
+    try {
+      const fields = new Map([
+        [0, step.stepMs],
+        [1, step.whileOff ? 1 : 0],
+      ]);
+      this.#insert({ kind: "event", code: eventCodes["clock-step"], fields });
+      this.#watch.told();
+    } catch {
+      // The entry before it stands, and its caller is not to hear of this.
+    } finally {
+      this.#telling = false;
     }
   }
 }
