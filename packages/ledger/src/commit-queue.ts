@@ -16,8 +16,8 @@ interface Batch {
   readonly committed: PromiseWithResolvers<void>;
 }
 
-/** A batch that is waiting is not made longer than this, so that one write stays small. */
-const BATCH_ENTRIES = 4096;
+/** A batch that is waiting is not made longer than this: one write stays small, and so do the nodes that are hashed in one turn. */
+const BATCH_ENTRIES = 1024;
 const BATCH_BYTES = 4 * 1024 * 1024;
 
 /** Bytes that may wait, whatever the number of entries. */

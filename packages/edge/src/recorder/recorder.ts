@@ -125,7 +125,9 @@ export class Recorder {
     this.#renew(load);
     this.#makeRoom();
     const ordinal = this.run.loads.get(load.index)?.count ?? 0;
-    const [kind, time, loadIndex] = ["inference", this.#clock.now(), load.index] as const;
+    const time = this.#clock.now();
+    const loadIndex = load.index;
+    const kind = "inference";
     const record: Inference = { kind, time, loadIndex, ordinal, input, output, durationMicros, captureLevel };
     const appended = this.#append(more === undefined ? record : { ...record, ...more });
     return new PlacedRecord(appended, load.index, ordinal);

@@ -10,6 +10,8 @@ import { EvidenceError } from "../error.ts";
 const node = new Uint8Array(65);
 node[0] = 1;
 let leaf = new Uint8Array(1 + 4096);
+/** The beginning of `leaf` that was hashed last: most entries are as long as the one before. */
+let message = leaf;
 
 /** Hash of an entry as a leaf. */
 export function hashLeaf(entry: Uint8Array): LeafHash {
@@ -24,7 +26,8 @@ export function hashLeafText(entry: Uint8Array): HashText {
 function leafMessage(entry: Uint8Array): Uint8Array {
   if (entry.length >= leaf.length) leaf = new Uint8Array(1 + 2 * entry.length);
   leaf.set(entry, 1);
-  return leaf.subarray(0, 1 + entry.length);
+  if (message.length !== 1 + entry.length || message.buffer !== leaf.buffer) message = leaf.subarray(0, 1 + entry.length);
+  return message;
 }
 
 /** Hash of the node above two others. */

@@ -31,6 +31,11 @@ export class TileCache {
     return asHash(levels[level]!.slice(at, at + HASH_BYTES));
   }
 
+  /** The leaf hashes of a full tile whose root is `root`, one after another. Not to be changed. */
+  async level0(tile: number, root: Hash): Promise<Uint8Array> {
+    return (await this.#tile(tile, root))[0]!;
+  }
+
   clear(): void {
     this.#kept.clear();
   }
