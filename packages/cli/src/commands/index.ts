@@ -14,6 +14,7 @@ import { ledger } from "./ledger/index.ts";
 import { model } from "./model/index.ts";
 import { plane } from "./plane/index.ts";
 import { release } from "./release.ts";
+import { replay } from "./replay/index.ts";
 import { restore } from "./restore.ts";
 import { serve } from "./serve.ts";
 import { statement } from "./statement.ts";
@@ -41,6 +42,7 @@ export const commands: readonly Register[] = [
   verify,
   bundle,
   trace,
+  replay,
   data,
   ledger,
   backup,

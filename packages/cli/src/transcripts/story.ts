@@ -28,6 +28,7 @@ export const story = [
   "backup",
   "reject",
   "device-erase",
+  "replay",
   "device-revoke",
   "env",
   "doctor",

@@ -75,7 +75,7 @@ export class LoadedModel {
 }
 
 /** Where an ONNX file keeps weights outside of itself, it names them from its own folder. */
-function filesBeside(model: MeasuredModelFile, files: readonly MeasuredModelFile[]): readonly ExternalFile[] {
+export function filesBeside(model: MeasuredModelFile, files: readonly MeasuredModelFile[]): readonly ExternalFile[] {
   const folder = model.name.slice(0, model.name.lastIndexOf("/") + 1);
   return files
     .filter((file) => file !== model && file.name.startsWith(folder))

@@ -190,6 +190,18 @@ export class PayloadStore {
   }
 }
 
+/** What a store's folder keeps of one entry, sealed; read from beside it, also while a device appends. */
+export async function readPayloads(folder: string, index: number): Promise<readonly Payload[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  const before = names.filter((name) => /^\d{12}\.cborseq$/.test(name) && Number(name.slice(0, 12)) <= index).sort();
+  const last = before.at(-1);
+  const bytes = last === undefined ? undefined : await readIfPresent(join(folder, last));
+  return bytes === undefined ? [] : decodeItems(bytes).filter((item) => item.index === index);
+}
+
 function fileName(first: number): string {
   return `${String(first).padStart(12, "0")}.cborseq`;
 }

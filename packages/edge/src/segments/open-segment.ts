@@ -22,7 +22,7 @@ import {
 } from "@tally/evidence";
 import { EdgeError } from "../error.ts";
 import { buildRows, type PlacedEntry } from "./build-rows.ts";
-import { decodePayloads } from "./payload-sequence.ts";
+import { decodePayloads, type OpenedPayload } from "./payload-sequence.ts";
 import type { LateLabel, SegmentRow } from "./row.ts";
 import { decodeProof, type SegmentProof } from "./segment-proof.ts";
 import { renderTables } from "./tables.ts";
@@ -66,6 +66,19 @@ export interface AbsentRecord {
  * @throws EdgeError `segment-invalid` naming the file and what is wrong with it.
  */
 export async function openSegment(folder: string): Promise<OpenedSegment> {
+  return (await loadSegment(folder)).segment;
+}
+
+/** A segment with what its rows are made of, for who needs a record's own bytes. */
+export interface LoadedSegment {
+  readonly segment: OpenedSegment;
+  /** Entries of the range, and those beside it, by index. */
+  readonly entries: ReadonlyMap<number, Entry>;
+  readonly payloads: readonly OpenedPayload[];
+}
+
+/** As `openSegment`. */
+export async function loadSegment(folder: string): Promise<LoadedSegment> {
   const proof = decodeProof(await readPart(folder, "proof/proof.cbor"));
   const known = checkProof(proof);
   const payloads = decodePayloads(await readPart(folder, "data/payloads.cborseq"));
@@ -79,7 +92,7 @@ export async function openSegment(folder: string): Promise<OpenedSegment> {
     if (equalBytes(await readPart(folder, `data/${name}`), utf8(text))) continue;
     throw invalid(`${name} is not what its payloads render to`);
   }
-  return Object.freeze({
+  const segment = Object.freeze({
     origin,
     from,
     to,
@@ -89,6 +102,7 @@ export async function openSegment(folder: string): Promise<OpenedSegment> {
     absent: absentFrom(rows, records, known),
     genesisHash: genesisHashOf(proof),
   });
+  return { segment, entries: known, payloads };
 }
 
 type KnownEntries = ReadonlyMap<number, Entry>;

@@ -45,14 +45,15 @@ export const trace: Register = (program, { terminal, finish }) => {
 };
 
 /** `<device id>/<index>`, or `<origin> #<index>` as reports write it. */
-function recordOf(text: string): { device: string; index: number } {
+export function recordOf(text: string): { device: string; index: number } {
   const [, device, index] = /^(.+?)(?:\/| ?#)(\d{1,15})$/.exec(text) ?? [];
   if (device === undefined)
     throw usageError(`${text} names no record and no artifact`, "write DEVICE/INDEX, such as 0f…9a/12, or sha256:…");
   return { device: deviceId(device), index: Number(index) };
 }
 
-function requireAnswerTo(question: Report["question"], device: string, index: number): void {
+/** The receipt is of the record that was asked for. */
+export function requireAnswerTo(question: Report["question"], device: string, index: number): void {
   const same = question?.kind === "record" && question.index === index && question.origin.includes(`/d/${device}/`);
   if (question !== null && !same)
     throw usageError(
