@@ -24,9 +24,10 @@ export function hashLeafText(entry: Uint8Array): HashText {
 }
 
 function leafMessage(entry: Uint8Array): Uint8Array {
-  if (entry.length >= leaf.length) leaf = new Uint8Array(1 + 2 * entry.length);
+  const length = 1 + entry.length;
+  if (length > leaf.length) leaf = new Uint8Array(2 * length);
   leaf.set(entry, 1);
-  if (message.length !== 1 + entry.length || message.buffer !== leaf.buffer) message = leaf.subarray(0, 1 + entry.length);
+  if (message.length !== length || message.buffer !== leaf.buffer) message = leaf.subarray(0, length);
   return message;
 }
 
