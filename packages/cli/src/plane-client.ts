@@ -1,4 +1,5 @@
 import type { ErrorBody } from "@tally/evidence";
+import type { Piece } from "./download.ts";
 import {
   CliError,
   type ExitCode,
@@ -16,6 +17,8 @@ export interface PlaneFlags extends Flags {
 }
 
 const timeoutMs = 120_000;
+/** A plane makes a wide answer before it sends the first byte. */
+const answerTimeoutMs = 1_800_000;
 
 const exits: Readonly<Record<number, ExitCode>> = {
   400: exitCodes.usage,
@@ -75,26 +78,76 @@ export class PlaneClient {
     return new Uint8Array(await (await this.#ask("GET", path)).arrayBuffer());
   }
 
+  /** What comes after the bytes that are there, of a file that the plane names by a tag; all of it where it has another. */
+  async piece(path: string, begun: { readonly bytes: number; readonly tag: string } | undefined): Promise<Piece> {
+    const silence = new AbortController();
+    let timer = setTimeout(() => silence.abort(new DOMException("", "TimeoutError")), answerTimeoutMs);
+    const heard = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(new DOMException("", "TimeoutError")), timeoutMs);
+    };
+    try {
+      const headers = begun && { range: `bytes=${begun.bytes}-`, "if-range": begun.tag };
+      const response = await this.#ask("GET", path, undefined, { signal: silence.signal, ...(headers && { headers }) });
+      const [, from, size] = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(response.headers.get("content-range") ?? "") ?? [];
+      const length = response.headers.get("content-length");
+      const tag = response.headers.get("etag") ?? undefined;
+      if (response.status === 416 && begun !== undefined) {
+        clearTimeout(timer);
+        // All of it was there already, or more than there is of it.
+        if (Number(size) !== begun.bytes) return await this.piece(path, undefined);
+        return { from: begun.bytes, size: begun.bytes, tag, body: readBody(null, heard, () => clearTimeout(timer)) };
+      }
+      return {
+        from: response.status === 206 ? Number(from) : 0,
+        size: response.status === 206 ? Number(size) : length === null ? undefined : Number(length),
+        tag,
+        body: readBody(response.body, heard, () => clearTimeout(timer)),
+      };
+    } catch (error) {
+      clearTimeout(timer);
+      throw error;
+    }
+  }
+
   async #ask(
     method: string,
     path: string,
     body?: { type: string; bytes: string | Uint8Array<ArrayBuffer> },
+    more: { readonly headers?: Record<string, string>; readonly signal?: AbortSignal } = {},
   ): Promise<Response> {
     const response = await fetch(this.url + path, {
       method,
       headers: {
         ...(this.token !== undefined && { authorization: `Bearer ${this.token}` }),
         ...(body && { "content-type": body.type }),
+        ...more.headers,
       },
       body: body?.bytes ?? null,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: more.signal ?? AbortSignal.timeout(timeoutMs),
       // A redirect would carry the token elsewhere.
       redirect: "manual",
     }).catch((cause: unknown) => {
       throw unreachable(this.url, cause);
     });
-    if (response.ok) return response;
+    if (response.ok || (response.status === 416 && more.headers !== undefined)) return response;
     throw await refusal(`${method} ${path.split("?")[0]}`, response, this.token !== undefined);
+  }
+}
+
+async function* readBody(
+  body: ReadableStream<Uint8Array> | null,
+  heard: () => void,
+  done: () => void,
+): AsyncGenerator<Uint8Array> {
+  heard();
+  try {
+    for await (const chunk of body ?? []) {
+      heard();
+      yield chunk;
+    }
+  } finally {
+    done();
   }
 }
 

@@ -4,7 +4,7 @@ import type { DeviceBlobs } from "./access/device-blobs.ts";
 import type { DeviceQuota } from "./access/device-quota.ts";
 import type { Sessions } from "./access/sessions.ts";
 import type { Tokens } from "./access/tokens.ts";
-import type { AuditSource } from "./audit/index.ts";
+import type { AnswerSpool, AuditSource } from "./audit/index.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { RequestLimits } from "./http/request-limits.ts";
 import type { Checkpoints } from "./log/checkpoints.ts";
@@ -40,6 +40,7 @@ export interface PlaneParts {
   readonly lineage: Lineage;
   readonly registry: Registry;
   readonly source: AuditSource;
+  readonly answers: AnswerSpool;
   readonly metrics: Metrics;
   readonly requests: RequestLimits;
   /** Path of the HTML file that `GET /verify` gives; there need not be one. */

@@ -9,6 +9,7 @@ import { DeviceBlobs } from "./access/device-blobs.ts";
 import { DeviceQuota } from "./access/device-quota.ts";
 import { Sessions } from "./access/sessions.ts";
 import { Tokens } from "./access/tokens.ts";
+import { AnswerSpool } from "./audit/index.ts";
 import { PlaneSource } from "./audit/plane-source.ts";
 import { PlaneError } from "./error.ts";
 import { Fleet } from "./fleet/fleet.ts";
@@ -250,6 +251,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       lineage,
       registry,
       source,
+      answers: await AnswerSpool.open({ dir: join(dir, "answers"), source, clock }),
       metrics,
       requests,
       verifyPage: join(dir, "verify.html"),

@@ -1,15 +1,20 @@
-import { writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
+  BundleDamage,
   describeQuestion,
-  digestOf,
   exitCodeOf,
   type IntervalQuestion,
-  readBundle,
+  indexBundle,
   verifyBundle,
 } from "@tally/evidence";
 import { Option } from "commander";
+import { download } from "../download.ts";
+import { openFileSource } from "../file-source.ts";
 import { collect, withJson, withPlane } from "../options.ts";
+import { giveName, refuseExisting, withForce } from "../output-file.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../program.ts";
 import { questionOf } from "../question.ts";
@@ -26,6 +31,7 @@ interface Options extends PlaneFlags {
   readonly device?: string[];
   readonly records?: Detail;
   readonly output?: string;
+  readonly force?: boolean;
 }
 
 const details = ["full", "none"] as const;
@@ -50,7 +56,7 @@ export const audit: Register = (program, { terminal, finish }) => {
       ),
     )
     .option("-o, --output <file>", "the bundle to write, such as answer.tally");
-  withJson(withPlane(command)).action(async (options: Options) => {
+  withForce(withJson(withPlane(command))).action(async (options: Options) => {
     const detail = options.records ?? (options.output === undefined ? "none" : "full");
     const question = questionOf(options, detail === "none" ? "summary" : "records");
     if (options.output !== undefined) {
@@ -59,7 +65,7 @@ export const audit: Register = (program, { terminal, finish }) => {
     }
     if (detail !== "none") throw usageError("records are for a file", "give -o FILE as well");
     const trust = await readTrustFile(terminal, options);
-    const bundle = await ask(terminal, question, options);
+    const bundle = await (await connect(terminal, options)).bytes(queryOf(question));
     const report = await verifyBundle({ bundle, trust, expected: question, now: Date.now() });
     print(terminal, options.json, reportAsJson(report), () => [
       ...headLines(report),
@@ -71,33 +77,54 @@ export const audit: Register = (program, { terminal, finish }) => {
   });
 };
 
+/** The answer arrives in `<file>.part`, and has its name once it is whole. */
 async function writeAnswer(
   terminal: Terminal,
   question: IntervalQuestion,
   options: Options,
   output: string,
 ): Promise<void> {
-  const bytes = await ask(terminal, question, options);
-  const { members, question: answered } = await readBundle(bytes);
   const path = resolve(terminal.cwd, output);
-  await writeFile(path, bytes);
-  const digest = digestOf(bytes);
-  const made = {
-    question: describeQuestion(answered),
-    file: path,
-    digest,
-    bytes: bytes.length,
-    members: members.length,
-  };
+  await refuseExisting(path, options.force);
+  const client = await connect(terminal, options);
+  const query = queryOf(question);
+  const part = await download({
+    path,
+    of: `${client.url}${query}`,
+    ask: (begun) => client.piece(query, begun),
+    onResumed: (bytes) => say(terminal, `goes on after the ${bytes} bytes that are there`),
+  });
+  const { members, answered, digest, bytes } = await readAnswer(part);
+  await giveName(part, path, options.force);
+  const made = { question: describeQuestion(answered), file: path, digest, bytes, members };
   print(terminal, options.json, made, () => [digest]);
-  say(terminal, `${describeQuestion(answered)}: ${members.length} members, ${bytes.length} bytes`);
+  say(terminal, `${describeQuestion(answered)}: ${members} members, ${bytes} bytes`);
   say(terminal, `nothing of it is verified yet: tally verify ${output} --trust FILE`);
 }
 
-async function ask(terminal: Terminal, question: IntervalQuestion, flags: PlaneFlags): Promise<Uint8Array> {
+/** What arrived has to be whole; what is not is of no use to go on with. */
+async function readAnswer(part: string) {
+  const hash = createHash("sha256");
+  try {
+    await using source = await openFileSource(part);
+    const { question, members } = await indexBundle(source);
+    for await (const piece of createReadStream(part)) hash.update(piece);
+    return {
+      members: members.length,
+      answered: question,
+      digest: `sha256:${hash.digest("hex")}`,
+      bytes: source.size,
+    };
+  } catch (error) {
+    if (error instanceof BundleDamage) await rm(part, { force: true });
+    throw error;
+  }
+}
+
+function queryOf(question: IntervalQuestion): string {
   const query = new URLSearchParams({ from: String(question.from), to: String(question.to) });
   if (question.kind === "summary") query.set("detail", "summary");
   if (question.model !== null) query.set("model", question.model);
   for (const id of question.devices ?? []) query.append("device", id);
-  return (await connect(terminal, flags)).bytes(`/api/v1/audit?${query}`);
+  return `/api/v1/audit?${query}`;
 }

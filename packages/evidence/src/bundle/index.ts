@@ -6,4 +6,4 @@ export { bundleFormat } from "./layout.ts";
 export * from "./member.ts";
 export * from "./question.ts";
 export { type Bundle, type BundleMember, readBundle, readMembers, viewMembers } from "./read.ts";
-export { writeBundle } from "./write.ts";
+export { type EntriesToCome, streamBundle, writeBundle } from "./write.ts";

@@ -7,7 +7,7 @@ import {
   type Question,
   type RecordQuestion,
   type RecordsQuestion,
-  writeBundle,
+  streamBundle,
 } from "@tally/evidence";
 import { PlaneError } from "../error.ts";
 import { gatherErasures } from "./gather-erasures.ts";
@@ -24,7 +24,7 @@ import {
 import { gatherModel } from "./gather-models.ts";
 import { gatherSummary } from "./gather-summary.ts";
 import { beginAnswer, type Gathered } from "./gathered.ts";
-import type { AuditSource } from "./source.ts";
+import type { AuditSource, CosignedCheckpoint } from "./source.ts";
 
 /** Bytes of one verdict, and of all in one answer. */
 const maxPermitBytes = 256 * 1024;
@@ -36,11 +36,29 @@ const maxPermitsBytes = 64 * 1024 * 1024;
  * @throws PlaneError `not-ready` before the first cosigned checkpoint, `not-found` for a device or record that is not there.
  */
 export async function answer(source: AuditSource, question: Question): Promise<Uint8Array> {
-  const { gathered, newest, heads } = await beginAnswer(source);
+  const parts = await Array.fromAsync(streamAnswer(source, question));
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/**
+ * The same piece by piece: of the entries, one member at a time is in memory. The answer to one question as of one checkpoint
+ * has the same bytes whenever it is asked.
+ */
+export async function* streamAnswer(
+  source: AuditSource,
+  question: Question,
+  at?: CosignedCheckpoint,
+): AsyncGenerator<Uint8Array> {
+  const gathered = await gather(source, question, at);
+  yield* streamBundle(question, await gathered.finish(), gathered.entries);
+}
+
+async function gather(source: AuditSource, question: Question, at?: CosignedCheckpoint): Promise<Gathered> {
+  const { gathered, newest, heads } = await beginAnswer(source, at);
   gathered.revoked = await gatherFleet(source, heads, gathered);
   if (question.kind === "summary") {
     await gatherSummary(source, question, heads, gathered);
-    return writeBundle(question, await gathered.finish());
+    return gathered;
   }
   const loads =
     question.kind === "records"
@@ -51,7 +69,7 @@ export async function answer(source: AuditSource, question: Question): Promise<U
   if (question.kind === "records" && question.model !== null) manifests.add(question.model);
   for (const manifest of manifests) await gatherModel(source, manifest, gathered);
   await gatherNamed(source, blobsOf(loads), gathered);
-  return writeBundle(question, await gathered.finish());
+  return gathered;
 }
 
 /** Adds what loads name. Devices name and store what they like: what is too large for a verdict stays out. */

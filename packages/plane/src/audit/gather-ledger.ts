@@ -5,14 +5,13 @@ import {
   decodeEntry,
   deviceEntryMember,
   digestFromHash,
-  entriesMember,
   type HeadLeaf,
   type IntervalQuestion,
   type Load,
   memberTypes,
   type RecordsQuestion,
   rangeProofMember,
-  sliceLength,
+  scanPlainInference,
 } from "@tally/evidence";
 import type { MirroredLog } from "@tally/ledger";
 import { gatherErasures } from "./gather-erasures.ts";
@@ -138,20 +137,17 @@ async function gatherSlice(log: MirroredLog, from: number, to: number, size: num
   gathered.add(rangeProofMember({ origin: log.origin, from, to, size, left, right }));
   const before: number[] = [];
   const within: Load[] = [];
-  let items: Uint8Array[] = [];
-  let at = from;
+  gathered.addEntries(log, from, to);
+  const place = { loadIndex: 0, ordinal: 0 };
+  let at = from - 1;
   for await (const bytes of log.entries(from, to)) {
+    at += 1;
+    if (scanPlainInference(bytes, 0, bytes.length, place)) continue;
     const entry = decodeEntry(bytes);
     if (at === from && entry.kind === "summary") {
       for (const { loadIndex, unloadIndex } of entry.loads) if (unloadIndex === null) before.push(loadIndex);
     }
     if (entry.kind === "load" && entry.outcome === "accepted") within.push(entry);
-    items.push(bytes);
-    at += 1;
-    if (items.length === sliceLength || at === to) {
-      gathered.add(entriesMember({ origin: log.origin, from: at - items.length, items }));
-      items = [];
-    }
   }
   return { before, within };
 }

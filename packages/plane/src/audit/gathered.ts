@@ -2,15 +2,15 @@ import {
   consistencyMember,
   type Digest,
   digestOf,
-  entriesMember,
+  type EntriesToCome,
   type Member,
   type MemberType,
   memberTypes,
   parseCheckpoint,
   planeEntryMember,
   rangeProofMember,
-  sliceLength,
 } from "@tally/evidence";
+import type { LogReader } from "@tally/ledger";
 import { PlaneError } from "../error.ts";
 import type { AuditSource, CosignedCheckpoint } from "./source.ts";
 
@@ -21,6 +21,7 @@ export class Gathered {
   readonly #members = new Map<string, Member>();
   readonly #planeNotes = new Map<number, Uint8Array[]>();
   readonly #planeEntries = new Set<number>();
+  readonly #entries: EntriesToCome[] = [];
   #revoked: ReadonlySet<string> = new Set();
 
   constructor(source: AuditSource, newest: CosignedCheckpoint) {
@@ -63,10 +64,17 @@ export class Gathered {
     if (from >= to) return;
     const { left, right } = await log.rangeProof(from, to, to);
     this.add(rangeProofMember({ origin: log.origin, from, to, size: to, left, right }));
-    for (let at = from; at < to; at += sliceLength) {
-      const items = await Array.fromAsync(log.entries(at, Math.min(at + sliceLength, to)));
-      this.add(entriesMember({ origin: log.origin, from: at, items }));
-    }
+    this.addEntries(log, from, to);
+  }
+
+  /** Entries [from, to) of a log, which are read when the bundle is written: an answer may have millions. */
+  addEntries(log: LogReader, from: number, to: number): void {
+    this.#entries.push({ origin: log.origin, from, to, read: (at, end) => log.entries(at, end) });
+  }
+
+  /** What `addEntries` was given. */
+  get entries(): readonly EntriesToCome[] {
+    return this.#entries;
   }
 
   /** Whether the answer's checkpoint covers that entry of the plane's log. */
@@ -106,11 +114,12 @@ export class Gathered {
   }
 }
 
-/** Begins an answer at the newest checkpoint that witnesses have cosigned. */
+/** Begins an answer at a checkpoint that witnesses have cosigned, the newest one by default. */
 export async function beginAnswer(
   source: AuditSource,
+  at?: CosignedCheckpoint,
 ): Promise<{ gathered: Gathered; newest: CosignedCheckpoint; heads: number }> {
-  const newest = await source.newest();
+  const newest = at ?? (await source.newest());
   const heads = newest && (await source.lastHeadsBelow(newest.size));
   if (newest === undefined || heads === undefined) {
     throw new PlaneError("not-ready", "no checkpoint of the plane has been cosigned yet: try again in a moment", {

@@ -1,2 +1,3 @@
 export { answer } from "./answer.ts";
+export { AnswerSpool, type AnswerSpoolOptions, type SpooledAnswer } from "./answer-spool.ts";
 export type * from "./source.ts";

@@ -48,7 +48,7 @@ export async function backupPlane(options: BackupOptions): Promise<BackupManifes
     const log = await backup.log("logs/log");
     await backup.folder("mirror");
     const fleet = await backup.log("logs/fleet");
-    await backup.folder("", new Set(["logs", "mirror", "blobs", "registry"]));
+    await backup.folder("", new Set(["logs", "mirror", "blobs", "registry", "answers"]));
     for (const store of ["blobs", "registry"]) await backup.folder(store);
     await list.sync();
     const { ledgers, files, bytes } = backup;

@@ -3,10 +3,14 @@ import { answer } from "../../audit/index.ts";
 import { PlaneError } from "../../error.ts";
 import type { PlaneParts } from "../../parts.ts";
 import { deviceId, digest, object, type Route } from "../route.ts";
+import { sendFile, tagToGoOnWith } from "../send-file.ts";
 
 const auditors = ["admin", "auditor", "approver", "publisher"] as const;
 const detail = { type: "string", enum: ["full", "summary"] } as const;
 const time = { type: "string", pattern: "^[0-9]{1,16}$" } as const;
+
+/** For so long nothing of an answer need be taken before its connection is ended. */
+const sendingTimeoutMs = 60_000;
 
 interface AuditQuery {
   readonly detail?: (typeof detail.enum)[number];
@@ -17,7 +21,7 @@ interface AuditQuery {
 }
 
 /** Answers with their evidence: bundles about an interval, receipts of single records. */
-export function evidenceRoutes({ source, fleet, sealer }: PlaneParts): readonly Route[] {
+export function evidenceRoutes({ source, answers, fleet, sealer }: PlaneParts): readonly Route[] {
   return [
     {
       method: "GET",
@@ -50,8 +54,16 @@ export function evidenceRoutes({ source, fleet, sealer }: PlaneParts): readonly 
         };
         if (question.from >= question.to) throw new PlaneError("bad-request", "`from` is not before `to`");
         for (const id of devices ?? []) await fleet.originOf(id);
+        const begun = tagToGoOnWith(request);
+        const held = begun === undefined ? undefined : await answers.find(question, begun);
+        reply.type(bundleMediaType);
+        if (held !== undefined) return sendFile(request, reply, held);
+        // A wide answer takes longer to make than a connection may otherwise be silent.
+        request.raw.socket.setTimeout(0);
         await sealer.upToDate();
-        return reply.type(bundleMediaType).send(Buffer.from(await answer(source, question)));
+        const made = await answers.answer(question);
+        request.raw.socket.setTimeout(sendingTimeoutMs);
+        return sendFile(request, reply, made);
       },
     },
     {
