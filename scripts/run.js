@@ -88,7 +88,7 @@ const child = spawn(
   {
     // The channel closes when this process dies, even of SIGKILL: see with-parent.js.
     stdio: ["inherit", "inherit", "inherit", "ipc"],
-    env: { ...process.env, TALLY_CWD: process.env.INIT_CWD || process.cwd() },
+    env: { ...process.env, TALLY_STARTED_BY: String(process.pid), TALLY_CWD: process.env.INIT_CWD || process.cwd() },
   },
 );
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
@@ -96,8 +96,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => c
 if (process.env.npm_lifecycle_event) {
   const parent = process.ppid;
   const npm = parentOfShell(parent);
-  setInterval(() => {
-    if (process.ppid !== parent || (npm !== undefined && hasEnded(npm))) child.kill("SIGTERM");
+  const watch = setInterval(() => {
+    if (process.ppid === parent && (npm === undefined || !hasEnded(npm))) return;
+    // Once: a second signal would cut short what the first has begun.
+    clearInterval(watch);
+    child.kill("SIGTERM");
   }, 500).unref();
 }
 child.on("error", (error) => {

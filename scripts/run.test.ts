@@ -99,6 +99,22 @@ test("a program that ends by itself is not kept by its runner", async (t) => {
   assert.equal(code, 7);
 });
 
+test("a program has its own children as if nobody had started it: they may let go of their channel", async (t) => {
+  const dir = await folder(t);
+  await writeFile(join(dir, "child.mjs"), `process.send("hello"); process.disconnect();`);
+  await writeFile(
+    join(dir, "forks.mjs"),
+    `import { fork } from "node:child_process";
+     const child = fork(${JSON.stringify(join(dir, "child.mjs"))});
+     child.on("message", (said) => console.log(said, typeof process.send, "\\n"));
+     child.on("exit", (code, signal) => { process.exitCode = signal === null ? code : 99; });`,
+  );
+  const { child, closed, said } = await started(t, process.execPath, [runner, join(dir, "forks.mjs")]);
+  await closed;
+  const [code] = child.exitCode === null ? ((await once(child, "exit")) as [number]) : [child.exitCode];
+  assert.deepEqual([said().trim(), code], ["hello undefined", 0]);
+});
+
 test("two demos in one folder: the second one ends and says why, and takes nothing away", async (t) => {
   const out = await folder(t);
   await writeFile(join(out, "answer.tally"), "of the first");

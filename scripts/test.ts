@@ -31,7 +31,11 @@ const child = spawn(
     ...flags,
     ...files,
   ],
-  { cwd: root, stdio: ["inherit", "inherit", "inherit", "ipc"] },
+  {
+    cwd: root,
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: { ...process.env, TALLY_STARTED_BY: String(process.pid) },
+  },
 );
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
 child.on("exit", (code) => process.exit(code ?? 1));

@@ -19,7 +19,7 @@ const running = new Set<ChildProcess>();
 /** Runs `tally` in a process of its own and waits. */
 export async function tallyResult(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
   const child = spawn(process.execPath, [...flags, tallyEntry, ...args], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, TALLY_STARTED_BY: String(process.pid), ...env },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   running.add(child);
@@ -50,7 +50,10 @@ export interface Server {
 
 /** Starts `tally serve` or `tally witness` and waits for its URL. */
 export async function startServer(args: readonly string[]): Promise<Server> {
-  const child = spawn(process.execPath, [...flags, tallyEntry, ...args], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  const child = spawn(process.execPath, [...flags, tallyEntry, ...args], {
+    env: { ...process.env, TALLY_STARTED_BY: String(process.pid) },
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
   running.add(child);
   let said = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
