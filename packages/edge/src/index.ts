@@ -20,6 +20,7 @@ export type { DeviceIdentity } from "./identity.ts";
 export type { LoadedModel } from "./models/loaded-model.ts";
 export type { DeviceRecord, Receipt } from "./record.ts";
 export type { Parameters, Usage } from "./recorder/decimal.ts";
+export { type RecoverOptions, recoverDevice } from "./recovery/recover.ts";
 export type { Comparison, TensorDifference } from "./replay/compare-tensors.ts";
 export { type KeptContent, type KeptRecord, keptInFolder, keptInSegment } from "./replay/kept-record.ts";
 export { type Circumstance, type Replayed, replayRecord } from "./replay/replay-record.ts";

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type DeviceList, decodeEntry, type EnrollResponse, toBase64 } from "@tally/evidence";
+import { type DeviceList, decodeEntry, type EnrollResponse, type StatementResponse, toBase64 } from "@tally/evidence";
 import { originHash } from "@tally/ledger";
+import { FleetManager } from "./testing/fleet-manager.ts";
 import { call, errorOf, json } from "./testing/plane-client.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 import { TestDevice } from "./testing/test-device.ts";
@@ -189,9 +190,9 @@ test("a revoked device is kept out at once, sessions included, and the fleet log
   const device = await TestDevice.enrolled(plane, join(await temporaryFolder(t), "device"));
   t.after(() => device.close());
   const token = await device.token(plane);
-  const path = `/api/v1/devices/${device.id}/revoke`;
-  const body = { compromiseTime: null, reason: "stolen from the van of a named person" };
-  assert.equal((await plane.call("POST", path, { body })).status, 200);
+  const manager = await FleetManager.of(plane);
+  const revoked = await manager.revoke(device.origin, null);
+  assert.equal(revoked.status, 201, revoked.text);
   assert.equal((await plane.call("GET", "/log/checkpoint", { token })).status, 401);
   const session = await device.openSession(plane);
   assert.equal(errorOf(session)?.code, "blocked");
@@ -199,5 +200,6 @@ test("a revoked device is kept out at once, sessions included, and the fleet log
   const last = await fleet.entry(fleet.size - 1);
   const entry = decodeEntry(last);
   assert.ok(entry.kind === "revoke" && entry.origin === device.origin);
-  assert.ok(!Buffer.from(last).includes("van"), "no free text in the log");
+  assert.equal(entry.statement, json<StatementResponse>(revoked).digest);
+  assert.ok(!Buffer.from(last).includes("stolen"), "no free text in the log");
 });

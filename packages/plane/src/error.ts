@@ -4,6 +4,7 @@ export type PlaneErrorCode =
   | "unauthorized"
   | "forbidden"
   | "blocked"
+  | "awaiting-acceptance"
   | "not-found"
   | "conflict"
   | "policy-denied"

@@ -5,6 +5,7 @@ import type { DeviceQuota } from "./access/device-quota.ts";
 import type { Sessions } from "./access/sessions.ts";
 import type { Tokens } from "./access/tokens.ts";
 import type { AnswerSpool, AuditSource } from "./audit/index.ts";
+import type { Decisions } from "./fleet/decisions.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { RequestLimits } from "./http/request-limits.ts";
 import type { Checkpoints } from "./log/checkpoints.ts";
@@ -36,6 +37,7 @@ export interface PlaneParts {
   readonly fleet: Fleet;
   readonly identities: Identities;
   readonly statements: Statements;
+  readonly decisions: Decisions;
   readonly channels: Channels;
   readonly lineage: Lineage;
   readonly registry: Registry;

@@ -12,7 +12,9 @@ import { Tokens } from "./access/tokens.ts";
 import { AnswerSpool } from "./audit/index.ts";
 import { PlaneSource } from "./audit/plane-source.ts";
 import { PlaneError } from "./error.ts";
+import { Decisions } from "./fleet/decisions.ts";
 import { Fleet } from "./fleet/fleet.ts";
+import { createFleetTables } from "./fleet/tables.ts";
 import { type RequestLimitOptions, RequestLimits } from "./http/request-limits.ts";
 import { createServer } from "./http/server.ts";
 import { fleetOrigin, logOrigin, openPlaneKeys } from "./keys/plane-keys.ts";
@@ -31,7 +33,7 @@ import { Metrics } from "./operation/metrics.ts";
 import { createOperationTables } from "./operation/tables.ts";
 import type { PlaneParts } from "./parts.ts";
 import { createPushedTable, registryAccess } from "./registry-access.ts";
-import { Channels, DeviceErasures, Identities, Lineage, Statements } from "./statements/index.ts";
+import { Channels, DeviceErasures, Identities, Lineage, RevokedKeys, Statements } from "./statements/index.ts";
 import { derivedTablesMissing, emptyDerivedTables } from "./store/derived-tables.ts";
 import { layeredBlobs } from "./store/layered-blobs.ts";
 import { createTables } from "./store/schema.ts";
@@ -110,6 +112,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const db = await openSqlite(join(dir, "plane.db"));
     cleanup.push(() => db.close());
     await createTables(db);
+    await createFleetTables(db);
     // Before anything reads from them: what follows fills them again from the logs.
     if (await derivedTablesMissing(db)) await emptyDerivedTables(db);
     await createOperationTables(db);
@@ -129,7 +132,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       dir: join(dir, "mirror"),
       witness: keys.witness,
       mirror: keys.mirror,
-      keySet: (origin) => fleet.admission(origin),
+      keySet: (origin, size) => fleet.admission(origin, size),
       inspect: {
         async check(log, from, entries) {
           await index.check(log, from, entries);
@@ -200,8 +203,12 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     sightings.onSighting = () => sealer.doubt();
     const identities = new Identities({ db, name, keys, policyText: witnessPolicy });
     const erasures = new DeviceErasures({ db, registry: () => registry, keySet: (origin) => fleet.keySet(origin) });
-    const statements = new Statements({ db, blobs, logs, identities, clock, erasures });
+    const provenBy = async (index: number) => (await checkpoints.log.firstCovering(index))?.notAfter ?? null;
+    const revoked = new RevokedKeys({ db, provenBy });
+    const statements = new Statements({ db, blobs, logs, identities, clock, erasures, revoked });
     await statements.rebuild();
+    const decisions = new Decisions({ db, blobs, logs, fleet, statements });
+    await decisions.catchUp();
     const quota = await DeviceQuota.open(options.deviceBytesPerDay ?? 16 * 2 ** 30, clock, db);
     cleanup.push(() => quota.flush());
     const deviceBlobs = new DeviceBlobs({
@@ -247,6 +254,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       fleet,
       identities,
       statements,
+      decisions,
       channels,
       lineage,
       registry,

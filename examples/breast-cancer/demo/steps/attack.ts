@@ -58,10 +58,9 @@ export async function attack(scene: Scene): Promise<void> {
     `the other ${story.figure("devices undisturbed by the attacks", honest.length + 1)} devices went on syncing`,
   );
   for (const device of [rewritten, cut, cloned]) {
-    await tally(
-      ["device", "revoke", device.deviceId, "--compromised-at", new Date().toISOString(), "--reason", "equivocated"],
-      scene.admin,
-    );
+    const since = ["--compromised-at", new Date().toISOString(), "--reason", "equivocated"];
+    const key = ["--key", join(work, "keys", "operator.pem")];
+    await tally(["device", "revoke", device.deviceId, ...since, ...key], scene.admin);
   }
   story.line("the operator revoked the three devices' keys as of now: what is proven older still holds");
 }

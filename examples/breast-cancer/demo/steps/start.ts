@@ -7,6 +7,7 @@ import { planeName, type Scene } from "../scene.ts";
 const people = [
   ["publisher", "ingest,train,sign-model,evaluate,release,select"],
   ["reviewer", "approve"],
+  ["operator", "manage-fleet"],
 ] as const;
 
 /** Step 1: a witness and a plane that trusts its cosignatures, each a process with a folder of its own. */

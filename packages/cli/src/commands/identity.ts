@@ -5,6 +5,7 @@ import { collectList, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../program.ts";
 import { print, say, table, usageError } from "../terminal/index.ts";
+import { revokeIdentity } from "./identity-revoke.ts";
 
 interface AddOptions extends PlaneFlags {
   readonly key: string;
@@ -12,8 +13,9 @@ interface AddOptions extends PlaneFlags {
   readonly repository?: readonly string[];
 }
 
-/** `tally identity add|list`: whose statements the plane takes, and about what. */
-export const identity: Register = (program, { terminal }) => {
+/** `tally identity add|list|revoke`: whose statements the plane takes, and about what. */
+export const identity: Register = (program, context) => {
+  const { terminal } = context;
   const group = program
     .command("identity")
     .summary("whose signatures the plane knows")
@@ -42,6 +44,7 @@ export const identity: Register = (program, { terminal }) => {
     print(terminal, flags.json, { name, keyId, may, repositories: repository }, () => [keyId]);
     say(terminal, `${name} may ${may.join(", ") || "nothing"} for ${repository.join(", ")}`);
   });
+  revokeIdentity(group, context);
   const list = group.command("list").description("list the identities that the plane knows");
   withJson(withPlane(list)).action(async (flags: PlaneFlags) => {
     const found = await (await connect(terminal, flags)).get<IdentityList>("/api/v1/identities");

@@ -64,7 +64,15 @@ const codes: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     ...["damaged", "bundle-invalid", "bundle-damaged", "note-invalid", "checkpoint-invalid", "receipt-invalid"],
     ...["segment-invalid", "plane-untrusted", "refuses-to-sign", "entry-invalid", "run-broken", "behind"],
   ],
-  [exitCodes.denied]: ["policy-denied", "denied", "forbidden", "unauthorized", "blocked", "request-refused"],
+  [exitCodes.denied]: [
+    "policy-denied",
+    "denied",
+    "forbidden",
+    "unauthorized",
+    "blocked",
+    "awaiting",
+    "request-refused",
+  ],
   [exitCodes.unreachable]: ["unreachable", "not-ready", "ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "ETIMEDOUT"],
 };
 

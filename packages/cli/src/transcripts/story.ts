@@ -30,6 +30,7 @@ export const story = [
   "device-erase",
   "replay",
   "device-revoke",
+  "device-life",
   "env",
   "doctor",
   "stop",

@@ -28,11 +28,13 @@ export interface NewEpoch {
   /** The first entry of the branch that the plane has not; null where nothing is to be uploaded. */
   readonly from: number | null;
   readonly token?: string;
+  /** Whether the new ledger is signed with new keys. */
+  readonly newKeys?: boolean;
 }
 
 /** Settles on a new epoch, durably. What follows is `moveToEpoch`. */
 export async function beginEpoch(epoch: NewEpoch): Promise<void> {
-  const { folder, identity, anchor, heads, orphan, from, clock, token } = epoch;
+  const { folder, identity, anchor, heads, orphan, from, clock, token, newKeys } = epoch;
   const predecessor: Predecessor = {
     mirroredSize: heads?.mirrored?.size ?? 0,
     mirroredRoot: heads?.mirrored?.root ?? emptyRoot,
@@ -49,6 +51,7 @@ export async function beginEpoch(epoch: NewEpoch): Promise<void> {
     predecessor,
     from,
     ...(token !== undefined && { token }),
+    ...(newKeys === true && { newKeys }),
   });
 }
 

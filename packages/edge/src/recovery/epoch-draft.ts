@@ -24,6 +24,8 @@ export interface EpochDraft {
   readonly from: number | null;
   /** The enrolment token that the request goes with, where the old ledger's keys open no session any more. */
   readonly token?: string;
+  /** Whether the new ledger is signed with new keys. */
+  readonly newKeys?: true;
 }
 
 export async function readEpochDraft(folder: DeviceFolder): Promise<EpochDraft | undefined> {
@@ -48,6 +50,7 @@ export async function readEpochDraft(folder: DeviceFolder): Promise<EpochDraft |
     },
     from: file.from === null ? null : count("from"),
     ...(file.token !== undefined && { token: text("token") }),
+    ...(file.newKeys === true && { newKeys: true }),
   };
 }
 

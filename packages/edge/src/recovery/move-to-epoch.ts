@@ -2,6 +2,7 @@ import { access, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { Trust } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
+import { createKeys } from "../enroll/draft.ts";
 import { writeFirstEntry } from "../enroll/first-entry.ts";
 import type { DeviceFolder } from "../folder/device-folder.ts";
 import { type DeviceIdentity, deviceIdentity, writeIdentity } from "../identity.ts";
@@ -35,6 +36,10 @@ export async function moveToEpoch(
   await mkdir(aside, { recursive: true, mode: 0o700 });
   await moveOnce(folder.journal, join(aside, "journal"));
   await moveOnce(folder.payloads, join(aside, "payloads"));
+  if (draft.newKeys === true) {
+    await moveOnce(folder.keys, join(aside, "keys"));
+    await createKeys(folder);
+  }
   const { note } = await writeFirstEntry(folder, await genesisOfEpoch(folder, draft, trust), clock);
   const { previous, predecessor, from, token } = draft;
   const { orphanSize } = predecessor;

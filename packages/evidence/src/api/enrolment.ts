@@ -13,6 +13,8 @@ export interface GenesisResponse {
   readonly plane: string;
   /** The newest cosigned checkpoint of the plane's log: the complete note. */
   readonly checkpoint: string;
+  /** With `?ledger=<origin>`: the newest checkpoint of that ledger of which the plane has every entry; null for none. */
+  readonly mirrored?: string | null;
 }
 
 /** `POST /api/v1/enroll` with the enrolment token as Bearer. Sent again by the same device, it answers the same. */

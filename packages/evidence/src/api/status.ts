@@ -1,5 +1,19 @@
-/** How the plane stands to a device. The last three are kept out. */
-export const deviceStates = ["enrolled", "ok", "diverged", "equivocated", "revoked", "decommissioned"] as const;
+import type { Digest } from "../digest.ts";
+
+/**
+ * How the plane stands to a ledger of a device. `enrolled` and `ok` are in good standing, `awaiting` is a new epoch that nobody
+ * has accepted yet, the others are kept out.
+ */
+export const deviceStates = [
+  "enrolled",
+  "ok",
+  "awaiting",
+  "superseded",
+  "diverged",
+  "equivocated",
+  "revoked",
+  "decommissioned",
+] as const;
 export type DeviceState = (typeof deviceStates)[number];
 
 /** `GET /api/v1/devices`, `GET /api/v1/devices/<id>`. */
@@ -10,6 +24,12 @@ export interface DeviceStatus {
   readonly name?: string;
   readonly group?: string;
   readonly state: DeviceState;
+  /** Leaf hash of the ledger's genesis entry: what statements about the ledger have as their subject. */
+  readonly genesis: Digest;
+  /** SHA-256 of the ledger's newest key set in deterministic CBOR, hex: what a revocation names. */
+  readonly keySetId: string;
+  /** Of a new epoch: what the device says of the ledger that it gave up. */
+  readonly restored?: RestoredFrom;
   /** Entries that the plane holds. */
   readonly mirroredSize: number;
   readonly pendingSize: number;
@@ -20,6 +40,15 @@ export interface DeviceStatus {
   readonly refusals: readonly { readonly index: number; readonly manifest: string | null; readonly reason: string }[];
   /** What was found against it, newest first. */
   readonly conflicts: readonly DeviceConflict[];
+}
+
+/** The head that the plane holds of the ledger before, and the branch that was given up for the new epoch. */
+export interface RestoredFrom {
+  readonly mirroredSize: number;
+  readonly orphanSize: number;
+  /** The branch from this entry on, as blobs that are C2SP entry bundles; null where it was not delivered. */
+  readonly orphanFrom: number | null;
+  readonly bundles: readonly Digest[];
 }
 
 /** `GET /api/v1/devices`, in the order of enrolment. */
@@ -34,13 +63,6 @@ export interface DeviceConflict {
   readonly at: number;
   /** Digest of the blob that holds the notes and the proof. */
   readonly evidence: string;
-}
-
-/** `POST /api/v1/devices/<id>/revoke` (admin). */
-export interface RevokeRequest {
-  /** Milliseconds since 1970; null: nothing that its keys signed holds. */
-  readonly compromiseTime: number | null;
-  readonly reason: string;
 }
 
 /** What a witness last said. */

@@ -80,18 +80,20 @@ const fieldsOf: Record<EntryKindName, Record<string, fc.Arbitrary<unknown>>> = {
   heads: { fleetSize: uint, fleetRoot: root, n: uint, root },
   enrol: { deviceId, epoch: uint, origin: name, genesisHash: leafHash, keySet },
   keys: { origin: name, fromSize: uint, keySet },
-  epoch: { deviceId, epoch: uint, origin: name, genesisHash: leafHash, keySet },
+  epoch: { deviceId, epoch: uint, origin: name, genesisHash: leafHash, keySet, statement: digest },
   revoke: { origin: fc.option(name), keyId, compromiseTime: fc.option(uint), statement: digest },
   decommission: { origin: name, statement: digestOrNull },
 };
 
 const optional = new Set(["predecessor", "release", "parameters", "parents", "retrievals", "usage"]);
+/** Required in one kind and optional in another. */
+const optionalIn: Partial<Record<EntryKindName, string>> = { epoch: "statement" };
 
 export const entryKindNames = Object.keys(fieldsOf) as EntryKindName[];
 
 export function arbitraryEntry(kind: EntryKindName): fc.Arbitrary<UnderstoodEntry> {
   const fields = fieldsOf[kind];
-  const requiredKeys = Object.keys(fields).filter((name) => !optional.has(name));
+  const requiredKeys = Object.keys(fields).filter((name) => !optional.has(name) && optionalIn[kind] !== name);
   return fc
     .record(fields, { requiredKeys, noNullPrototype: true })
     .chain((values) => uint.map((time) => ({ kind, time, ...values })))

@@ -1,8 +1,8 @@
 import { fromHex } from "../bytes.ts";
-import type { LeafHash } from "../digest.ts";
+import type { Digest, LeafHash } from "../digest.ts";
 import type { KeySet } from "../note/index.ts";
 import type { EntryBase, EntryKind } from "./entry-kind.ts";
-import { readKeySet, writeKeySet } from "./shapes.ts";
+import { present, readKeySet, writeDigest, writeKeySet } from "./shapes.ts";
 
 interface Admission<Kind extends string> extends EntryBase<Kind> {
   /** 16 random bytes, lower-case hex. */
@@ -18,10 +18,25 @@ interface Admission<Kind extends string> extends EntryBase<Kind> {
 export type Enrol = Admission<"enrol">;
 
 /** An admitted device began another epoch: another ledger, another origin. */
-export type Epoch = Admission<"epoch">;
+export interface Epoch extends Admission<"epoch"> {
+  /** The envelope of the statement by which a person accepted it. */
+  readonly statement?: Digest;
+}
 
 export const enrol: EntryKind<Enrol> = admission("enrol", 48);
-export const epoch: EntryKind<Epoch> = admission("epoch", 50);
+
+const epochAdmission = admission("epoch", 50);
+export const epoch: EntryKind<Epoch> = {
+  ...epochAdmission,
+  write: (e) => [...epochAdmission.write(e), [7, e.statement && writeDigest(e.statement)]],
+  read: (field) => ({
+    ...epochAdmission.read(field),
+    ...present(
+      "statement",
+      field(7, "statement").optional((f) => f.digest()),
+    ),
+  }),
+};
 
 function admission<Kind extends "enrol" | "epoch">(name: Kind, code: number): EntryKind<Admission<Kind>> {
   return {

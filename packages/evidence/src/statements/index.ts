@@ -11,6 +11,14 @@ export {
   parseErasure,
 } from "./erasure.ts";
 export { type Evaluation, evaluationStatement, evaluationType, parseEvaluation } from "./evaluation.ts";
+export {
+  type FleetDecision,
+  type FleetDecisionKind,
+  fleetDecisionStatement,
+  fleetDecisions,
+  fleetDecisionType,
+  parseFleetDecision,
+} from "./fleet-decision.ts";
 export { type Ingestion, ingestionStatement, ingestionType, parseIngestion, type Split } from "./ingestion.ts";
 export { type Model, modelStatement, modelType, parseModel } from "./model.ts";
 export {

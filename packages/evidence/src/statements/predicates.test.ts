@@ -12,6 +12,8 @@ import {
   type Evaluation,
   erasureStatement,
   evaluationStatement,
+  type FleetDecision,
+  fleetDecisionStatement,
   type Ingestion,
   ingestionStatement,
   type Model,
@@ -19,6 +21,7 @@ import {
   parseApproval,
   parseErasure,
   parseEvaluation,
+  parseFleetDecision,
   parseIngestion,
   parseModel,
   parseRelease,
@@ -56,6 +59,12 @@ const model: Model = {
   files: [{ name: "model.onnx", digest: d("onnx"), size: 4096 }],
   signature: d("signature"),
   base: d("base"),
+};
+const decommission: FleetDecision = {
+  decision: "decommission",
+  subject: d("genesis"),
+  origin: "tally.example/plane/d/00/0",
+  reason: "worn out",
 };
 const approval: Approval = { manifest: d("manifest"), decision: "approved", evaluated: [d("evaluation")], note: "ok" };
 const release: Release = {
@@ -232,6 +241,7 @@ const ours: [file: string, statement: Statement, parse: (statement: Statement) =
   ["approval", approvalStatement(approval), parseApproval],
   ["selection", selectionStatement([file], selection), parseSelection],
   ["erasure", erasureStatement(erasure), parseErasure],
+  ["fleet-decision", fleetDecisionStatement(decommission), parseFleetDecision],
 ];
 for (const [name, statement, parse] of ours) {
   test(`the JSON Schema of ${name} accepts what is written and refuses what the parser refuses`, () => {

@@ -3,7 +3,16 @@ import { type PublicIdentity, publicIdentityFromPem } from "../statements/public
 import { isRepositoryPattern } from "./repository-pattern.ts";
 
 /** What a statement's signer may be trusted to say. */
-export const trustedActions = ["ingest", "train", "sign-model", "evaluate", "approve", "release", "select"] as const;
+export const trustedActions = [
+  "ingest",
+  "train",
+  "sign-model",
+  "evaluate",
+  "approve",
+  "release",
+  "select",
+  "manage-fleet",
+] as const;
 export type TrustedAction = (typeof trustedActions)[number];
 
 /** A key that the trust file ties to someone, with what it may sign, where, and when. */

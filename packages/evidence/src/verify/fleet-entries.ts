@@ -1,6 +1,14 @@
 import { equalBytes } from "../bytes.ts";
 import type { LeafHash } from "../digest.ts";
-import { decodeEntry, type Enrol, type Entry, type Epoch, type Keys, type Revoke } from "../entries/index.ts";
+import {
+  type Decommission,
+  decodeEntry,
+  type Enrol,
+  type Entry,
+  type Epoch,
+  type Keys,
+  type Revoke,
+} from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import type { KeySet } from "../note/index.ts";
 import type { Trust } from "../trust/index.ts";
@@ -27,6 +35,8 @@ export interface Fleet {
   readonly enrolments: ReadonlyMap<string, Enrolment>;
   /** Revoked keys of people, by key id. */
   readonly revokedKeys: ReadonlyMap<string, Revoke>;
+  /** What persons decided, in the log's order: new epochs, revocations and ends, each by the entry that carries it out. */
+  readonly decisions: readonly (Epoch | Revoke | Decommission)[];
   /** Entries from which nothing may be concluded, and after which nothing else is certain either. */
   readonly notUnderstood: readonly { readonly index: number; readonly reason: string }[];
 }
@@ -43,9 +53,11 @@ export function readFleet(leaves: readonly Uint8Array[], trust: Trust): Fleet {
   const newestEpochs = new Map<string, number>();
   const revokedKeys = new Map<string, Revoke>();
   const notUnderstood: { index: number; reason: string }[] = [];
+  const decisions: (Epoch | Revoke | Decommission)[] = [];
   leaves.forEach((bytes, index) => {
     const entry = decodeEntry(bytes);
     if (index === 0) checkPlaneKeys(entry, trust);
+    if (entry.kind === "epoch" || entry.kind === "revoke" || entry.kind === "decommission") decisions.push(entry);
     switch (entry.kind) {
       case "enrol":
       case "epoch":
@@ -74,7 +86,7 @@ export function readFleet(leaves: readonly Uint8Array[], trust: Trust): Fleet {
         throw broken(`entry ${index} is ${entry.kind}, which has no place in a fleet log`);
     }
   });
-  return { enrolments, revokedKeys, notUnderstood };
+  return { enrolments, revokedKeys, decisions, notUnderstood };
 }
 
 function admitted({ origin, deviceId, epoch, genesisHash, keySet }: Enrol | Epoch): Building {

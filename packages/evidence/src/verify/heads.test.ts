@@ -22,6 +22,7 @@ const leafOf = (origin: string) =>
 const fleetOf = (admitted: readonly string[]): Fleet => ({
   enrolments: new Map(admitted.map((origin) => [origin, { origin } as Enrolment])),
   revokedKeys: new Map(),
+  decisions: [],
   notUnderstood: [],
 });
 

@@ -6,6 +6,7 @@ import { type DeviceLedger, verifyLedger } from "./device-ledger.ts";
 import type { Enrolment } from "./fleet-entries.ts";
 import { checkDelivered, intervalStart, type RecordStanding } from "./interval.ts";
 import type { WalkPlan } from "./ledger-walk.ts";
+import { checkPredecessor } from "./predecessor.ts";
 import { findReceipt } from "./receipt.ts";
 import { findRecords, type LedgerRecords } from "./records.ts";
 import type { LedgerAnswer } from "./report.ts";
@@ -45,6 +46,7 @@ export async function answerLedger(question: Question, enrolment: Enrolment, con
   const plan = planOf(question, times);
   const ledger = await verifyLedger(head, enrolment, plan, materials, checklist);
   if (ledger === undefined) return nothing(enrolment, context);
+  await checkPredecessor(ledger, context);
   const timeline = timelineOf(ledger, times, context.log, context.trust.skewSeconds * 1000, checklist);
   const loads = acceptedLoads(ledger);
   if (question.kind === "summary") {

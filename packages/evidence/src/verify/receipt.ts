@@ -5,11 +5,13 @@ import { runStateAt } from "../runs/index.ts";
 import { type Checklist, Missing } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import { keyRevoked } from "./interval.ts";
+import { showMoment } from "./moments.ts";
 import { heldRecords } from "./record-pages.ts";
 import { type LedgerRecords, loadOf, type RecordAnswer, recordAnswer } from "./records.ts";
 import type { Timeline } from "./time-bracket.ts";
 
 const name = "record";
+const key = "device key";
 
 /**
  * Finds the one record of a receipt. Its load has to be accepted and of the same run, which the next summary after the
@@ -30,6 +32,11 @@ export function findReceipt(
   );
   if (record === undefined) return undefined;
   const { model, standing } = record;
+  if (standing === "key revoked") {
+    const since = ledger.enrolment.revoked?.compromiseTime ?? null;
+    const what = since === null ? "nobody knows since when" : `as of ${showMoment(since)}`;
+    checklist.missing(key, about, `its key is revoked, ${what}, and nothing proves the record to be older`);
+  }
   return { counts: [{ model, standing, count: 1 }], pages: heldRecords([record]), refused: [], gaps: 0 };
 }
 

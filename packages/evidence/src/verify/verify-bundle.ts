@@ -14,6 +14,7 @@ import type { Context } from "./context.ts";
 import { verifyContradictions } from "./contradictions.ts";
 import { verifyErasures } from "./erasures.ts";
 import { verifyFleet } from "./fleet.ts";
+import { verifyFleetDecisions } from "./fleet-decisions.ts";
 import type { Enrolment, Fleet } from "./fleet-entries.ts";
 import { checkFreshness } from "./freshness.ts";
 import { type Heads, newestHeads, verifyHeads } from "./heads.ts";
@@ -184,6 +185,7 @@ async function answerTo(
   const statements = question.kind === "summary" ? undefined : new Statements(context);
   const models = statements === undefined ? [] : verifyModels(parts, loads, question, statements, context);
   const erased = statements === undefined ? [] : await verifyErasures(records, scope, statements, context);
+  if (statements !== undefined) verifyFleetDecisions(scope, statements, context);
   const bad = context.checklist.checks.some(({ result, required }) => result !== "good" && required);
   const answer: Answer = {
     complete: bad ? "incomplete" : summary === null ? "full" : "summary",

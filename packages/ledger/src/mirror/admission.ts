@@ -5,9 +5,14 @@ import { type ProtocolResponse, refusal } from "../witness/response.ts";
 
 /**
  * What the mirror's owner says about an origin: the keys that must all sign its checkpoints, or why there is no way in.
- * `undefined` and `awaiting` answer 404: the origin is not, or not yet, mirrored here. `blocked` answers 403.
+ * `undefined` and `awaiting` answer 404: the origin is not, or not yet, mirrored here. `blocked` answers 403;
+ * where it comes with keys, `judged`, a checkpoint that they signed is looked at all the same: it may contradict what is held.
  */
-export type Admission = KeySet | undefined | { readonly blocked: string } | { readonly awaiting: string };
+export type Admission =
+  | KeySet
+  | undefined
+  | { readonly blocked: string; readonly judged?: KeySet }
+  | { readonly awaiting: string };
 
 /** Asked anew for every request. `size` is that of the checkpoint, as key sets hold for ranges of sizes. */
 export type KeySetSource = (origin: string, size: number) => Admission | Promise<Admission>;

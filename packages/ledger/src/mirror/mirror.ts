@@ -11,7 +11,7 @@ import { Cosigner, refuseSharedKeys } from "../witness/cosigner.ts";
 import { judgeOffer } from "../witness/judge-offer.ts";
 import { originHash } from "../witness/origin-folder.ts";
 import { cosigned, type ProtocolResponse, refusal, sizeConflict } from "../witness/response.ts";
-import { admit, verifyOffer } from "./admission.ts";
+import { type Admission, admit, verifyOffer } from "./admission.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { MirrorFolders } from "./mirror-folders.ts";
 import type { MirrorOptions } from "./mirror-options.ts";
@@ -89,10 +89,33 @@ export class Mirror {
       return malformed(error);
     }
     const { origin, size } = offer.checkpoint;
-    const admission = admit(origin, await this.#options.keySet(origin, size));
-    if ("refused" in admission) return admission.refused;
+    const said = await this.#options.keySet(origin, size);
+    const admission = admit(origin, said);
+    if ("refused" in admission) {
+      await this.#judgeBlocked(offer, said);
+      return admission.refused;
+    }
     const folder = await this.#parts.folders.obtain(origin);
     return folder.queue.run(() => this.#decide(folder, offer));
+  }
+
+  /** Nothing of a blocked log is taken. What its keys sign may still convict them, and then it is kept and told. */
+  async #judgeBlocked(offer: CheckpointOffer, admission: Admission): Promise<void> {
+    if (admission === undefined || !("judged" in admission) || admission.judged === undefined) return;
+    const { judged } = admission;
+    const folder = this.#parts.folders.find(originHash(offer.checkpoint.origin));
+    await folder?.queue.run(async () => {
+      let note: string;
+      try {
+        note = verifyOffer(offer, judged);
+      } catch (error) {
+        if (error instanceof EvidenceError) return;
+        throw error;
+      }
+      if (judgeOffer(folder.pending?.checkpoint, offer).accepted) return;
+      const conflict = await keepRefused(folder, { ...offer, note });
+      if (conflict !== undefined) await this.#options.onConflict(conflict);
+    });
   }
 
   // Admission is asked again here: what came before in the queue may have got the origin blocked.

@@ -10,6 +10,8 @@ export interface Bearer {
   readonly repository: string;
   /** Of a device's session: its ledger. */
   readonly origin: string | null;
+  /** A device whose ledger is closed, or cannot be reconciled: what it offers is looked at, and nothing is taken. */
+  readonly judged?: true;
 }
 
 interface TokenRow {
@@ -17,6 +19,7 @@ interface TokenRow {
   readonly repository: string;
   readonly origin: string | null;
   readonly expires: number;
+  readonly state: string | null;
 }
 
 /** Sessions that one device has at a time. */
@@ -53,13 +56,15 @@ export class Tokens {
    */
   async find(token: string): Promise<Bearer | undefined> {
     const [row] = await this.#db.query<TokenRow>(
-      `SELECT role, repository, origin, expires FROM token WHERE hash = ? AND (origin IS NULL OR EXISTS
-       (SELECT 1 FROM device WHERE device.origin = token.origin AND device.state IN ('enrolled', 'ok')))`,
+      `SELECT role, repository, token.origin AS origin, expires, state FROM token
+       LEFT JOIN device ON device.origin = token.origin WHERE hash = ?
+       AND (token.origin IS NULL OR device.state IN ('enrolled', 'ok', 'diverged', 'superseded'))`,
       [hashToken(token)],
     );
     if (row === undefined || row.expires <= this.#clock.now()) return undefined;
-    const { role, repository, origin } = row;
-    return { role, repository, origin };
+    const { role, repository, origin, state } = row;
+    const judged = state === "diverged" || state === "superseded";
+    return { role, repository, origin, ...(judged && { judged }) };
   }
 
   /** Ends every session of a device. */

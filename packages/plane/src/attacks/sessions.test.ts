@@ -19,6 +19,7 @@ import {
   utf8,
 } from "@tally/evidence";
 import { formatUploadHeader } from "@tally/ledger";
+import { FleetManager } from "../testing/fleet-manager.ts";
 import { call, errorOf, json } from "../testing/plane-client.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
 import { TestDevice } from "../testing/test-device.ts";
@@ -36,8 +37,8 @@ async function twoDevices(t: TestContext): Promise<{ plane: TestPlane; device: T
 test("attack: a session that is opened while its device is being revoked opens nothing", async (t) => {
   const { plane, device } = await twoDevices(t);
   const { tokens } = plane.plane.parts;
-  const path = `/api/v1/devices/${device.id}/revoke`;
-  await plane.call("POST", path, { body: { compromiseTime: null, reason: "stolen" } });
+  const manager = await FleetManager.of(plane);
+  assert.equal((await manager.revoke(device.origin, null)).status, 201);
   // As when the check came before the revocation and the token after it.
   const { token } = await tokens.create({ role: "device", repository: "*", origin: device.origin }, 3_600_000);
   assert.equal((await plane.call("GET", "/log/checkpoint", { token })).status, 401);

@@ -10,6 +10,7 @@ import {
   streamBundle,
 } from "@tally/evidence";
 import { PlaneError } from "../error.ts";
+import { gatherDecisions, gatherPredecessor } from "./gather-decisions.ts";
 import { gatherErasures } from "./gather-erasures.ts";
 import { gatherAllHeads, gatherFleet, gatherHead } from "./gather-fleet.ts";
 import {
@@ -55,7 +56,8 @@ export async function* streamAnswer(
 
 async function gather(source: AuditSource, question: Question, at?: CosignedCheckpoint): Promise<Gathered> {
   const { gathered, newest, heads } = await beginAnswer(source, at);
-  gathered.revoked = await gatherFleet(source, heads, gathered);
+  const { revoked, decisions } = await gatherFleet(source, heads, gathered);
+  gathered.revoked = revoked;
   if (question.kind === "summary") {
     await gatherSummary(source, question, heads, gathered);
     return gathered;
@@ -64,6 +66,9 @@ async function gather(source: AuditSource, question: Question, at?: CosignedChec
     question.kind === "records"
       ? await gatherInterval(source, question, heads, gathered)
       : await gatherReceipt(source, question, heads, newest.size, gathered);
+  const asked = (origin: string) =>
+    question.kind === "record" ? origin === question.origin : isAsked(question, origin);
+  await gatherDecisions(source, decisions, asked, gathered);
   const manifests = new Set<Digest>();
   for (const { manifest } of loads) if (manifest !== null) manifests.add(manifest);
   if (question.kind === "records" && question.model !== null) manifests.add(question.model);
@@ -97,6 +102,7 @@ async function gatherInterval(
       await gatherContradictions(source, leaf.origin, gathered);
       continue;
     }
+    await gatherPredecessor(source, leaf, leaves, gathered);
     const found = await gatherRecords(source, question, leaf, heads, gathered);
     loads.push(...found.filter(({ manifest }) => question.model === null || manifest === question.model));
   }

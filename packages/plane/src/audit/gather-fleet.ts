@@ -13,20 +13,22 @@ import {
   sliceLength,
 } from "@tally/evidence";
 import { PlaneError } from "../error.ts";
+import type { DecidedEntry } from "./gather-decisions.ts";
 import type { Gathered } from "./gathered.ts";
 import type { AuditSource } from "./source.ts";
 
 /**
  * Adds the whole fleet log as of a heads entry: an answer about devices has to show who was ever admitted.
  *
- * @returns the ledgers whose keys were revoked.
+ * @returns the ledgers whose keys were revoked, and every decision of a person that it carries out.
  */
 export async function gatherFleet(
   source: AuditSource,
   heads: number,
   gathered: Gathered,
-): Promise<ReadonlySet<string>> {
+): Promise<{ readonly revoked: ReadonlySet<string>; readonly decisions: readonly DecidedEntry[] }> {
   const revoked = new Set<string>();
+  const decisions: DecidedEntry[] = [];
   const entry = decodeEntry(await source.log.entry(heads));
   if (entry.kind !== "heads")
     throw new PlaneError("internal", `entry ${heads} of the plane's log is not a heads entry`);
@@ -40,9 +42,10 @@ export async function gatherFleet(
     gathered.add(fleetEntriesMember(from, entries));
     for (const leaf of entries.map(decodeEntry)) {
       if (leaf.kind === "revoke" && leaf.origin !== null) revoked.add(leaf.origin);
+      if (leaf.kind === "revoke" || leaf.kind === "epoch" || leaf.kind === "decommission") decisions.push(leaf);
     }
   }
-  return revoked;
+  return { revoked, decisions };
 }
 
 /** Adds every leaf of a heads tree. */

@@ -1,5 +1,6 @@
 import { consistencyMember, digestFromHash, type HeadLeaf, memberTypes, type SummaryQuestion } from "@tally/evidence";
 import type { MirroredLog } from "@tally/ledger";
+import { gatherPredecessor } from "./gather-decisions.ts";
 import { gatherAllHeads } from "./gather-fleet.ts";
 import { gatherContradictions, gatherEntry, gatherHeadNotes, gatherStep, isAsked } from "./gather-ledger.ts";
 import type { Gathered } from "./gathered.ts";
@@ -37,6 +38,7 @@ export async function gatherSummary(
     await gatherHeadNotes(source, leaf, gathered);
     const log = source.mirror(leaf.origin);
     if (leaf.mirroredSize === 0 || log === undefined) continue;
+    await gatherPredecessor(source, leaf, leaves, gathered);
     const ledger = { source, question, log, size: leaf.mirroredSize, gathered };
     await gatherLedger(ledger, leaf, bounds, sampled.has(leaf) ? samples : 0);
   }

@@ -1,6 +1,9 @@
 import { type Digest, digestOf, fromHex, toBase64, toHex, utf8 } from "@tally/evidence";
 import type { Clock, Conflict } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
+import { PlaneError } from "../error.ts";
+
+const maxEvidenceBytes = 64 * 1024 * 1024;
 
 /** What was found against ledgers: the notes, the proof, and a file that says it all. */
 export class Conflicts {
@@ -36,11 +39,57 @@ export class Conflicts {
           digestOf(evidence),
         ],
       );
-      await db.run("UPDATE device SET state = ? WHERE origin = ? AND state IN ('enrolled', 'ok', 'diverged')", [
+      const settled = await db.query("SELECT 1 FROM settled WHERE origin = ? AND evidence = ?", [
+        conflict.origin,
+        digestOf(evidence),
+      ]);
+      if (settled.length > 0) return;
+      // A ledger that is only closed, or that nobody could reconcile, can still be convicted.
+      const from = conflict.kind === "equivocated" ? "'enrolled', 'ok', 'diverged', 'superseded'" : "'enrolled', 'ok'";
+      await db.run(`UPDATE device SET state = ? WHERE origin = ? AND state IN (${from})`, [
         conflict.kind,
         conflict.origin,
       ]);
     });
+  }
+
+  /**
+   * That a person may settle what was found against a ledger: all of it is named, and none of it convicts.
+   *
+   * @throws PlaneError `conflict`
+   */
+  async requireSettled(origin: string, settles: readonly Digest[]): Promise<void> {
+    const rows = await this.#db.query<{ kind: string; evidence: Digest }>(
+      "SELECT kind, evidence FROM conflict WHERE origin = ? AND NOT EXISTS (SELECT 1 FROM settled WHERE settled.origin = conflict.origin AND settled.evidence = conflict.evidence)",
+      [origin],
+    );
+    for (const { kind, evidence } of rows) {
+      if (kind === "equivocated") {
+        throw new PlaneError("conflict", `${origin} has signed two histories: anyone can check ${evidence}`, {
+          hint: "revoke its keys; the device may go on in a new epoch with new ones",
+        });
+      }
+      const { entries } = JSON.parse(Buffer.from(await this.#blobs.bytes(evidence, maxEvidenceBytes)).toString("utf8"));
+      if (entries !== undefined) {
+        throw new PlaneError("conflict", `${origin} holds entries that contradict themselves: ${evidence}`, {
+          hint: "they are refused whoever vouches for them; the device may go on in a new epoch: tally device recover",
+        });
+      }
+      if (!settles.includes(evidence)) {
+        throw new PlaneError("conflict", `the statement does not settle ${evidence}, which was found since`, {
+          hint: "look at it, and sign again",
+        });
+      }
+    }
+  }
+
+  async settle(origin: string, settles: readonly Digest[]): Promise<void> {
+    for (const evidence of settles) {
+      await this.#db.run("INSERT INTO settled (origin, evidence) VALUES (?, ?) ON CONFLICT DO NOTHING", [
+        origin,
+        evidence,
+      ]);
+    }
   }
 
   /** Two histories signed by one ledger's keys, as digests of the notes with the proof. */

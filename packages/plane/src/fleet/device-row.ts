@@ -1,4 +1,4 @@
-import { type DeviceState, decodeCbor, type KeySet, type KeyType } from "@tally/evidence";
+import { type DeviceState, decodeCbor, encodeCbor, type KeySet, type KeyType } from "@tally/evidence";
 
 /** A ledger of a device, as the plane's tables have it. */
 export interface DeviceRow {
@@ -9,6 +9,7 @@ export interface DeviceRow {
   readonly device_group: string | null;
   readonly state: DeviceState;
   readonly genesis: string;
+  /** The first key set. */
   readonly key_set: Uint8Array;
   readonly fleet_index: number;
   readonly last_sync: number | null;
@@ -18,11 +19,22 @@ export interface DeviceRow {
 export const keptOut: Partial<Record<DeviceState, string>> = {
   equivocated: "it signed two histories, and nothing tells which holder of its keys is the device",
   diverged: "what it offered cannot be reconciled with what it delivered before",
+  superseded: "its device goes on in a later epoch",
   revoked: "its keys were revoked",
   decommissioned: "it was decommissioned",
 };
 
-export function keySetOf(row: DeviceRow): KeySet {
-  const keys = decodeCbor(row.key_set) as readonly (readonly [KeyType, Uint8Array])[];
+/**
+ * States in which nothing is taken, and what is offered is still looked at: it may contradict what was signed before. Their
+ * keys open sessions, for `add-checkpoint` alone.
+ */
+export const judgedStates: readonly DeviceState[] = ["diverged", "superseded"];
+
+export function decodeKeySet(bytes: Uint8Array): KeySet {
+  const keys = decodeCbor(bytes) as readonly (readonly [KeyType, Uint8Array])[];
   return keys.map(([type, publicKey]) => ({ type, publicKey }));
+}
+
+export function encodeKeySet(keySet: KeySet): Uint8Array {
+  return encodeCbor(keySet.map(({ type, publicKey }) => [type, publicKey]));
 }

@@ -1,7 +1,9 @@
-import { type DeviceConflict, type DeviceStatus, loadReasons } from "@tally/evidence";
+import { type DeviceConflict, type DeviceStatus, type Digest, loadReasons, sha256, toHex } from "@tally/evidence";
 import type { Mirror } from "@tally/ledger";
 import type { Database } from "@tally/oci";
 import type { DeviceRow } from "./device-row.ts";
+import { type EpochRequestRow, restoredFrom } from "./epoch-requests.ts";
+import { newestKeySet } from "./key-sets.ts";
 
 /** How one ledger stands: its heads, its records, what it refused to run, what was found against it. */
 export async function statusOf(db: Database, row: DeviceRow, mirror: Mirror): Promise<DeviceStatus> {
@@ -25,12 +27,36 @@ export async function statusOf(db: Database, row: DeviceRow, mirror: Mirror): Pr
     ...(row.name !== null && { name: row.name }),
     ...(row.device_group !== null && { group: row.device_group }),
     state: row.state,
+    genesis: row.genesis as Digest,
+    keySetId: toHex(sha256(await newestKeySet(db, row))),
     mirroredSize: log?.mirrored?.checkpoint.size ?? 0,
     pendingSize: log?.pending?.checkpoint.size ?? 0,
     lastSync: row.last_sync,
     records: counted?.n ?? 0,
     refusals: refusals.map(({ idx, manifest, reason }) => ({ index: idx, manifest, reason: reasonName(reason) })),
     conflicts: conflicts.map(({ kind, reason, at, evidence }) => ({ kind, reason, at, evidence })),
+  };
+}
+
+/** A new epoch that nobody has accepted yet: nothing of it is mirrored here. */
+export function awaitingStatus(row: EpochRequestRow, known: readonly DeviceStatus[]): DeviceStatus {
+  const before = known.findLast(({ deviceId }) => deviceId === row.device_id);
+  return {
+    deviceId: row.device_id,
+    origin: row.origin,
+    epoch: row.epoch,
+    ...(before?.name !== undefined && { name: before.name }),
+    ...(before?.group !== undefined && { group: before.group }),
+    state: "awaiting",
+    genesis: row.genesis,
+    keySetId: toHex(sha256(row.key_set)),
+    restored: restoredFrom(row),
+    mirroredSize: 0,
+    pendingSize: 0,
+    lastSync: null,
+    records: 0,
+    refusals: [],
+    conflicts: [],
   };
 }
 

@@ -1,17 +1,17 @@
 import {
   type DeviceStatus,
+  type Digest,
   decodeEntry,
   digestFromHash,
   digestOf,
   type EnrollRequest,
   type EnrollResponse,
-  type Entry,
-  encodeCbor,
+  type EpochRequest,
+  type EpochResponse,
+  fromBase64,
   type HeadLeaf,
+  hashLeaf,
   type KeySet,
-  sha256,
-  toHex,
-  utf8,
 } from "@tally/evidence";
 import type { Admission, Clock, Conflict, Mirror } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
@@ -19,10 +19,13 @@ import { hashToken, newToken, type Tokens } from "../access/tokens.ts";
 import { PlaneError } from "../error.ts";
 import type { PlaneLogs } from "../log/plane-logs.ts";
 import { Conflicts } from "./conflicts.ts";
-import { type DeviceRow, keptOut, keySetOf } from "./device-row.ts";
-import { statusOf } from "./device-status.ts";
+import { type DeviceRow, decodeKeySet, judgedStates, keptOut } from "./device-row.ts";
+import { awaitingStatus, statusOf } from "./device-status.ts";
+import { EpochRequests } from "./epoch-requests.ts";
+import { keySetAt, newestKeySet } from "./key-sets.ts";
 import { LedgerHeadNotes } from "./ledger-heads.ts";
 import { readEnrolment } from "./read-enrolment.ts";
+import { takeEntry } from "./take-entry.ts";
 
 /** The devices of this plane: who was admitted, with which keys, and how the plane stands to each. */
 export class Fleet {
@@ -34,6 +37,8 @@ export class Fleet {
   readonly #clock: Clock;
   readonly #notes: LedgerHeadNotes;
   readonly #conflicts: Conflicts;
+  /** New epochs that were asked for. */
+  readonly requests: EpochRequests;
   /** Entries of the fleet log that the tables know of. */
   #taken = 0;
   /** Enrolments are few: one at a time, so that a token is used once. */
@@ -48,6 +53,7 @@ export class Fleet {
     this.#clock = parts.clock;
     this.#notes = new LedgerHeadNotes(parts.db, parts.blobs);
     this.#conflicts = new Conflicts(parts.db, parts.blobs, parts.clock);
+    this.requests = new EpochRequests(parts);
   }
 
   async createToken(name: string | undefined, group: string | undefined, lifetimeMs: number) {
@@ -91,7 +97,7 @@ export class Fleet {
       });
     }
     await this.catchUp();
-    const known = await this.#row(origin);
+    const known = await this.row(origin);
     if (known !== undefined) {
       if (known.genesis === digestFromHash(genesisHash)) return { origin, index: known.fleet_index };
       throw new PlaneError("conflict", `${origin} is enrolled with another genesis entry`);
@@ -111,56 +117,47 @@ export class Fleet {
   async catchUp(size = this.#logs.fleet.size): Promise<void> {
     let index = this.#taken;
     if (index >= size) return;
-    for await (const bytes of this.#logs.fleet.entries(index, size)) await this.#take(decodeEntry(bytes), index++);
+    for await (const bytes of this.#logs.fleet.entries(index, size)) {
+      await takeEntry(decodeEntry(bytes), index++, this.#db, this.#tokens);
+    }
     this.#taken = Math.max(this.#taken, size);
   }
 
-  async #take(entry: Entry, index: number): Promise<void> {
-    if (entry.kind === "enrol") {
-      const { origin, deviceId, epoch, genesisHash, keySet } = entry;
-      const [labels] = await this.#db.query<{ name: string | null; device_group: string | null }>(
-        "SELECT name, device_group FROM enrolment_token WHERE origin = ?",
-        [origin],
-      );
-      const keys = encodeCbor(keySet.map(({ type, publicKey }) => [type, publicKey]));
-      await this.#db.run(
-        "INSERT INTO device (origin, device_id, epoch, name, device_group, state, genesis, key_set, fleet_index, last_sync) VALUES (?, ?, ?, ?, ?, 'enrolled', ?, ?, ?, NULL) ON CONFLICT DO NOTHING",
-        [
-          origin,
-          deviceId,
-          epoch,
-          labels?.name ?? null,
-          labels?.device_group ?? null,
-          digestFromHash(genesisHash),
-          keys,
-          index,
-        ],
-      );
-    } else if (entry.kind === "revoke" && entry.origin !== null) {
-      await this.#db.run("UPDATE device SET state = 'revoked' WHERE origin = ?", [entry.origin]);
-      await this.#tokens.endSessions(entry.origin);
+  /** Key set for a checkpoint of that size, or why there is no way in, for the mirror. */
+  async admission(origin: string, size: number): Promise<Admission> {
+    const row = await this.row(origin);
+    if (row === undefined) {
+      return (await this.requests.find(origin)) === undefined ? undefined : { awaiting: "nobody has accepted it" };
     }
-  }
-
-  /** Key set, or why there is no way in, for the mirror. */
-  async admission(origin: string): Promise<Admission> {
-    const row = await this.#row(origin);
-    if (row === undefined) return undefined;
+    const keySet = await keySetAt(this.#db, row, size);
     const reason = keptOut[row.state];
-    return reason === undefined ? keySetOf(row) : { blocked: `${row.state}: ${reason}` };
+    if (reason === undefined) return keySet;
+    const blocked = `${row.state}: ${reason}`;
+    return judgedStates.includes(row.state) ? { blocked, judged: keySet } : { blocked };
   }
 
-  /** The key set of a ledger in good standing. @throws PlaneError `not-found`, `forbidden` */
+  /**
+   * The keys that open a ledger's sessions.
+   *
+   * @throws PlaneError `not-found`, `awaiting-acceptance`, `blocked`
+   */
   async keySet(origin: string): Promise<KeySet> {
-    const row = await this.#row(origin);
-    if (row === undefined) throw new PlaneError("not-found", `${origin.slice(0, 200)} is not enrolled here`);
+    const row = await this.row(origin);
+    if (row === undefined) {
+      const named = origin.slice(0, 200);
+      if ((await this.requests.find(origin)) === undefined)
+        throw new PlaneError("not-found", `${named} is not enrolled here`);
+      throw new PlaneError("awaiting-acceptance", `${named} is restored, and awaits acceptance by a person`, {
+        hint: "records are kept on the device meanwhile; whoever manages the fleet says: tally device accept",
+      });
+    }
     const reason = keptOut[row.state];
-    if (reason !== undefined) {
+    if (reason !== undefined && !judgedStates.includes(row.state)) {
       throw new PlaneError("blocked", `${origin} is blocked, ${row.state}: ${reason}`, {
         hint: "an administrator decides what becomes of it: `tally device status`",
       });
     }
-    return keySetOf(row);
+    return decodeKeySet(await newestKeySet(this.#db, row));
   }
 
   /** The newest head of every ledger admitted by the first `fleetSize` entries of the fleet log. */
@@ -203,24 +200,59 @@ export class Fleet {
     );
   }
 
-  /** Revokes every ledger of a device: an entry of the fleet log, and no way in any more. */
-  async revoke(deviceId: string, compromiseTime: number | null, reason: string): Promise<void> {
-    const rows = await this.#db.query<DeviceRow>("SELECT * FROM device WHERE device_id = ?", [deviceId]);
-    if (rows.length === 0) throw new PlaneError("not-found", `no device has the id ${deviceId.slice(0, 64)}`);
-    for (const row of rows) {
-      const said = utf8(JSON.stringify({ origin: row.origin, compromiseTime, reason, at: this.#clock.now() }));
-      await this.#blobs.put(digestOf(said), said);
-      await this.#logs.append("fleet", {
-        kind: "revoke",
-        origin: row.origin,
-        keyId: toHex(sha256(row.key_set)),
-        compromiseTime,
-        statement: digestOf(said),
-      });
+  /**
+   * A device asks to go on in a new ledger. The session is of one of its ledgers, or the token is an enrolment token.
+   *
+   * @throws PlaneError `unauthorized`, `not-found`, `bad-request`, `conflict`
+   */
+  askEpoch(token: string | undefined, deviceId: string, request: EpochRequest, mirror: Pick<Mirror, "log">) {
+    const result = this.#turn.then(async (): Promise<EpochResponse> => {
       await this.catchUp();
-    }
+      const known = await this.row(request.origin);
+      const genesis = digestFromHash(hashLeaf(fromBase64(request.genesis)));
+      const bearer = token === undefined ? undefined : await this.#tokens.find(token);
+      const own = bearer?.origin?.includes(`/d/${deviceId}/`) === true;
+      if (!own) await this.#requireTokenFor(token, request.origin);
+      if (known?.genesis === genesis) return { origin: request.origin, state: "accepted" };
+      const [last] = await this.#db.query<DeviceRow>(
+        "SELECT * FROM device WHERE device_id = ? ORDER BY epoch DESC LIMIT 1",
+        [deviceId],
+      );
+      if (last === undefined) throw new PlaneError("not-found", `no device has the id ${deviceId}`);
+      await this.requests.ask(request, last, mirror.log(last.origin));
+      if (!own) await this.#useToken(token!, request.origin);
+      return { origin: request.origin, state: "awaiting" };
+    });
+    this.#turn = result.catch(() => {});
+    return result;
   }
 
+  /** A token is for one ledger, the one that first used it. */
+  async #requireTokenFor(token: string | undefined, origin: string): Promise<void> {
+    const used = await this.requireToken(token);
+    if (used.origin === null || used.origin === origin) return;
+    throw new PlaneError("unauthorized", "the enrolment token has been used", {
+      hint: "a token enrols one device, once",
+    });
+  }
+
+  async #useToken(token: string, origin: string): Promise<void> {
+    await this.#db.run("UPDATE enrolment_token SET origin = ? WHERE hash = ?", [origin, hashToken(token)]);
+  }
+
+  /** That a diverged ledger can be let in again. @throws PlaneError `conflict` */
+  async requireReinstatable(row: DeviceRow, settles: readonly Digest[]): Promise<void> {
+    if (row.state !== "diverged") throw new PlaneError("conflict", `${row.origin} is ${row.state}, not diverged`);
+    await this.#conflicts.requireSettled(row.origin, settles);
+  }
+
+  /** Lets a diverged ledger in again: what was found is answered for, and does not count when it is offered once more. */
+  async reinstate(origin: string, settles: readonly Digest[]): Promise<void> {
+    await this.#conflicts.settle(origin, settles);
+    await this.#db.run("UPDATE device SET state = 'ok' WHERE origin = ? AND state = 'diverged'", [origin]);
+  }
+
+  /** Every ledger, in the order of their admission; new epochs that nobody has accepted yet stand last. */
   async status(mirror: Mirror, deviceId?: string): Promise<readonly DeviceStatus[]> {
     const rows = await this.#db.query<DeviceRow>(
       deviceId === undefined
@@ -228,7 +260,9 @@ export class Fleet {
         : "SELECT * FROM device WHERE device_id = ? ORDER BY epoch",
       deviceId === undefined ? [] : [deviceId],
     );
-    return Promise.all(rows.map((row) => statusOf(this.#db, row, mirror)));
+    const known = await Promise.all(rows.map((row) => statusOf(this.#db, row, mirror)));
+    const asked = await this.requests.list(deviceId);
+    return [...known, ...asked.map((row) => awaitingStatus(row, known))];
   }
 
   /** The origin of a device's newest epoch. @throws PlaneError `not-found` */
@@ -241,7 +275,7 @@ export class Fleet {
     return row.origin;
   }
 
-  async #row(origin: string): Promise<DeviceRow | undefined> {
+  async row(origin: string): Promise<DeviceRow | undefined> {
     return (await this.#db.query<DeviceRow>("SELECT * FROM device WHERE origin = ?", [origin]))[0];
   }
 }

@@ -47,7 +47,7 @@ export function readEnrolment(plane: string, request: EnrollRequest): AdmittedDe
 }
 
 /** A classical key, which also opens sessions, and ML-DSA-44 (evidence.md 2); more would only cost verifying. */
-function requireKeys(keySet: KeySet): void {
+export function requireKeys(keySet: KeySet): void {
   const classical = keySet.filter(({ type }) => type === 1 || type === 2).length;
   const postQuantum = keySet.filter(({ type }) => type === 6).length;
   if (classical === 1 && postQuantum === 1 && keySet.length === 2) return;

@@ -44,6 +44,7 @@ const statusOf: Readonly<Record<PlaneErrorCode, number>> = {
   unauthorized: 401,
   forbidden: 403,
   blocked: 403,
+  "awaiting-acceptance": 404,
   "policy-denied": 403,
   "not-found": 404,
   conflict: 409,
@@ -212,7 +213,7 @@ function limitBody({ raw }: FastifyRequest, reply: FastifyReply, ms: number): vo
 }
 
 /** Decides by role before a byte of the body is read. */
-async function authorise(request: FastifyRequest, { access }: Route, { tokens }: PlaneParts): Promise<void> {
+async function authorise(request: FastifyRequest, { access, url }: Route, { tokens }: PlaneParts): Promise<void> {
   if (typeof access === "string") return;
   const token = tokenOf(request.headers.authorization);
   const bearer = token === undefined ? undefined : await tokens.find(token);
@@ -228,6 +229,11 @@ async function authorise(request: FastifyRequest, { access }: Route, { tokens }:
   if (!access.includes(bearer.role)) {
     throw new PlaneError("forbidden", `the role ${bearer.role} may not do this`, {
       hint: `it takes one of: ${access.join(", ")}`,
+    });
+  }
+  if (bearer.judged === true && url !== "/add-checkpoint") {
+    throw new PlaneError("blocked", `${bearer.origin} is kept out: what it offers is only looked at`, {
+      hint: "an administrator decides what becomes of it: `tally device status`",
     });
   }
   request.bearer = bearer;

@@ -12,14 +12,24 @@ import {
 } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
 import type { BlobStore } from "@tally/oci";
-import { decide, permitBytes, permitDigest, requireAllowed, signedStatement, type Verdict } from "@tally/policy";
+import {
+  decide,
+  permitBytes,
+  permitDigest,
+  requireAllowed,
+  type SignedStatement,
+  signedStatement,
+  type Verdict,
+} from "@tally/policy";
 import { PlaneError } from "../error.ts";
-import { type StatementSource, statementsOfModel } from "./model-statements.ts";
+import { type FoundStatement, type StatementSource, statementsOfModel } from "./model-statements.ts";
 
 export interface GateOptions {
   readonly source: StatementSource;
   readonly blobs: BlobStore;
   readonly clock: Clock;
+  /** Whose keys count for a statement of that index in the plane's log. */
+  readonly trustFor: (index: number) => Promise<Trust>;
 }
 
 const decisive = new Set([modelType, modelSignatureType, trainingType, approvalType, releaseType]);
@@ -41,8 +51,11 @@ export async function passReleaseGate(offered: Envelope, trust: Trust, options: 
     repository: splitChannel(channel).repository,
     channel,
     // The release to be decided on stands alone: an earlier one to the same channel allows nothing.
-    statements: [...known.filter(({ row }) => row.predicateType !== releaseType).map((f) => f.envelope), offered].map(
-      (envelope) => signedStatement(envelope, trust),
+    statements: await signedStatements(
+      known.filter(({ row }) => row.predicateType !== releaseType),
+      offered,
+      trust,
+      options,
     ),
     trust,
     at: options.clock.now(),
@@ -69,12 +82,23 @@ export async function passApprovalGate(
     });
   }
   const known = await statementsOfModel(options.source, manifest, decisiveForApproval);
-  const statements = [...known.map(({ envelope }) => envelope), offered].map((e) => signedStatement(e, trust));
+  const statements = await signedStatements(known, offered, trust, options);
   const at = options.clock.now();
   const verdicts = repositories.map((repository) =>
     decide({ gate: "approve", manifest, repository, statements, trust, at }),
   );
   await keepAndRequire(verdicts, options);
+}
+
+/** Each with the signers whose keys count for it. */
+async function signedStatements(
+  known: readonly FoundStatement[],
+  offered: Envelope,
+  trust: Trust,
+  { trustFor }: GateOptions,
+): Promise<readonly SignedStatement[]> {
+  const earlier = known.map(async ({ row, envelope }) => signedStatement(envelope, await trustFor(row.index)));
+  return [...(await Promise.all(earlier)), signedStatement(offered, trust)];
 }
 
 /** Keeps the verdicts; one that allows is enough. */

@@ -2,12 +2,14 @@ import {
   approvalType,
   erasureType,
   evaluationType,
+  fleetDecisionType,
   ingestionType,
   modelSignatureType,
   modelType,
   parseApproval,
   parseErasure,
   parseEvaluation,
+  parseFleetDecision,
   parseIngestion,
   parseModel,
   parseModelSignature,
@@ -63,6 +65,7 @@ const rules: ReadonlyMap<string, PredicateRule> = new Map<string, PredicateRule>
   ],
   // Signed by a device, which is no identity of the trust file: device-erasures.ts asks for its keys.
   [erasureType, { action: null, roles: ["device"], parse: parseErasure }],
+  [fleetDecisionType, { action: "manage-fleet", roles: [], parse: parseFleetDecision }],
   [selectionType, { action: "select", roles: ["publisher", "scientist"], parse: parseSelection }],
 ]);
 

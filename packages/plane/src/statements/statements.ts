@@ -24,6 +24,7 @@ import type { DeviceErasures } from "./device-erasures.ts";
 import { passApprovalGate, passReleaseGate } from "./gates.ts";
 import type { Identities } from "./identities.ts";
 import { repositoriesOf } from "./model-statements.ts";
+import type { RevokedKeys } from "./revoked-keys.ts";
 import { StatementLog } from "./statement-log.ts";
 import { StatementRows } from "./statement-rows.ts";
 
@@ -35,6 +36,8 @@ export interface StatementsOptions {
   readonly clock: Clock;
   /** Left out where no devices are. */
   readonly erasures?: DeviceErasures;
+  /** Without them no key is revoked. */
+  readonly revoked?: RevokedKeys;
 }
 
 /** A statement's place in the plane's log, proven. */
@@ -94,21 +97,26 @@ export class Statements {
     const offered = readOffer(envelopeBytes, role);
     const { envelope } = offered;
     if (envelope.statement.predicateType === erasureType) return this.#addErasure(envelope, device);
+    const { revoked } = this.#options;
     return this.#oneAtATime(async () => {
       await this.#log.catchUp();
       const held = await this.#rows.row(envelope.digest);
       if (held !== undefined) return { digest: held.envelope, index: held.index };
       const trust = await this.#options.identities.trust();
-      const signers = requireKnownSigner(envelope, trust);
+      const known = requireKnownSigner(envelope, trust);
+      const ids = known.map(({ keyId }) => keyId);
+      const standing = (await revoked?.requireOne(trust, ids)) ?? trust;
+      const signers = known.filter((signer) => standing.identities.includes(signer));
       const repositories = await this.#repositoriesOf(offered);
-      requireRights(offered, signers, repositories, { bringer: { role, repository }, trust });
-      const gate = { source: this, blobs: this.#options.blobs, clock: this.#options.clock };
+      requireRights(offered, signers, repositories, { bringer: { role, repository }, trust: standing });
+      const trustFor = async (index: number) => (await revoked?.trustFor(trust, index)) ?? trust;
+      const gate = { source: this, blobs: this.#options.blobs, clock: this.#options.clock, trustFor };
       if (envelope.statement.predicateType === approvalType) {
-        await passApprovalGate(envelope, repositories, trust, gate);
+        await passApprovalGate(envelope, repositories, standing, gate);
       }
       if (envelope.statement.predicateType === releaseType) {
         await this.#requireNextSequence(envelope);
-        await passReleaseGate(envelope, trust, gate);
+        await passReleaseGate(envelope, standing, gate);
       }
       const signedBy = signers.map(({ keyId }) => keyId);
       return { digest: envelope.digest, index: await this.#log.append(envelope, signedBy) };

@@ -1,8 +1,11 @@
 import type { Register } from "../../program.ts";
+import { accept } from "./accept.ts";
+import { decommission } from "./decommission.ts";
 import { enroll } from "./enroll.ts";
 import { erase } from "./erase.ts";
 import { infer } from "./infer.ts";
 import { label } from "./label.ts";
+import { recover } from "./recover.ts";
 import { revoke } from "./revoke.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
@@ -12,5 +15,6 @@ import { token } from "./token.ts";
 /** `tally device`: devices, from both sides. */
 export const device: Register = (program, context) => {
   const group = program.command("device").description("enrol, run and watch devices");
-  for (const register of [token, enroll, run, infer, label, erase, sync, status, revoke]) register(group, context);
+  for (const register of [token, enroll, run, infer, label, erase, sync, status, recover, accept, revoke, decommission])
+    register(group, context);
 };

@@ -1,8 +1,8 @@
-import type { EnrollRequest, RevokeRequest } from "@tally/evidence";
+import type { EnrollRequest, EpochRequest } from "@tally/evidence";
 import { tokenOf } from "../../access/tokens.ts";
 import { PlaneError } from "../../error.ts";
 import type { PlaneParts } from "../../parts.ts";
-import { count, deviceId, object, type Route, text } from "../route.ts";
+import { count, deviceId, digest, object, type Route, text } from "../route.ts";
 
 const observers = ["admin", "auditor", "approver", "publisher", "scientist"] as const;
 
@@ -15,12 +15,18 @@ export function fleetRoutes({ fleet, mirror, checkpoints, sealer, name }: PlaneP
       access: "enrolment",
       summary: "what a new device's first entry needs",
       tag: "fleet",
+      schema: { querystring: object({ ledger: text }, []) },
       async handle(request) {
         await fleet.requireToken(tokenOf(request.headers.authorization));
         await sealer.refresh();
         const newest = await checkpoints.log.newest();
         if (newest === undefined) throw new PlaneError("not-ready", "no checkpoint has been cosigned yet: try again");
-        return { plane: name, checkpoint: Buffer.from(await checkpoints.log.bytes(newest.note)).toString("utf8") };
+        const { ledger } = request.query as { ledger?: string };
+        return {
+          plane: name,
+          checkpoint: Buffer.from(await checkpoints.log.bytes(newest.note)).toString("utf8"),
+          ...(ledger !== undefined && { mirrored: mirror.log(ledger)?.mirrored?.note ?? null }),
+        };
       },
     },
     {
@@ -70,21 +76,27 @@ export function fleetRoutes({ fleet, mirror, checkpoints, sealer, name }: PlaneP
     },
     {
       method: "POST",
-      url: "/api/v1/devices/:id/revoke",
-      access: ["admin"],
-      summary: "revoke a device's keys as of a time; what is proven older holds",
+      url: "/api/v1/devices/:id/epochs",
+      access: "enrolment",
+      summary: "a device asks to go on in a new epoch; with its session, or with an enrolment token",
       tag: "fleet",
       schema: {
         params: object({ id: deviceId }),
-        body: object({ compromiseTime: { anyOf: [count, { type: "null" }] }, reason: text }),
+        body: object({
+          origin: text,
+          genesis: { type: "string", maxLength: 90_000 },
+          checkpoint: { type: "string", maxLength: 100_000 },
+          orphan: {
+            anyOf: [
+              object({ from: count, bundles: { type: "array", items: digest, maxItems: 8192 } }),
+              { type: "null" },
+            ],
+          },
+        }),
       },
       async handle(request) {
         const { id } = request.params as { id: string };
-        const { compromiseTime, reason } = request.body as RevokeRequest;
-        await fleet.revoke(id, compromiseTime, reason);
-        // A verifier learns of it from the next heads: better now than with the next round.
-        await sealer.upToDate();
-        return { revoked: id };
+        return fleet.askEpoch(tokenOf(request.headers.authorization), id, request.body as EpochRequest, mirror);
       },
     },
   ];

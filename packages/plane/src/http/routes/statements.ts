@@ -1,4 +1,11 @@
-import { type Digest, envelopeMediaType, parseDigest, toBase64 } from "@tally/evidence";
+import {
+  type Digest,
+  envelopeMediaType,
+  fleetDecisionType,
+  parseDigest,
+  parseEnvelope,
+  toBase64,
+} from "@tally/evidence";
 import { PlaneError } from "../../error.ts";
 import type { PlaneParts } from "../../parts.ts";
 import { digest, numberOf, object, type Route, text } from "../route.ts";
@@ -10,7 +17,7 @@ type ByteStream = AsyncIterable<Uint8Array>;
 
 /** Statements, channels, lineage, and blobs that entries name. */
 export function statementRoutes(parts: PlaneParts): readonly Route[] {
-  const { statements, channels, lineage, sealer, checkpoints, blobs, quota, deviceBlobs } = parts;
+  const { statements, decisions, channels, lineage, sealer, checkpoints, blobs, quota, deviceBlobs } = parts;
   return [
     {
       method: "POST",
@@ -23,6 +30,12 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
           throw new PlaneError("bad-request", `send the envelope's bytes as ${envelopeMediaType}`);
         }
         reply.code(201);
+        if (isDecision(request.body)) {
+          const decided = await decisions.take(request.body, request.bearer!);
+          // A verifier learns of it from the next heads: better now than with the next round.
+          await sealer.upToDate();
+          return decided;
+        }
         const { role, repository, origin } = request.bearer!;
         return statements.add(request.body, role, repository, origin);
       },
@@ -170,6 +183,14 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
       },
     },
   ];
+}
+
+function isDecision(envelope: Uint8Array): boolean {
+  try {
+    return parseEnvelope(envelope).statement.predicateType === fleetDecisionType;
+  } catch {
+    return false; // what it is not is said by whoever takes it
+  }
 }
 
 /** The bytes as they come, as long as there are no more than `most` and `count` has nothing against them. */

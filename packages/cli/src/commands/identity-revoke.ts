@@ -1,0 +1,59 @@
+import { type Digest, type FleetDecision, type IdentityList, publicIdentityFromPem } from "@tally/evidence";
+import { decide } from "../fleet-decision.ts";
+import { withJson, withPlane } from "../options.ts";
+import { connect, type PlaneFlags } from "../plane-client.ts";
+import type { Register } from "../program.ts";
+import { timeOf } from "../question.ts";
+import { readSigningKey } from "../signing-key.ts";
+import { print, say, usageError } from "../terminal/index.ts";
+
+interface Options extends PlaneFlags {
+  readonly compromisedAt?: string;
+  readonly reason: string;
+  readonly key: string;
+}
+
+/** `tally identity revoke WHO`: a person's key counts no more, for verifiers everywhere. */
+export const revokeIdentity: Register = (program, { terminal }) => {
+  const command = program
+    .command("revoke")
+    .description("revoke a person's key by a signed statement; what is proven older than the compromise still holds")
+    .argument("<who>", "the key's id, or a name: then every key of that name")
+    .option(
+      "--compromised-at <time>",
+      "since when the key may be in other hands; left out, nothing that it signed holds",
+    )
+    .requiredOption("--reason <text>", "why")
+    .requiredOption("--key <file>", "private key of whoever manages the fleet");
+  withJson(withPlane(command)).action(async (who: string, options: Options) => {
+    const { compromisedAt, reason, key: keyPath, ...flags } = options;
+    const compromiseTime = compromisedAt === undefined ? null : timeOf("--compromised-at", compromisedAt);
+    const key = await readSigningKey(terminal, keyPath);
+    const client = await connect(terminal, flags);
+    const { identities } = await client.get<IdentityList>("/api/v1/identities");
+    const keyIds = identities
+      .map(({ name, key: pem }) => ({ name, keyId: publicIdentityFromPem(pem).keyId }))
+      .filter(({ name, keyId }) => name === who || keyId === who)
+      .map(({ keyId }) => keyId);
+    if (keyIds.length === 0)
+      throw usageError(`the plane knows nobody called ${who}`, "see: tally identity list --json");
+    const statements = await decide(
+      client,
+      keyIds.map(
+        (keyId): FleetDecision => ({
+          decision: "revoke",
+          subject: `sha256:${keyId}` as Digest,
+          origin: null,
+          keyId,
+          compromiseTime,
+          reason,
+        }),
+      ),
+      key,
+    );
+    print(terminal, flags.json, { revoked: keyIds, compromiseTime, statements }, () => keyIds);
+    const since =
+      compromiseTime === null ? "nothing that it signed holds" : `as of ${new Date(compromiseTime).toISOString()}`;
+    say(terminal, `revoked: ${since}`);
+  });
+};
