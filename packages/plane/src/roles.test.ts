@@ -75,7 +75,7 @@ const kept: Record<string, readonly Who[]> = {
   "POST /api/v1/tokens": ["admin"],
   "POST /api/v1/enrolment-tokens": ["admin"],
   "POST /api/v1/identities": ["admin"],
-  "POST /api/v1/statements": ["admin", "approver", "publisher", "scientist"],
+  "POST /api/v1/statements": ["admin", "approver", "device", "publisher", "scientist"],
   "POST /add-checkpoint": ["device"],
   "POST /add-entries": ["device"],
   "PUT /api/v1/blobs/:digest": ["admin", "device", "publisher"],

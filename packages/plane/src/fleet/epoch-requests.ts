@@ -119,8 +119,14 @@ export class EpochRequests {
       const bytes = await this.#blobs.bytes(parseDigest(bundle), maxBundleBytes);
       for (const entry of decodeEntryBundle(bytes)) tree.append(hashLeaf(entry));
     }
-    if (tree.size === orphanSize && equalBytes(tree.root(), orphanRoot)) return;
-    throw new Error("the branch that was brought is not the one that the genesis entry names");
+    if (tree.size !== orphanSize || !equalBytes(tree.root(), orphanRoot)) {
+      throw new Error("the branch that was brought is not the one that the genesis entry names");
+    }
+    // What devices bring may be collected. This is evidence, and the plane's own to keep.
+    for (const bundle of bundles) {
+      const digest = parseDigest(bundle);
+      await this.#blobs.put(digest, await this.#blobs.bytes(digest, maxBundleBytes));
+    }
   }
 }
 
