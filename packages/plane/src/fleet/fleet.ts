@@ -6,6 +6,7 @@ import {
   digestOf,
   type EnrollRequest,
   type EnrollResponse,
+  type Entry,
   type EpochRequest,
   type EpochResponse,
   fromBase64,
@@ -15,7 +16,7 @@ import {
 } from "@tally/evidence";
 import type { Admission, Clock, Conflict, Mirror } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
-import { hashToken, newToken, type Tokens } from "../access/tokens.ts";
+import { hashToken, newToken, Tokens } from "../access/tokens.ts";
 import { PlaneError } from "../error.ts";
 import type { PlaneLogs } from "../log/plane-logs.ts";
 import { Conflicts } from "./conflicts.ts";
@@ -26,6 +27,9 @@ import { keySetAt, newestKeySet } from "./key-sets.ts";
 import { LedgerHeadNotes } from "./ledger-heads.ts";
 import { readEnrolment } from "./read-enrolment.ts";
 import { takeEntry } from "./take-entry.ts";
+
+/** Entries of the fleet log taken in one transaction. */
+const batchLength = 1024;
 
 /** The devices of this plane: who was admitted, with which keys, and how the plane stands to each. */
 export class Fleet {
@@ -39,6 +43,7 @@ export class Fleet {
   readonly #conflicts: Conflicts;
   /** New epochs that were asked for. */
   readonly requests: EpochRequests;
+  #admitted: { readonly size: number; readonly origins: readonly string[] } = { size: 0, origins: [] };
   /** Entries of the fleet log that the tables know of. */
   #taken = 0;
   /** Enrolments are few: one at a time, so that a token is used once. */
@@ -115,12 +120,25 @@ export class Fleet {
    * ahead. An entry that is taken twice changes nothing.
    */
   async catchUp(size = this.#logs.fleet.size): Promise<void> {
-    let index = this.#taken;
-    if (index >= size) return;
-    for await (const bytes of this.#logs.fleet.entries(index, size)) {
-      await takeEntry(decodeEntry(bytes), index++, this.#db, this.#tokens);
+    let next = this.#taken;
+    if (next >= size) return;
+    let batch: Entry[] = [];
+    for await (const bytes of this.#logs.fleet.entries(next, size)) {
+      batch.push(decodeEntry(bytes));
+      if (next + batch.length < size && batch.length < batchLength) continue;
+      await this.#take(batch, next);
+      next += batch.length;
+      batch = [];
     }
-    this.#taken = Math.max(this.#taken, size);
+  }
+
+  /** Durable together: a fleet of thousands is read anew without waiting for the disk at each device. */
+  async #take(entries: readonly Entry[], first: number): Promise<void> {
+    await this.#db.transaction(async (tx) => {
+      const tokens = new Tokens(tx, this.#clock);
+      for (const [i, entry] of entries.entries()) await takeEntry(entry, first + i, tx, tokens);
+    });
+    this.#taken = Math.max(this.#taken, first + entries.length);
   }
 
   /** Key set for a checkpoint of that size, or why there is no way in, for the mirror. */
@@ -163,13 +181,22 @@ export class Fleet {
   /** The newest head of every ledger admitted by the first `fleetSize` entries of the fleet log. */
   async heads(mirror: Pick<Mirror, "log">, fleetSize: number): Promise<readonly HeadLeaf[]> {
     await this.catchUp(fleetSize);
-    const rows = await this.#db.query<{ origin: string }>("SELECT origin FROM device WHERE fleet_index < ?", [
-      fleetSize,
-    ]);
-    return this.#notes.leaves(
-      mirror,
-      rows.map(({ origin }) => origin),
+    return this.#notes.leaves(mirror, await this.#admittedBy(fleetSize));
+  }
+
+  /** The origins admitted by the first `fleetSize` entries; the same array as long as nobody new is. */
+  async #admittedBy(fleetSize: number): Promise<readonly string[]> {
+    const { size, origins } = this.#admitted;
+    if (fleetSize === size) return origins;
+    const from = fleetSize > size ? size : 0;
+    const rows = await this.#db.query<{ origin: string }>(
+      "SELECT origin FROM device WHERE fleet_index >= ? AND fleet_index < ?",
+      [from, fleetSize],
     );
+    const added = rows.map(({ origin }) => origin);
+    const all = from === 0 ? added : added.length === 0 ? origins : [...origins, ...added];
+    this.#admitted = { size: fleetSize, origins: all };
+    return all;
   }
 
   /** A ledger's checkpoint of that size, where a heads entry has named it. */

@@ -1,13 +1,4 @@
-import {
-  type Digest,
-  digestFromHash,
-  emptyRoot,
-  type Hash,
-  type HeadLeaf,
-  sha256,
-  sortHeadLeaves,
-  utf8,
-} from "@tally/evidence";
+import { type Digest, digestFromHash, emptyRoot, type Hash, type HeadLeaf, sha256, utf8 } from "@tally/evidence";
 import type { Head, Mirror, MirroredLog } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
 
@@ -25,20 +16,31 @@ export class LedgerHeadNotes {
   /** Hashes of the notes that are stored already: a head that has not moved costs a round nothing. */
   readonly #kept = new WeakMap<Head, Hash>();
 
+  /** What each origin's leaf was made of. */
+  readonly #leaves = new Map<string, { pending: Head | undefined; mirrored: Head | undefined; leaf: HeadLeaf }>();
+  /** Ledgers once they are there: they stay for as long as the plane runs. */
+  readonly #logs = new Map<string, MirroredLog>();
+  #order: { readonly of: readonly string[]; readonly sorted: readonly string[] } = { of: [], sorted: [] };
+
   constructor(db: Database, blobs: BlobStore) {
     this.#db = db;
     this.#blobs = blobs;
   }
 
-  /** The heads of these ledgers as leaves, sorted; the notes that they name are durable when it resolves. */
+  /**
+   * The heads of these ledgers as leaves, sorted; the notes that they name are durable when it resolves. A head that has not
+   * moved gives the same leaf again, and the same list of origins is sorted once: a round costs what changed.
+   */
   async leaves(mirror: Pick<Mirror, "log">, origins: readonly string[]): Promise<readonly HeadLeaf[]> {
+    if (this.#order.of !== origins) this.#order = { of: origins, sorted: sortOrigins(origins) };
     // Taken at one moment: ledgers move on while notes are written, and each note has to be the one that its leaf names.
-    const heads = origins.map((origin): LedgerHeads => {
-      const log = mirror.log(origin);
+    const heads = this.#order.sorted.map((origin): LedgerHeads => {
+      const log = this.#logs.get(origin) ?? mirror.log(origin);
+      if (log !== undefined) this.#logs.set(origin, log);
       return { origin, pending: log?.pending, mirrored: log?.mirrored };
     });
     await this.#keep(heads);
-    return sortHeadLeaves(heads.map((head) => this.#leafOf(head)));
+    return heads.map((head) => this.#leafOf(head));
   }
 
   /**
@@ -70,7 +72,9 @@ export class LedgerHeadNotes {
   }
 
   #leafOf({ origin, pending, mirrored }: LedgerHeads): HeadLeaf {
-    return {
+    const before = this.#leaves.get(origin);
+    if (before !== undefined && before.pending === pending && before.mirrored === mirrored) return before.leaf;
+    const leaf: HeadLeaf = {
       origin,
       pendingSize: pending?.checkpoint.size ?? 0,
       pendingRoot: pending?.checkpoint.root ?? emptyRoot,
@@ -78,6 +82,8 @@ export class LedgerHeadNotes {
       mirroredSize: mirrored?.checkpoint.size ?? 0,
       mirroredRoot: mirrored?.checkpoint.root ?? emptyRoot,
     };
+    this.#leaves.set(origin, { pending, mirrored, leaf });
+    return leaf;
   }
 
   /** A ledger's checkpoint of that size, where a heads entry has named it. */
@@ -88,4 +94,12 @@ export class LedgerHeadNotes {
     ]);
     return row && this.#blobs.bytes(row.note, maxNoteBytes);
   }
+}
+
+/** By their UTF-8 bytes, as the leaves of a heads entry are. */
+function sortOrigins(origins: readonly string[]): readonly string[] {
+  return origins
+    .map((origin) => ({ origin, key: Buffer.from(origin) }))
+    .sort((a, b) => Buffer.compare(a.key, b.key))
+    .map(({ origin }) => origin);
 }

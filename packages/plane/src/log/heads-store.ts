@@ -1,7 +1,8 @@
-import { decodeCbor, decodeHeadLeaf, encodeCbor, encodeHeadLeaf, type HeadLeaf, sortHeadLeaves } from "@tally/evidence";
+import { decodeCbor, decodeHeadLeaf, encodeCbor, type HeadLeaf, sortHeadLeaves } from "@tally/evidence";
 import type { Database } from "@tally/oci";
 import { PlaneError } from "../error.ts";
 import { changedHeads } from "./changed-heads.ts";
+import { encodedHead } from "./head-encodings.ts";
 
 /** After so many changes in a row the leaves are stored in full again. */
 const fullEvery = 64;
@@ -36,7 +37,7 @@ export class HeadsStore {
         ? []
         : await this.#db.query<{ n: number }>("SELECT COUNT(*) AS n FROM heads WHERE base = ?", [base]);
     const full = base === null || n >= fullEvery;
-    const stored = encodeCbor((full ? leaves : changed).map((leaf) => encodeHeadLeaf(leaf)));
+    const stored = encodeCbor((full ? leaves : changed).map((leaf) => encodedHead(leaf).bytes));
     await this.#db.transaction(async (db) => {
       await db.run("INSERT INTO heads (idx, fleet_size, base, leaves) VALUES (?, ?, ?, ?)", [
         index,

@@ -1,9 +1,10 @@
-import { type HeadLeaf, headsRoot, type NoteSigner } from "@tally/evidence";
+import type { HeadLeaf, NoteSigner } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
 import { PlaneError } from "../error.ts";
 import type { Logger } from "../operation/logger.ts";
 import { changedHeads } from "./changed-heads.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { rootOfHeads } from "./head-encodings.ts";
 import type { HeadsStore } from "./heads-store.ts";
 import type { PlaneLogs } from "./plane-logs.ts";
 import { askWitnessesFirst, type OwnLog, refusal } from "./start-check.ts";
@@ -55,6 +56,8 @@ export class Sealer {
   #stopped = false;
   #waiting: (() => void)[] = [];
   #problem: PlaneError | undefined;
+  /** The leaves of the newest heads entry, so that a round compares with what is in memory. */
+  #sealed: { readonly index: number; readonly leaves: readonly HeadLeaf[] } | undefined;
 
   constructor(options: SealerOptions) {
     this.#options = options;
@@ -219,10 +222,18 @@ export class Sealer {
     const { logs, heads, currentHeads } = this.#options;
     const leaves = await currentHeads(fleetSize);
     const last = await heads.last();
-    const changed = changedHeads(last === undefined ? [] : await heads.leaves(last.index), leaves);
-    if (last !== undefined && changed.length === 0 && last.fleetSize === fleetSize) return;
+    if (last !== undefined && this.#sealed?.index !== last.index) {
+      this.#sealed = { index: last.index, leaves: await heads.leaves(last.index) };
+    }
+    const changed = changedHeads(this.#sealed?.leaves ?? [], leaves);
+    if (last !== undefined && changed.length === 0 && last.fleetSize === fleetSize) {
+      this.#sealed = { index: last.index, leaves };
+      return;
+    }
     const fleetRoot = await logs.fleet.root(fleetSize);
-    const entry = { kind: "heads", fleetSize, fleetRoot, n: leaves.length, root: headsRoot(leaves) } as const;
-    await heads.keep({ index: await logs.append("log", entry), fleetSize }, leaves, changed);
+    const entry = { kind: "heads", fleetSize, fleetRoot, n: leaves.length, root: rootOfHeads(leaves) } as const;
+    const index = await logs.append("log", entry);
+    await heads.keep({ index, fleetSize }, leaves, changed);
+    this.#sealed = { index, leaves };
   }
 }

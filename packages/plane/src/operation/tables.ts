@@ -17,7 +17,13 @@ const devices = [
   "CREATE INDEX device_blob_at ON device_blob (named, at)",
 ];
 
-/** Brings the tables of operation up to date. */
+const thousands = [
+  "CREATE INDEX enrolment_token_origin ON enrolment_token (origin)",
+  "CREATE INDEX device_of_id ON device (device_id)",
+  "CREATE INDEX device_fleet_index ON device (fleet_index)",
+];
+
+/** Brings the tables of operation up to date, and indexes for large fleets; after the plane's own tables. */
 export function createOperationTables(db: Database): Promise<void> {
-  return migrate(db, "operation", [witnesses, restored, devices]);
+  return migrate(db, "operation", [witnesses, restored, devices, thousands]);
 }
