@@ -11,6 +11,7 @@ import { BlobOutbox } from "./recorder/blob-outbox.ts";
 import { PayloadStore } from "./recorder/payload-store.ts";
 import { Recorder } from "./recorder/recorder.ts";
 import { ReleaseGate } from "./recorder/release-gate.ts";
+import { Repeats } from "./recorder/repeats.ts";
 import { replayRun } from "./recorder/replay.ts";
 import { SaltStore } from "./recorder/salt-store.ts";
 import { takeStopMark, writeStopMark } from "./recorder/stop-mark.ts";
@@ -32,6 +33,7 @@ export interface DeviceCore {
   readonly recorder: Recorder;
   readonly salts: SaltStore;
   readonly payloads: PayloadStore;
+  readonly repeats: Repeats;
   readonly outbox: BlobOutbox;
   readonly gate: ReleaseGate;
   readonly autoSeal: AutoSeal;
@@ -90,7 +92,7 @@ export async function closeCore(core: DeviceCore): Promise<void> {
     await gate.close();
     await writeStopMark(folder.state, { size: ledger.size, nextSlot: salts.next });
   } finally {
-    await Promise.allSettled([payloads.close(), salts.close()]);
+    await Promise.allSettled([payloads.close(), salts.close(), core.repeats.close()]);
     await ledger.close();
   }
 }
@@ -109,7 +111,7 @@ export function whenRoom<T>(core: Pick<DeviceCore, "ledger" | "storage">, write:
   }
 }
 
-type Unstarted = Omit<DeviceCore, "recorder" | "salts" | "payloads" | "gate" | "autoSeal" | "storage">;
+type Unstarted = Omit<DeviceCore, "recorder" | "salts" | "payloads" | "repeats" | "gate" | "autoSeal" | "storage">;
 
 async function startRun(core: Unstarted): Promise<DeviceCore> {
   const { folder, config, clock, ledger } = core;
@@ -119,7 +121,8 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   const recorder = new Recorder(ledger, await replayRun(ledger), clock, await lastTimeOf(ledger));
   const salts = await SaltStore.open(folder.salts, isClean ? mark.nextSlot : undefined);
   const payloads = await PayloadStore.open(folder.payloads, config.captureLimitBytes, ledger.size);
-  await resumeDestroying({ salts, payloads, folder });
+  const repeats = await Repeats.open(folder.salts, salts.subkey("tally/repeats/v1"));
+  await resumeDestroying({ salts, payloads, repeats, folder });
   const { index } = recorder.restart(isClean);
   const restored = await readRestoredMark(folder.state);
   if (restored !== undefined) {
@@ -137,7 +140,7 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   const gate = await ReleaseGate.open(config.release, ledger, folder.state);
   const autoSeal = new AutoSeal(ledger, config.sealEveryEntries);
   const storage = new StorageWatch({ ledger, recorder, gate, payloads });
-  return { ...core, recorder, salts, payloads, gate, autoSeal, storage };
+  return { ...core, recorder, salts, payloads, repeats, gate, autoSeal, storage };
 }
 
 /** What the device's clock said in the last entry. */

@@ -3,6 +3,7 @@ import type { CaptureMode, ReleaseMode } from "./config.ts";
 import type { Content } from "./content.ts";
 import type { Parameters, Usage } from "./recorder/decimal.ts";
 import type { LiveLoad } from "./recorder/recorder.ts";
+import type { RepeatCounts } from "./recorder/repeats.ts";
 
 /** What ran outside Tally's own runtimes, and how its binding to a model is known. */
 export interface Declaration {
@@ -64,5 +65,7 @@ export interface DeviceStatus {
   readonly blocked?: string;
   /** Captured bytes that wait to be packed. */
   readonly payloadBytes: number;
+  /** How often inputs were recorded again: a replayed input, or one that really came twice. Known on the device alone. */
+  readonly repeats: RepeatCounts;
   readonly models: readonly { readonly channel: string; readonly manifest: Digest; readonly sequence: number }[];
 }

@@ -187,6 +187,7 @@ export class Device {
       lastSync: sync?.at ?? null,
       ...(sync?.blocked !== undefined && { blocked: sync.blocked }),
       payloadBytes: payloads.bytes,
+      repeats: this.core.repeats.counts(),
       models: [...this.#models]
         .filter(({ load }) => !load.unloaded)
         .map(({ channel, manifest, sequence }) => ({ channel, manifest, sequence })),

@@ -38,18 +38,22 @@ export async function destroyContents(core: DeviceCore, request: ErasureRequest)
 }
 
 /** Goes on with what a stop has interrupted. Called before anything is recorded. */
-export async function resumeDestroying(core: Pick<DeviceCore, "salts" | "payloads" | "folder">): Promise<void> {
+export async function resumeDestroying(
+  core: Pick<DeviceCore, "salts" | "payloads" | "repeats" | "folder">,
+): Promise<void> {
   const plans = new ErasurePlans(core.folder.state);
   for (const plan of await plans.all()) if (plan.step === "destroy") await carryOut(core, plans, plan);
 }
 
 async function carryOut(
-  { salts, payloads }: Pick<DeviceCore, "salts" | "payloads">,
+  { salts, payloads, repeats }: Pick<DeviceCore, "salts" | "payloads" | "repeats">,
   plans: ErasurePlans,
   plan: ErasurePlan,
 ): Promise<ErasurePlan> {
   if (plan.subject !== null) await salts.destroySubject(plan.subject);
   await salts.erase(plan.slots);
   await payloads.erase(new Set(plan.records.map(({ index }) => index)));
+  // Which digests were of these records nobody knows: all are forgotten.
+  await repeats.forget();
   return plans.keep({ ...plan, step: "replace", slots: [] });
 }

@@ -102,6 +102,7 @@ function commitAndWrite<T>(
     const captureLevel = captured ? captureLevels.full : captureLevels.none;
     const { durationMicros } = output;
     const place = core.recorder.inference(output.load, { input, output: result, durationMicros, captureLevel, more });
+    core.repeats.note(output.input.hash);
     core.autoSeal.watch(place.committed);
     const released = core.gate.release(place, asResult(place));
     if (!captured) return { released };
