@@ -1,16 +1,18 @@
 import {
   type CommitmentRole,
-  commit,
+  commitText,
   EvidenceError,
   encodeJson,
   encodeTensors,
   encodeText,
-  type Hash,
+  type HashText,
+  hashFromText,
   type JsonValue,
   mediaTypes,
   type NamedTensor,
   type SaltedCommitment,
-  sha256,
+  sha256Text,
+  type TextCommitment,
 } from "@tally/evidence";
 import { EdgeError } from "./error.ts";
 import type { Salt } from "./recorder/salt-store.ts";
@@ -28,7 +30,7 @@ export interface CanonicalContent {
   readonly mediaType: string;
   readonly bytes: Uint8Array;
   /** SHA-256 of the bytes, taken when the content was handed over. */
-  readonly hash: Hash;
+  readonly hash: HashText;
 }
 
 /**
@@ -39,7 +41,7 @@ export interface CanonicalContent {
  */
 export function canonicalContent(content: Content, kept = true): CanonicalContent {
   const { mediaType, bytes } = encodeContent(content, kept);
-  return { mediaType, bytes, hash: sha256(bytes) };
+  return { mediaType, bytes, hash: sha256Text(bytes) };
 }
 
 function encodeContent(content: Content, kept: boolean): { mediaType: string; bytes: Uint8Array } {
@@ -57,6 +59,11 @@ function encodeContent(content: Content, kept: boolean): { mediaType: string; by
 }
 
 /** The commitment that stands for the content in the ledger, and the slot of its salt. */
-export function commitTo(role: CommitmentRole, content: CanonicalContent, { slot, salt }: Salt): SaltedCommitment {
-  return { commitment: commit({ role, mediaType: content.mediaType, salt, content: content.hash }), slot };
+export function commitTo(role: CommitmentRole, content: CanonicalContent, { slot, salt }: Salt): TextCommitment {
+  return { commitment: commitText(role, content.mediaType, salt, content.hash), slot };
+}
+
+/** The same as entries of all kinds hold it. */
+export function asSalted({ commitment, slot }: TextCommitment): SaltedCommitment {
+  return { commitment: hashFromText(commitment), slot };
 }

@@ -1,6 +1,6 @@
 import { decodeEntry, type RecordReference } from "@tally/evidence";
 import type { Appended } from "@tally/ledger";
-import { type CanonicalContent, commitTo } from "../content.ts";
+import { asSalted, type CanonicalContent, commitTo } from "../content.ts";
 import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
 import { whileRecording } from "./record-output.ts";
@@ -22,7 +22,7 @@ export function recordLabel(core: DeviceCore, label: GivenLabel): Promise<Append
 async function write(core: DeviceCore, { record, content, who }: GivenLabel): Promise<Appended> {
   const { recorder, gate, autoSeal, config, payloads } = core;
   const [salt] = await takeSalt(core, record);
-  const label = commitTo("label", content, salt!);
+  const label = asSalted(commitTo("label", content, salt!));
   const { appended, written } = await whenRoom(core, () => {
     const { origin, index, leaf: leafHash } = record;
     const appended = recorder.note({ kind: "label", origin, index, leafHash, label, who });

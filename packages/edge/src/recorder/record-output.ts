@@ -7,7 +7,7 @@ import {
   type RecordReference,
   type SaltedCommitment,
 } from "@tally/evidence";
-import { type CanonicalContent, commitTo } from "../content.ts";
+import { asSalted, type CanonicalContent, commitTo } from "../content.ts";
 import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { encodeParameters, encodeUsage, type Parameters, type Usage } from "./decimal.ts";
 import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
@@ -81,7 +81,7 @@ async function recordPrepared<T>(
   const { parents = noReferences, retrievals = noContents, subject } = output;
   const count = 2 + retrievals.length;
   const salts = drawn ?? (await (subject === undefined ? core.salts.take(count) : core.salts.takeFor(subject, count)));
-  const committed = retrievals.map((content, i) => commitTo("retrieval", content, salts[2 + i]!));
+  const committed = retrievals.map((content, i) => asSalted(commitTo("retrieval", content, salts[2 + i]!)));
   const references = await referenceFields(core, parents, committed);
   return commitAndWrite(core, output, salts, references, asResult);
 }

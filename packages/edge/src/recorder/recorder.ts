@@ -3,6 +3,7 @@ import {
   type Event,
   EvidenceError,
   encodeEntry,
+  encodeRecord,
   eventCodes,
   type Gap,
   type Inference,
@@ -11,6 +12,7 @@ import {
   type Load,
   loadCounts,
   maxLoadsOfRun,
+  type PlainRecord,
   type RunState,
   RunWriter,
   type Segment,
@@ -18,6 +20,7 @@ import {
   type UnderstoodEntry,
 } from "@tally/evidence";
 import { type Appended, type Clock, type Ledger, LedgerError } from "@tally/ledger";
+import { asSalted } from "../content.ts";
 import { EdgeError } from "../error.ts";
 import { runtimeName, tallyVersion } from "../version.ts";
 import { ClockWatch } from "./clock-watch.ts";
@@ -29,7 +32,7 @@ type Written<E> = E extends UnderstoodEntry ? Omit<E, "time"> : never;
 export type LoadFields = Omit<Load, "kind" | "time">;
 
 /** What a record says of itself; its load, ordinal and time are given by the recorder. */
-export interface RecordFields extends Pick<Inference, "input" | "output" | "durationMicros" | "captureLevel"> {
+export interface RecordFields extends Omit<PlainRecord, "time" | "loadIndex" | "ordinal"> {
   /** What few records have. */
   readonly more: Pick<Inference, OptionalParts> | undefined;
 }
@@ -127,9 +130,8 @@ export class Recorder {
     const ordinal = this.run.loads.get(load.index)?.count ?? 0;
     const time = this.#clock.now();
     const loadIndex = load.index;
-    const kind = "inference";
-    const record: Inference = { kind, time, loadIndex, ordinal, input, output, durationMicros, captureLevel };
-    const appended = this.#append(more === undefined ? record : { ...record, ...more });
+    const record: PlainRecord = { time, loadIndex, ordinal, input, output, durationMicros, captureLevel };
+    const appended = this.#appendRecord(record, more);
     return new PlacedRecord(appended, load.index, ordinal);
   }
 
@@ -178,14 +180,34 @@ export class Recorder {
     try {
       const bytes = encodeEntry(entry);
       this.#run.prepare(entry);
-      const appended = this.#ledger.append(bytes);
-      if (appended.index !== this.run.next) throw new Error(`index ${appended.index} is not ${this.run.next}`);
-      this.#run.advance();
-      if (this.#watch.look(entry.time) !== undefined) this.#tellStep();
-      return appended;
+      return this.#store(bytes, entry.time);
     } catch (cause) {
       throw asEdgeError(cause, entry.kind);
     }
+  }
+
+  /** The short way of a record that holds nothing optional; all others, and what is not valid, go the way of all entries. */
+  #appendRecord(record: PlainRecord, more: RecordFields["more"]): Appended {
+    const bytes = more === undefined ? encodeRecord(record) : undefined;
+    if (bytes === undefined) {
+      const [input, output] = [asSalted(record.input), asSalted(record.output)];
+      return this.#append({ kind: "inference", ...record, input, output, ...more });
+    }
+    try {
+      this.#run.prepareRecord(record.loadIndex, record.ordinal);
+      return this.#store(bytes, record.time);
+    } catch (cause) {
+      throw asEdgeError(cause, "inference");
+    }
+  }
+
+  /** Gives the entry that was prepared to the ledger, and counts it. */
+  #store(bytes: Uint8Array, time: number): Appended {
+    const appended = this.#ledger.append(bytes);
+    if (appended.index !== this.run.next) throw new Error(`index ${appended.index} is not ${this.run.next}`);
+    this.#run.advance();
+    if (this.#watch.look(time) !== undefined) this.#tellStep();
+    return appended;
   }
 
   /** Says in an event that the clock was set; what cannot be written now is said with the next entry. */

@@ -1,3 +1,4 @@
+import { type HashText, putHash } from "../digest.ts";
 import { allot } from "./shared-memory.ts";
 import { invalid } from "./value.ts";
 
@@ -44,6 +45,14 @@ export function writeInteger(value: number): void {
 export function writeBytes(bytes: Uint8Array): void {
   writeHead(2, bytes.length);
   put(bytes);
+}
+
+/** A byte string of the hash's 32 bytes. */
+export function writeHash(text: HashText): void {
+  writeHead(2, 32);
+  reserve(32);
+  putHash(text, scratch, at);
+  at += 32;
 }
 
 /** @throws EvidenceError `cbor-invalid` for a lone surrogate */

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { toHex, utf8 } from "../bytes.ts";
-import { asHash, sha256 } from "../digest.ts";
-import { type CommitmentInput, commit, mediaTypes } from "./index.ts";
+import { asHash, type HashText, sha256 } from "../digest.ts";
+import { type CommitmentInput, commit, commitText, mediaTypes } from "./index.ts";
 
 const salt = new Uint8Array(32).fill(7);
 const content = sha256(utf8("benign"));
@@ -60,7 +60,10 @@ test("whatever came before, every commitment is the hash of its own fields", () 
           length.writeUInt32BE(bytes.length);
           hash.update(length).update(bytes);
         }
-        assert.equal(toHex(commit({ role, mediaType, salt, content })), hash.digest("hex"));
+        const expected = hash.digest();
+        assert.equal(toHex(commit({ role, mediaType, salt, content })), expected.toString("hex"));
+        const text = String.fromCharCode(...content) as HashText;
+        assert.equal(commitText(role, mediaType, salt, text), expected.toString("latin1"));
       }
     }),
   );

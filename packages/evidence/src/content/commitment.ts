@@ -1,5 +1,5 @@
 import { utf8 } from "../bytes.ts";
-import { asHash, type Hash, sha256 } from "../digest.ts";
+import { asHash, type Hash, type HashText, putHash, sha256, sha256Text } from "../digest.ts";
 import { join, u32 } from "./framing.ts";
 
 /** What the content was to the record. `capture` commits to a capture level that depends on the output. */
@@ -31,6 +31,14 @@ export function commit({ role, mediaType, salt, content }: CommitmentInput): Has
   message.set(asHash(salt), end - 68);
   message.set(asHash(content), end - 32);
   return sha256(message);
+}
+
+/** The same from a content hash as text and as text, as those who record hold them. */
+export function commitText(role: CommitmentRole, mediaType: string, salt: Uint8Array, content: HashText): HashText {
+  const message = messageFor(role, mediaType);
+  message.set(asHash(salt), message.length - 68);
+  putHash(content, message, message.length - 32);
+  return sha256Text(message);
 }
 
 // Two commitments stand in every record. Their message differs in its last 72 bytes only, and is filled in place and hashed

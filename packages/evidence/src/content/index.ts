@@ -1,4 +1,4 @@
-export { type CommitmentInput, type CommitmentRole, commit } from "./commitment.ts";
+export { type CommitmentInput, type CommitmentRole, commit, commitText } from "./commitment.ts";
 export { decodeTensors } from "./decode-tensors.ts";
 export { encodeTensors } from "./encode-tensors.ts";
 export { encodeJson, type JsonObject, type JsonValue, parseJson } from "./i-json.ts";

@@ -19,6 +19,7 @@ export {
   loadReasons,
   type MeasuredFile,
 } from "./load.ts";
+export { encodeRecord, type PlainRecord, type TextCommitment } from "./plain-inference.ts";
 export type { Restart } from "./restart.ts";
 export type { Revoke } from "./revoke.ts";
 export { type RecordPlace, scanPlainInference } from "./scan-inference.ts";

@@ -4,11 +4,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { encodeWithLibrary } from "../cbor/decode-strictly.ts";
 import { decodeCbor } from "../cbor/index.ts";
-import { asHash } from "../digest.ts";
+import { asHash, type HashText } from "../digest.ts";
 import { arbitraryEntry, entryKindNames } from "./arbitrary-entry.ts";
 import { entryOf, mapOfEntry } from "./codec.ts";
 import { encodeEntry, type Inference } from "./index.ts";
-import { decodePlainInference, encodePlainInference } from "./plain-inference.ts";
+import { decodePlainInference, encodePlainInference, encodeRecord } from "./plain-inference.ts";
 
 const optional = ["parameters", "parents", "retrievals", "usage"] as const;
 
@@ -23,6 +23,27 @@ test("every entry has the bytes that the library gives to its map", () => {
       assert.deepEqual(encodeEntry(entry), encodeWithLibrary(mapOfEntry(entry)));
     }),
     { numRuns: 2000 },
+  );
+});
+
+test("a record with its commitments as text has the bytes that the library gives to its map", () => {
+  fc.assert(
+    fc.property(plain, (entry) => {
+      const asText = ({ commitment, slot }: Inference["input"]) => ({
+        commitment: String.fromCharCode(...commitment) as HashText,
+        slot,
+      });
+      const { kind: _, captureLevel, ...rest } = entry;
+      if (typeof captureLevel !== "number") return;
+      const record = { ...rest, captureLevel, input: asText(entry.input), output: asText(entry.output) };
+      assert.deepEqual(encodeRecord(record), encodeWithLibrary(mapOfEntry(entry)));
+      for (const wrong of [-1, 1.5, 2 ** 53]) {
+        assert.equal(encodeRecord({ ...record, durationMicros: wrong }), undefined);
+        assert.equal(encodeRecord({ ...record, input: { ...record.input, slot: wrong } }), undefined);
+      }
+      const short = { ...record.output, commitment: record.output.commitment.slice(1) as HashText };
+      assert.equal(encodeRecord({ ...record, output: short }), undefined);
+    }),
   );
 });
 

@@ -1,8 +1,26 @@
 import { beginReading, readBytes, readHead, readingAt } from "../cbor/read-canonical.ts";
-import { begin, finish, writeBytes, writeHead } from "../cbor/writer.ts";
-import { asHash } from "../digest.ts";
+import { begin, finish, writeBytes, writeHash, writeHead } from "../cbor/writer.ts";
+import { asHash, type HashText } from "../digest.ts";
 import { type Inference, inference } from "./inference.ts";
 import type { SaltedCommitment } from "./shapes.ts";
+
+/** A commitment as who records it holds it. */
+export interface TextCommitment {
+  readonly commitment: HashText;
+  readonly slot: number;
+}
+
+/** A record that holds nothing optional, before its commitments are arrays: they would be made to be copied once. */
+export interface PlainRecord
+  extends Pick<Inference, "time" | "loadIndex" | "ordinal" | "durationMicros">,
+    Readonly<Record<"input" | "output", TextCommitment>> {
+  readonly captureLevel: number;
+}
+
+/** The bytes of that record; undefined when it is not valid: `encodeEntry` then says what is wrong. */
+export function encodeRecord(record: PlainRecord): Uint8Array | undefined {
+  return encodeFields(record);
+}
 
 /**
  * The bytes of a record that holds nothing optional, as most do; undefined for any other and for one that is not valid: the way
@@ -11,8 +29,14 @@ import type { SaltedCommitment } from "./shapes.ts";
  *     a8 00 05  01 time  02 load  03 ordinal  04 82 58 20 … slot  05 82 58 20 … slot  07 duration  08 capture level
  */
 export function encodePlainInference(entry: Inference): Uint8Array | undefined {
+  if (!isPlain(entry) || typeof entry.captureLevel !== "number") return undefined;
+  return encodeFields(entry as PlainInference);
+}
+
+type PlainInference = Inference & { readonly captureLevel: number };
+
+function encodeFields(entry: PlainInference | PlainRecord): Uint8Array | undefined {
   const { time, loadIndex, ordinal, input, output, durationMicros, captureLevel } = entry;
-  if (!isPlain(entry) || typeof captureLevel !== "number") return undefined;
   const uints = isUint(time) && isUint(loadIndex) && isUint(ordinal) && isUint(durationMicros) && isUint(captureLevel);
   if (!uints || !isCommitment(input) || !isCommitment(output)) return undefined;
   begin();
@@ -72,8 +96,9 @@ function isUint(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-function isCommitment({ commitment, slot }: SaltedCommitment): boolean {
-  return commitment instanceof Uint8Array && commitment.length === 32 && isUint(slot);
+function isCommitment({ commitment, slot }: SaltedCommitment | TextCommitment): boolean {
+  const isHash = typeof commitment === "string" || commitment instanceof Uint8Array;
+  return isHash && commitment.length === 32 && isUint(slot);
 }
 
 function writePair(key: number, value: number): void {
@@ -81,9 +106,10 @@ function writePair(key: number, value: number): void {
   writeHead(0, value);
 }
 
-function writeCommitment(key: number, { commitment, slot }: SaltedCommitment): void {
+function writeCommitment(key: number, { commitment, slot }: SaltedCommitment | TextCommitment): void {
   writeHead(0, key);
   writeHead(4, 2);
-  writeBytes(commitment);
+  if (typeof commitment === "string") writeHash(commitment);
+  else writeBytes(commitment);
   writeHead(0, slot);
 }

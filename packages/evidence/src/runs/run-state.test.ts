@@ -235,9 +235,14 @@ test("who writes a run counts what was written, and nothing of what was only to 
       const run = new RunWriter(state);
       for (const [i, entry] of rest.entries()) {
         for (let times = 0; times < lost[i % lost.length]! % 3; times++) run.prepare(entry);
-        for (const lie of liesAbout(entry)) assert.throws(() => run.prepare(lie), { code: "run-broken" });
+        for (const lie of liesAbout(entry)) {
+          assert.throws(() => run.prepare(lie), { code: "run-broken" });
+          if (lie.kind !== "inference") continue;
+          assert.throws(() => run.prepareRecord(lie.loadIndex, lie.ordinal), { code: "run-broken" });
+        }
         assert.deepEqual(run.state, state);
-        run.prepare(entry);
+        if (entry.kind === "inference") run.prepareRecord(entry.loadIndex, entry.ordinal);
+        else run.prepare(entry);
         run.advance();
         state = advanceRun(state, entry);
         assert.deepEqual(run.state, state);

@@ -76,14 +76,14 @@ export class RunReplay {
   }
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-function copyOf(state: RunState): Mutable<RunState> {
+export function copyOf(state: RunState): Mutable<RunState> {
   return { ...state, loads: new Map(Array.from(state.loads, ([index, progress]) => [index, { ...progress }])) };
 }
 
 /** The load that a record names, which has to have the record's ordinal as its count. */
-function nextOf(state: RunState, loadIndex: number, ordinal: number): LoadProgress {
+export function nextOf(state: RunState, loadIndex: number, ordinal: number): LoadProgress {
   const load = openLoad(state, state.next, loadIndex);
   if (ordinal === load.count) return load;
   throw broken(state.next, `its ordinal under load ${loadIndex} is ${ordinal}, ${load.count} was next`);
@@ -172,7 +172,7 @@ function withLoad(loads: Loads, loadIndex: number, progress: LoadProgress): Load
   return new Map(loads).set(loadIndex, progress);
 }
 
-function checkInterval(state: RunState, index: number): void {
+export function checkInterval(state: RunState, index: number): void {
   if (index - state.statedAt > summaryInterval) {
     throw broken(index, `no summary stands in the ${summaryInterval} entries after ${state.statedAt}`);
   }
