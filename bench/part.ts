@@ -19,9 +19,9 @@ export function runPart(name: string, args: readonly string[] = []): Promise<rea
       rows = message as Row[];
     });
     child.on("error", reject);
-    child.on("exit", (code) => {
+    child.on("exit", (code, signal) => {
       if (code === 0 && rows !== undefined) resolve(rows);
-      else reject(new Error(`the part ${name} ended with code ${code}`));
+      else reject(new Error(`the part ${name} ended with ${signal ?? `code ${code}`}`));
     });
   });
 }
