@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { join } from "node:path";
+import { type HashText, putHash } from "@tally/evidence";
 import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
 
 const digestBytes = 16;
@@ -27,7 +28,7 @@ export interface RepeatCounts {
 export class Repeats {
   readonly #path: string;
   readonly #capacity: number;
-  readonly #input = Buffer.alloc(64);
+  readonly #input = new Uint8Array(64);
   /** Digest, one character a byte, to how often; the one seen last stands last. */
   readonly #counts = new Map<string, number>();
 
@@ -49,9 +50,9 @@ export class Repeats {
   }
 
   /** Counts an input by the SHA-256 of its content, and says how often it has been recorded now. */
-  note(content: Uint8Array): number {
-    this.#input.set(content, 32);
-    const digest = hash("sha256", this.#input, "binary").slice(0, digestBytes);
+  note(content: HashText): number {
+    putHash(content, this.#input, 32);
+    const digest = hash("sha256", this.#input, "latin1").slice(0, digestBytes);
     const count = Math.min((this.#counts.get(digest) ?? 0) + 1, 0xffff_ffff);
     if (count > 1) this.#counts.delete(digest);
     this.#counts.set(digest, count);
