@@ -55,7 +55,8 @@ test("digests say nothing without the key: another device's are others, and none
   }
   const [first, second] = [await readFile(join(a, "repeats")), await readFile(join(b, "repeats"))];
   assert.notDeepEqual(first.subarray(0, 16), second.subarray(0, 16));
-  for (const guess of [sha256(planted), sha256(sha256(planted))]) assert.equal(first.includes(guess.subarray(0, 16)), false);
+  for (const guess of [sha256(planted), sha256(sha256(planted))])
+    assert.equal(first.includes(guess.subarray(0, 16)), false);
 });
 
 test("neither the digests nor their key go where a device syncs to, nor into its ledger and segments", async () => {
