@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type Device, EdgeError, type EdgeErrorCode, enroll, openDevice, recoverDevice } from "@tally/edge";
+import { type Device, EdgeError, type EdgeErrorCode, enroll, openDevice, recoverDevice, rotateKeys } from "@tally/edge";
 import {
   type DeviceList,
   type DeviceState,
@@ -351,4 +351,75 @@ test("a decommissioned device is refused, and the answer says what it was", asyn
   assert.deepEqual(bad(report), []);
   assert.equal(report.answer?.ledgers[0]?.standing, "decommissioned");
   assert.equal(report.answer?.records.length, 3);
+});
+
+test("keys rotate: records before and after hold, and the old keys alone are refused", async (t) => {
+  const world = await World.start(t);
+  const dir = await world.enrolled();
+  const id = await withDevice(dir, async (device) => {
+    await records(device, 3);
+    await device.sync();
+    return device.deviceId;
+  });
+  const old = await copyOf(dir, join(world.folder, "old"));
+  const publicBefore = await readFile(join(dir, "keys", "ed25519.pem"), "utf8");
+  await rotateKeys({ dir });
+  assert.notEqual(await readFile(join(dir, "keys", "ed25519.pem"), "utf8"), publicBefore);
+  assert.deepEqual(
+    (await readdir(dir)).filter((name) => name.startsWith("keys")),
+    ["keys"],
+  );
+  await withDevice(dir, async (device) => {
+    await records(device, 2);
+    await device.sync();
+  });
+  await assert.rejects(
+    withDevice(old, (device) => device.sync()),
+    throwsCode("denied", /the signature is not of the key/),
+  );
+  const report = await world.audit(id);
+  assert.deepEqual(bad(report), []);
+  assert.equal(report.answer?.records.length, 5);
+  assert.deepEqual(resultsOf(report, "key rotation"), ["good"]);
+  assert.equal(exitCodeOf(await world.receipt(id, 3)), 0);
+});
+
+for (const moment of ["before the plane has heard of it", "after the plane has taken it"] as const) {
+  test(`a rotation that dies ${moment} is ended by the next start, and nothing is lost`, async (t) => {
+    const world = await World.start(t);
+    const dir = await world.enrolled();
+    const id = await withDevice(dir, async (device) => {
+      await records(device, 3);
+      return device.deviceId;
+    });
+    const real = globalThis.fetch;
+    const died = t.mock.method(globalThis, "fetch", async (...[url, init]: Parameters<typeof fetch>) => {
+      if (!String(url).endsWith("/keys")) return real(url, init);
+      if (moment.startsWith("after")) await real(url, init);
+      throw new TypeError("killed");
+    });
+    await assert.rejects(rotateKeys({ dir }), throwsCode("unreachable"));
+    died.mock.restore();
+    await withDevice(dir, async (device) => {
+      await records(device, 2);
+      await device.sync();
+    });
+    const report = await world.audit(id);
+    assert.deepEqual(bad(report), []);
+    assert.equal(report.answer?.records.length, 5);
+    assert.deepEqual(resultsOf(report, "key rotation"), ["good"]);
+  });
+}
+
+test("a rotation that dies between putting the old keys aside and the new ones in place has its keys at the next start", async (t) => {
+  const world = await World.start(t);
+  const dir = await world.enrolled();
+  await rotateKeys({ dir });
+  await cp(join(dir, "keys"), join(dir, "keys-old"), { recursive: true });
+  await rename(join(dir, "keys"), join(dir, "keys-next"));
+  await withDevice(dir, (device) => device.sync());
+  assert.deepEqual(
+    (await readdir(dir)).filter((name) => name.startsWith("keys")),
+    ["keys"],
+  );
 });

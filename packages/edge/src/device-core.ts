@@ -19,6 +19,7 @@ import { StorageWatch } from "./recorder/storage-watch.ts";
 import { moveToEpoch } from "./recovery/move-to-epoch.ts";
 import { rejoin } from "./recovery/rejoin.ts";
 import { readRestoredMark, removeRestoredMark } from "./recovery/restored-mark.ts";
+import { finishRotation } from "./rotation/pending-rotation.ts";
 import { readTrust } from "./trust-file.ts";
 
 /** The parts of an open device, as everything that works on one needs them. */
@@ -68,6 +69,10 @@ export async function openCore({ dir, config: overrides, clock, files }: CoreOpt
     });
   }
   const identity = await moveToEpoch(folder, enrolled, trust, clock);
+  // A handover of keys that was cut off goes on; without the plane the device records under the keys that it has.
+  await finishRotation(folder, identity, config.url, clock).catch((error: unknown) => {
+    if (!(error instanceof EdgeError)) throw error;
+  });
   const signers = await readSigners(folder, identity.origin);
   const ledger = await openLedger(folder, identity, signers, clock, files);
   try {

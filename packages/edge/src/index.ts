@@ -24,6 +24,7 @@ export { type RecoverOptions, recoverDevice } from "./recovery/recover.ts";
 export type { Comparison, TensorDifference } from "./replay/compare-tensors.ts";
 export { type KeptContent, type KeptRecord, keptInFolder, keptInSegment } from "./replay/kept-record.ts";
 export { type Circumstance, type Replayed, replayRecord } from "./replay/replay-record.ts";
+export { rotateKeys } from "./rotation/rotate-keys.ts";
 export type { OnnxSession, OutputTensor, RunOptions, RunResult } from "./runtime/onnx-session.ts";
 export type { OnnxTensor } from "./runtime/tensors.ts";
 export { type AbsentRecord, type OpenedSegment, openSegment } from "./segments/open-segment.ts";

@@ -29,8 +29,8 @@ export interface MirroredLedgerOptions {
   readonly url: string;
   readonly session: TokenSource;
   readonly origin: string;
-  /** The device's own keys: what the plane shows of the ledger counts only under them. */
-  readonly keySet: KeySet;
+  /** The device's own keys, and those before them: what the plane shows of the ledger counts only under one of these sets. */
+  readonly keySets: readonly KeySet[];
   readonly signal?: AbortSignal;
 }
 
@@ -99,15 +99,28 @@ export class MirroredLedger {
   }
 
   async #checkpoint(service: "witness" | "mirror"): Promise<Checkpoint | undefined> {
-    const { url, session, origin, keySet, signal } = this.#options;
+    const { url, session, signal, origin } = this.#options;
     const path = `/${service}/${originHash(origin)}/checkpoint`;
     const answer = await findAtPlane(url, { method: "GET", path, session, signal });
     if (answer === undefined) return undefined;
     try {
-      return verifyAllOf(parseCheckpoint(answer.bytes).note, origin, keySet);
+      return this.#ownCheckpoint(answer.bytes);
     } catch (cause) {
       throw this.#untrusted(messageOf(cause), cause);
     }
+  }
+
+  #ownCheckpoint(bytes: Uint8Array): Checkpoint {
+    const { origin, keySets } = this.#options;
+    const { note } = parseCheckpoint(bytes);
+    for (const earlier of keySets.slice(1)) {
+      try {
+        return verifyAllOf(note, origin, earlier);
+      } catch {
+        // Then by another set.
+      }
+    }
+    return verifyAllOf(note, origin, keySets[0]!);
   }
 
   async #get(path: string): Promise<Uint8Array> {

@@ -1,9 +1,9 @@
 import type { Ledger } from "@tally/ledger";
 import type { DeviceCore } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
-import { keySetOf } from "../identity.ts";
 import { MirroredLedger } from "../plane/mirrored-ledger.ts";
 import type { PlaneSession } from "../plane/session.ts";
+import { ownKeySets } from "../rotation/key-folders.ts";
 import { standingOf } from "./standing.ts";
 
 /** Ledgers that were seen to continue what the plane holds: from then on only another holder of the keys can part them. */
@@ -16,14 +16,14 @@ const seen = new WeakSet<Ledger>();
  * @throws EdgeError `behind` where it does not; the ledger then signs nothing any more.
  */
 export async function requireContinuing(
-  { ledger, config, signers, identity }: DeviceCore,
+  { ledger, config, signers, identity, folder }: DeviceCore,
   session: PlaneSession,
   signal?: AbortSignal,
 ): Promise<void> {
   if (seen.has(ledger)) return;
   await ledger.flush();
   const { origin } = identity;
-  const options = { url: config.url, session, origin, keySet: keySetOf(signers) };
+  const options = { url: config.url, session, origin, keySets: await ownKeySets(folder, signers) };
   const mirror = new MirroredLedger({ ...options, ...(signal !== undefined && { signal }) });
   const standing = await standingOf(ledger, mirror);
   if (standing.kind === "current") {

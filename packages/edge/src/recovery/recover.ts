@@ -16,6 +16,7 @@ import { type DeviceIdentity, keySetOf, readIdentity, readSigners } from "../ide
 import { askPlane, jsonOf } from "../plane/http.ts";
 import { type MirroredHeads, MirroredLedger } from "../plane/mirrored-ledger.ts";
 import { PlaneSession } from "../plane/session.ts";
+import { ownKeySets } from "../rotation/key-folders.ts";
 import { newestCheckpoint } from "../sync/newest-checkpoint.ts";
 import { openPlaneCheckpoint, type PlaneCheckpoint } from "../sync/plane-checkpoint.ts";
 import { readTrust } from "../trust-file.ts";
@@ -67,7 +68,8 @@ export async function recoverDevice({ dir, token, newKeys = false, clock = syste
   try {
     const { anchor, heads } = await whatThePlaneHolds(place);
     const damaged = ledger.damage !== undefined;
-    const forked = !damaged && token === undefined && (await standingOf(ledger, mirrorOf(place))).kind === "forked";
+    const forked =
+      !damaged && token === undefined && (await standingOf(ledger, await mirrorOf(place))).kind === "forked";
     if (!damaged && !forked && !newKeys) {
       throw new EdgeError("request-invalid", `nothing is wrong with ${identity.origin}: it needs no new epoch`, {
         hint: "for one under new keys, as after a compromise, say so: --new-keys",
@@ -76,7 +78,7 @@ export async function recoverDevice({ dir, token, newKeys = false, clock = syste
     const orphan = damaged
       ? (ledger.latest?.checkpoint ?? heads?.mirrored ?? { size: 0, root: emptyRoot })
       : { size: ledger.size, root: await ledger.root() };
-    const from = forked && heads !== undefined ? await forkPoint(ledger, mirrorOf(place), heads) : null;
+    const from = forked && heads !== undefined ? await forkPoint(ledger, await mirrorOf(place), heads) : null;
     const epoch = { folder, identity, trust, clock, anchor, heads, orphan, from, newKeys };
     await beginEpoch({ ...epoch, ...(token !== undefined && { token }) });
   } finally {
@@ -90,7 +92,7 @@ async function whatThePlaneHolds(place: Place): Promise<{ anchor: PlaneCheckpoin
   if (token === undefined) {
     const session = new PlaneSession(config.url, folder, identity.origin, clock);
     const anchor = await newestCheckpoint({ folder, trust, config }, session, undefined);
-    return { anchor, heads: await mirrorOf(place).heads() };
+    return { anchor, heads: await (await mirrorOf(place)).heads() };
   }
   const path = `/api/v1/genesis?${new URLSearchParams({ ledger: identity.origin })}`;
   const answer = jsonOf(await askPlane(config.url, { method: "GET", path, token }), "the first anchor");
@@ -108,10 +110,10 @@ function ownCheckpoint(note: string, origin: string, signers: readonly NoteSigne
   }
 }
 
-function mirrorOf({ config, folder, identity, signers, clock }: Place): MirroredLedger {
+async function mirrorOf({ config, folder, identity, signers, clock }: Place): Promise<MirroredLedger> {
   const { origin } = identity;
   const session = new PlaneSession(config.url, folder, origin, clock);
-  return new MirroredLedger({ url: config.url, session, origin, keySet: keySetOf(signers) });
+  return new MirroredLedger({ url: config.url, session, origin, keySets: await ownKeySets(folder, signers) });
 }
 
 function lockedOr(cause: unknown): never {

@@ -3,9 +3,10 @@ import type { Clock, Ledger } from "@tally/ledger";
 import type { DeviceConfig } from "../config.ts";
 import { EdgeError } from "../error.ts";
 import type { DeviceFolder } from "../folder/device-folder.ts";
-import { type DeviceIdentity, keySetOf } from "../identity.ts";
+import type { DeviceIdentity } from "../identity.ts";
 import { MirroredLedger } from "../plane/mirrored-ledger.ts";
 import { PlaneSession } from "../plane/session.ts";
+import { ownKeySets } from "../rotation/key-folders.ts";
 import { newestCheckpoint } from "../sync/newest-checkpoint.ts";
 import { beginEpoch, forkPoint } from "./begin-epoch.ts";
 import { fetchBack } from "./fetch-back.ts";
@@ -45,7 +46,7 @@ export async function rejoin(opened: OpenedLedger): Promise<"same-epoch" | "new-
       hint: "connect it to its plane, and it fetches them back; an entry made before that would part it from them",
     });
   }
-  const mirror = mirrorOf(opened);
+  const mirror = await mirrorOf(opened);
   if (standing.kind === "behind") {
     await fetchBack(opened, mirror, standing.head);
     return "same-epoch";
@@ -67,14 +68,17 @@ async function startEpoch(
   await beginEpoch({ ...opened, anchor, heads, orphan, from: from === ledger.size ? null : from });
 }
 
-function mirrorOf({ config, folder, identity, signers, clock }: OpenedLedger, signal?: AbortSignal): MirroredLedger {
+async function mirrorOf(
+  { config, folder, identity, signers, clock }: OpenedLedger,
+  signal?: AbortSignal,
+): Promise<MirroredLedger> {
   const { origin } = identity;
   const session = new PlaneSession(config.url, folder, origin, clock, signal);
   return new MirroredLedger({
     url: config.url,
     session,
     origin,
-    keySet: keySetOf(signers),
+    keySets: await ownKeySets(folder, signers),
     ...(signal !== undefined && { signal }),
   });
 }
@@ -83,7 +87,7 @@ function mirrorOf({ config, folder, identity, signers, clock }: OpenedLedger, si
 async function askStanding(opened: OpenedLedger): Promise<Standing | undefined> {
   const signal = AbortSignal.timeout(patienceMs);
   try {
-    return await standingOf(opened.ledger, mirrorOf(opened, signal));
+    return await standingOf(opened.ledger, await mirrorOf(opened, signal));
   } catch (error) {
     if (error instanceof EdgeError || signal.aborted) return undefined;
     throw error;

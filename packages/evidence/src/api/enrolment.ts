@@ -52,3 +52,14 @@ export interface EpochResponse {
   readonly origin: string;
   readonly state: "awaiting" | "accepted";
 }
+
+/** `POST /api/v1/devices/<id>/keys` with the device's session. Sent again with keys that are the ledger's already, it changes nothing. */
+export interface RotationRequest {
+  /** The new key set in deterministic CBOR, base64. */
+  readonly keySet: string;
+  /** A checkpoint of the ledger that every old and every new key has signed; from its size on the new ones sign. */
+  readonly checkpoint: string;
+  /** The size that the plane holds, and the consistency proof from there, base64 each. */
+  readonly old: number;
+  readonly proof: readonly string[];
+}

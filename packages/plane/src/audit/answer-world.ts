@@ -543,6 +543,10 @@ export class AnswerWorld implements AuditSource {
   async contradictions(origin: string) {
     return this.accusations.get(origin) ?? [];
   }
+  async handovers() {
+    return [];
+  }
+
   async mirroredNote(origin: string, size: number) {
     return this.#deviceNotes.get(`${origin} ${size}`);
   }

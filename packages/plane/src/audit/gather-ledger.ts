@@ -64,9 +64,24 @@ export async function gatherRecords(
 export async function gatherHeadNotes(source: AuditSource, leaf: HeadLeaf, gathered: Gathered): Promise<void> {
   if (leaf.pendingNoteHash === null) return;
   await gathered.addStored(memberTypes.deviceCheckpoint, digestFromHash(leaf.pendingNoteHash));
+  await gatherHandovers(source, leaf, gathered);
   if (leaf.mirroredSize === 0 || leaf.mirroredSize === leaf.pendingSize) return;
   const note = await source.mirroredNote(leaf.origin, leaf.mirroredSize);
   if (note !== undefined) gathered.add({ type: memberTypes.deviceCheckpoint, bytes: note });
+}
+
+/** Adds the checkpoints by which the ledger's keys were handed over, and that they are of this history. */
+async function gatherHandovers(source: AuditSource, leaf: HeadLeaf, gathered: Gathered): Promise<void> {
+  const { origin, mirroredSize } = leaf;
+  const log = source.mirror(origin);
+  for (const { size, note } of await source.handovers(origin)) {
+    if (size > leaf.pendingSize || log === undefined || log.size < size) continue;
+    await gathered.addStored(memberTypes.deviceCheckpoint, note);
+    const [smaller, larger] = size < mirroredSize ? [size, mirroredSize] : [mirroredSize, size];
+    if (smaller === 0 || smaller === larger) continue;
+    const proof = await log.consistencyProof(smaller, larger);
+    gathered.add(consistencyMember({ origin, smaller, larger, proof }));
+  }
 }
 
 /** Adds one entry with its inclusion proof under the mirrored head. */

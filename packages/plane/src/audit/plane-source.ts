@@ -172,6 +172,10 @@ export class PlaneSource implements AuditSource {
     );
   }
 
+  handovers(origin: string) {
+    return this.#parts.fleet.handovers(origin);
+  }
+
   mirroredNote(origin: string, size: number): Promise<Uint8Array | undefined> {
     return this.#parts.fleet.note(origin, size);
   }

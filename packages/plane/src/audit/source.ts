@@ -44,6 +44,8 @@ export interface AuditSource {
   contradictions(origin: string): Promise<readonly ContradictionRow[]>;
   /** The ledger's checkpoint that its mirrored entries are under: the complete note. */
   mirroredNote(origin: string, size: number): Promise<Uint8Array | undefined>;
+  /** The checkpoints at which the ledger's keys changed, by size. */
+  handovers(origin: string): Promise<readonly HandoverRow[]>;
 }
 
 export interface CosignedCheckpoint {
@@ -75,6 +77,12 @@ export interface StatementRow {
   readonly predicateType: string;
   /** Index in the plane's log. */
   readonly index: number;
+}
+
+export interface HandoverRow {
+  readonly size: number;
+  /** Of the complete note, signed with the old keys and the new ones. */
+  readonly note: Digest;
 }
 
 export interface ContradictionRow {

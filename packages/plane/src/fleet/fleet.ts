@@ -13,6 +13,7 @@ import {
   type HeadLeaf,
   hashLeaf,
   type KeySet,
+  type RotationRequest,
 } from "@tally/evidence";
 import type { Admission, Clock, Conflict, Mirror } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
@@ -26,6 +27,7 @@ import { EpochRequests } from "./epoch-requests.ts";
 import { keySetAt, newestKeySet } from "./key-sets.ts";
 import { LedgerHeadNotes } from "./ledger-heads.ts";
 import { readEnrolment } from "./read-enrolment.ts";
+import { checkRotation } from "./rotation.ts";
 import { takeEntry } from "./take-entry.ts";
 
 /** Entries of the fleet log taken in one transaction. */
@@ -252,6 +254,35 @@ export class Fleet {
     });
     this.#turn = result.catch(() => {});
     return result;
+  }
+
+  /**
+   * Gives a ledger other keys from a size on, which the old ones hand over to. The same request again changes nothing.
+   *
+   * @throws PlaneError `bad-request`, `not-found`
+   */
+  rotate(origin: string, request: RotationRequest, mirror: Pick<Mirror, "log">): Promise<void> {
+    const result = this.#turn.then(async () => {
+      await this.catchUp();
+      const row = await this.row(origin);
+      if (row === undefined) throw new PlaneError("not-found", `${origin} is not enrolled here`);
+      const parts = { db: this.#db, blobs: this.#blobs };
+      const rotation = await checkRotation(request, row, mirror.log(origin), parts);
+      if (rotation === undefined) return;
+      await this.#logs.append("fleet", { kind: "keys", origin, ...rotation });
+      await this.catchUp();
+      await this.#tokens.endSessions(origin);
+    });
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  /** The checkpoints at which a ledger's keys changed, as digests of their notes, by size. */
+  handovers(origin: string): Promise<readonly { readonly size: number; readonly note: Digest }[]> {
+    return this.#db.query<{ size: number; note: Digest }>(
+      "SELECT handover.size AS size, note FROM handover JOIN device_keys ON device_keys.origin = handover.origin AND from_size = handover.size WHERE handover.origin = ? ORDER BY handover.size",
+      [origin],
+    );
   }
 
   /** A token is for one ledger, the one that first used it. */

@@ -1,9 +1,10 @@
 import { type Database, migrate } from "@tally/oci";
 
-// Beside `device` and `conflict`. All but `epoch_request` follow from the plane's two logs.
+// Beside `device` and `conflict`. All but `epoch_request` and `handover` follow from the plane's two logs.
 const lifecycle = [
   "CREATE TABLE epoch_request (origin TEXT PRIMARY KEY, device_id TEXT NOT NULL, epoch INTEGER NOT NULL, genesis TEXT NOT NULL, key_set BLOB NOT NULL, mirrored_size INTEGER NOT NULL, orphan_size INTEGER NOT NULL, orphan_from INTEGER, bundles TEXT NOT NULL, at INTEGER NOT NULL)",
-  "CREATE TABLE device_keys (origin TEXT NOT NULL, from_size INTEGER NOT NULL, key_set BLOB NOT NULL, note TEXT, PRIMARY KEY (origin, from_size))",
+  "CREATE TABLE device_keys (origin TEXT NOT NULL, from_size INTEGER NOT NULL, key_set BLOB NOT NULL, PRIMARY KEY (origin, from_size))",
+  "CREATE TABLE handover (origin TEXT NOT NULL, size INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY (origin, size))",
   "CREATE TABLE revoked_key (key_id TEXT PRIMARY KEY, compromise_time INTEGER)",
   "CREATE TABLE decided (statement TEXT PRIMARY KEY)",
   "CREATE TABLE settled (origin TEXT NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY (origin, evidence))",

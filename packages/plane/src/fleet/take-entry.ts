@@ -13,10 +13,11 @@ export async function takeEntry(entry: Entry, index: number, db: Database, token
       await takeEpoch(entry, index, db, tokens);
       return;
     case "keys":
-      await db.run(
-        "INSERT INTO device_keys (origin, from_size, key_set, note) VALUES (?, ?, ?, NULL) ON CONFLICT DO NOTHING",
-        [entry.origin, entry.fromSize, encodeKeySet(entry.keySet)],
-      );
+      await db.run("INSERT INTO device_keys (origin, from_size, key_set) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [
+        entry.origin,
+        entry.fromSize,
+        encodeKeySet(entry.keySet),
+      ]);
       return;
     case "revoke":
       await markDecided(entry.statement, db);

@@ -7,6 +7,7 @@ import { infer } from "./infer.ts";
 import { label } from "./label.ts";
 import { recover } from "./recover.ts";
 import { revoke } from "./revoke.ts";
+import { rotateKey } from "./rotate-key.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { sync } from "./sync.ts";
@@ -15,6 +16,20 @@ import { token } from "./token.ts";
 /** `tally device`: devices, from both sides. */
 export const device: Register = (program, context) => {
   const group = program.command("device").description("enrol, run and watch devices");
-  for (const register of [token, enroll, run, infer, label, erase, sync, status, recover, accept, revoke, decommission])
+  for (const register of [
+    token,
+    enroll,
+    run,
+    infer,
+    label,
+    erase,
+    sync,
+    status,
+    recover,
+    rotateKey,
+    accept,
+    revoke,
+    decommission,
+  ])
     register(group, context);
 };

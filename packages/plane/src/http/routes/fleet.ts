@@ -1,4 +1,4 @@
-import type { EnrollRequest, EpochRequest } from "@tally/evidence";
+import type { EnrollRequest, EpochRequest, RotationRequest } from "@tally/evidence";
 import { tokenOf } from "../../access/tokens.ts";
 import { PlaneError } from "../../error.ts";
 import type { PlaneParts } from "../../parts.ts";
@@ -72,6 +72,30 @@ export function fleetRoutes({ fleet, mirror, checkpoints, sealer, name }: PlaneP
         const devices = await fleet.status(mirror, id);
         if (devices.length === 0) throw new PlaneError("not-found", `no device has the id ${id}`);
         return { devices };
+      },
+    },
+    {
+      method: "POST",
+      url: "/api/v1/devices/:id/keys",
+      access: ["device"],
+      summary: "a device hands over to new keys, by a checkpoint that old and new ones signed",
+      tag: "fleet",
+      schema: {
+        params: object({ id: deviceId }),
+        body: object({
+          keySet: { type: "string", maxLength: 16_384 },
+          checkpoint: { type: "string", maxLength: 100_000 },
+          old: count,
+          proof: { type: "array", items: text, maxItems: 64 },
+        }),
+      },
+      async handle(request) {
+        const { id } = request.params as { id: string };
+        const origin = request.bearer?.origin ?? "";
+        if (!origin.includes(`/d/${id}/`)) throw new PlaneError("forbidden", "a device rotates its own keys only");
+        await fleet.rotate(origin, request.body as RotationRequest, mirror);
+        await sealer.upToDate();
+        return { origin };
       },
     },
     {
