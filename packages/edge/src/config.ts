@@ -10,6 +10,10 @@ export type ReleaseMode = (typeof releaseModes)[number];
 export const captureModes = ["none", "full"] as const;
 export type CaptureMode = (typeof captureModes)[number];
 
+/** What a sync brings: heads and entries, or heads alone, and entries when they are asked for. */
+export const syncModes = ["entries", "heads-only"] as const;
+export type SyncMode = (typeof syncModes)[number];
+
 /** How a device behaves, as config.json in its folder says and its operator may change. */
 export interface DeviceConfig {
   /** Base URL of the plane. */
@@ -22,6 +26,8 @@ export interface DeviceConfig {
   readonly captureLimitBytes: number;
   /** Entries after which the ledger is signed without anyone asking. Default 4,096. */
   readonly sealEveryEntries: number;
+  /** Default `entries`. */
+  readonly sync: SyncMode;
   /** How often the agent syncs, in milliseconds. Default 60,000. */
   readonly syncEveryMs: number;
   /** How often a sync of the agent anchors a ledger in which nothing was recorded, in milliseconds. Default 3,600,000. */
@@ -36,6 +42,7 @@ const defaults = {
   capture: "none",
   captureLimitBytes: 256 * 1024 * 1024,
   sealEveryEntries: 4096,
+  sync: "entries",
   syncEveryMs: 60_000,
   anchorEveryMs: 3_600_000,
 } as const satisfies Omit<DeviceConfig, "url">;
@@ -43,7 +50,7 @@ const defaults = {
 const names = ["url", ...Object.keys(defaults)];
 
 /**
- * Reads config.json; `TALLY_URL`, `TALLY_RELEASE`, `TALLY_CAPTURE` and `TALLY_SYNC_MS` stand above it, `overrides` above both.
+ * Reads config.json; `TALLY_URL`, `TALLY_RELEASE`, `TALLY_CAPTURE`, `TALLY_SYNC` and `TALLY_SYNC_MS` stand above it, `overrides` above both.
  *
  * @throws EdgeError `not-enrolled` where there is no file, `config-invalid` naming the setting that is wrong.
  */
@@ -70,6 +77,7 @@ export async function readConfig(
       url: environment.TALLY_URL,
       release: environment.TALLY_RELEASE,
       capture: environment.TALLY_CAPTURE,
+      sync: environment.TALLY_SYNC,
       syncEveryMs: syncMs === undefined ? undefined : Number(syncMs),
     }),
     ...present(overrides),
@@ -93,6 +101,7 @@ function parseConfig(value: Readonly<Record<string, unknown>>): DeviceConfig {
     capture: asOneOf(value.capture, captureModes, "capture", code),
     captureLimitBytes: asCount(value.captureLimitBytes, "captureLimitBytes", code),
     sealEveryEntries: asCount(value.sealEveryEntries, "sealEveryEntries", code, 1),
+    sync: asOneOf(value.sync, syncModes, "sync", code),
     syncEveryMs: asCount(value.syncEveryMs, "syncEveryMs", code, 100),
     anchorEveryMs: asCount(value.anchorEveryMs, "anchorEveryMs", code),
   });

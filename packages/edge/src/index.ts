@@ -8,6 +8,8 @@ export {
   type ReleaseMode,
   readConfig,
   releaseModes,
+  type SyncMode,
+  syncModes,
 } from "./config.ts";
 export type { Content } from "./content.ts";
 export { type BegunErasure, Device, type OpenOptions, openDevice } from "./device.ts";

@@ -6,6 +6,7 @@ import type { Sessions } from "./access/sessions.ts";
 import type { Tokens } from "./access/tokens.ts";
 import type { AnswerSpool, AuditSource } from "./audit/index.ts";
 import type { Decisions } from "./fleet/decisions.ts";
+import type { EntryRequests } from "./fleet/entry-requests.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { RequestLimits } from "./http/request-limits.ts";
 import type { Checkpoints } from "./log/checkpoints.ts";
@@ -35,6 +36,7 @@ export interface PlaneParts {
   readonly quota: DeviceQuota;
   readonly deviceBlobs: DeviceBlobs;
   readonly fleet: Fleet;
+  readonly entryRequests: EntryRequests;
   readonly identities: Identities;
   readonly statements: Statements;
   readonly decisions: Decisions;

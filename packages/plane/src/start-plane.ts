@@ -13,6 +13,7 @@ import { AnswerSpool } from "./audit/index.ts";
 import { PlaneSource } from "./audit/plane-source.ts";
 import { PlaneError } from "./error.ts";
 import { Decisions } from "./fleet/decisions.ts";
+import { EntryRequests } from "./fleet/entry-requests.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { createFleetTables } from "./fleet/tables.ts";
 import { type RequestLimitOptions, RequestLimits } from "./http/request-limits.ts";
@@ -141,7 +142,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         stored: (log) => index.stored(log),
       },
       onConflict: (conflict) => fleet.onConflict(conflict),
-      onMirrored: (origin) => fleet.onMirrored(origin),
+      onPending: (origin) => fleet.onHeard(origin),
+      onMirrored: (origin) => fleet.onHeard(origin),
       clock,
     });
     cleanup.push(() => mirror.close());
@@ -252,6 +254,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       quota,
       deviceBlobs,
       fleet,
+      entryRequests: new EntryRequests({ db, fleet, mirror, clock }),
       identities,
       statements,
       decisions,

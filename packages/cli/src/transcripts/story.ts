@@ -29,6 +29,7 @@ export const story = [
   "reject",
   "device-erase",
   "replay",
+  "device-heads",
   "device-revoke",
   "device-life",
   "env",

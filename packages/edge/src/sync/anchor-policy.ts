@@ -12,5 +12,5 @@ export type AnchorPolicy = "always" | "when-due";
 export function isAnchored({ ledger, config, clock }: DeviceCore, state: SyncState | undefined): boolean {
   if (state?.anchoredAt === undefined || state.blocked !== undefined) return false;
   const age = clock.now() - state.anchoredAt;
-  return state.mirrored === ledger.nextIndex && age >= 0 && age < config.anchorEveryMs;
+  return (state.proven ?? state.mirrored) === ledger.nextIndex && age >= 0 && age < config.anchorEveryMs;
 }

@@ -6,6 +6,8 @@ import { asCount, asText, parseObject } from "../folder/json.ts";
 export interface SyncState {
   /** Entries that the plane holds. */
   readonly mirrored: number;
+  /** Size of the newest head that it holds, where that is ahead of its entries. */
+  readonly proven?: number;
   /** Milliseconds by this device's clock. */
   readonly at: number;
   /** When the last anchor that the plane has was written: milliseconds by this device's clock. */
@@ -18,9 +20,10 @@ export async function readSyncState(stateFolder: string): Promise<SyncState | un
   const path = statePath(stateFolder);
   const bytes = await readIfPresent(path);
   if (bytes === undefined) return undefined;
-  const { mirrored, at, anchoredAt, blocked } = parseObject(new TextDecoder().decode(bytes), path, "damaged");
+  const { mirrored, proven, at, anchoredAt, blocked } = parseObject(new TextDecoder().decode(bytes), path, "damaged");
   return {
     mirrored: asCount(mirrored, `${path}: mirrored`, "damaged"),
+    ...(proven !== undefined && { proven: asCount(proven, `${path}: proven`, "damaged") }),
     at: asCount(at, `${path}: at`, "damaged"),
     ...(anchoredAt !== undefined && { anchoredAt: asCount(anchoredAt, `${path}: anchoredAt`, "damaged") }),
     ...(blocked !== undefined && { blocked: asText(blocked, `${path}: blocked`, "damaged") }),

@@ -1,12 +1,11 @@
 import type { Digest } from "@tally/evidence";
-import { LedgerError, type SyncResult, syncLog } from "@tally/ledger";
 import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
-import { askPlane, notNow, unreachable } from "../plane/http.ts";
 import type { PlaneSession } from "../plane/session.ts";
 import { requireContinuing } from "../recovery/continuing.ts";
 import { sendEpochRequest } from "../recovery/send-request.ts";
 import { type AnchorPolicy, isAnchored } from "./anchor-policy.ts";
+import { deliverAll, deliverHead } from "./deliver.ts";
 import { newestCheckpoint } from "./newest-checkpoint.ts";
 import type { PlaneCheckpoint } from "./plane-checkpoint.ts";
 import { readSyncState, writeSyncState } from "./sync-state.ts";
@@ -17,6 +16,8 @@ export interface SyncReport {
   readonly mirrored: number;
   /** Entries that were new to it. */
   readonly sent: number;
+  /** Size of the newest head that it now holds. */
+  readonly proven: number;
   /** Blobs that entries name and that went up before. */
   readonly blobs: readonly Digest[];
   /** Size of the plane's log that this sync saw, and that it anchored the ledger to unless it had nothing to anchor. */
@@ -69,7 +70,7 @@ async function syncOnce(
   session: PlaneSession,
   { anchor = "always", signal }: SyncOptions,
 ): Promise<SyncReport> {
-  const { folder, config, ledger, clock } = core;
+  const { folder, config, clock } = core;
   const state = await readSyncState(folder.state);
   const before = state?.mirrored ?? 0;
   await sendEpochRequest(core, signal);
@@ -78,21 +79,16 @@ async function syncOnce(
   const rests = anchor === "when-due" && isAnchored(core, state);
   const anchoredAt = rests ? state?.anchoredAt : clock.now();
   if (!rests) await writeAnchor(core, checkpoint);
-  const blobs = await uploadBlobs(core, session, signal);
-  const latest = await ledger.seal();
-  const headers = async () => ({ authorization: `Bearer ${await session.token()}` });
-  const result = await syncLog(config.url, {
-    log: ledger,
-    latest,
-    old: before,
-    headers,
-    ...(signal !== undefined && { signal }),
-  }).catch((error: unknown) => {
-    throw asEdgeError(error, config.url);
+  const delivery = { core, session, signal, state };
+  const delivered = config.sync === "heads-only" ? await deliverHead(delivery) : await deliverAll(delivery);
+  const { mirrored, proven, blobs } = delivered;
+  await writeSyncState(folder.state, {
+    mirrored,
+    ...(proven > mirrored && { proven }),
+    at: clock.now(),
+    ...(anchoredAt !== undefined && { anchoredAt }),
   });
-  const mirrored = mirroredBy(core, result);
-  await writeSyncState(folder.state, { mirrored, at: clock.now(), ...(anchoredAt !== undefined && { anchoredAt }) });
-  return { mirrored, sent: Math.max(0, mirrored - before), blobs, anchoredTo: checkpoint.checkpoint.size };
+  return { mirrored, sent: Math.max(0, mirrored - before), proven, blobs, anchoredTo: checkpoint.checkpoint.size };
 }
 
 async function writeAnchor(core: DeviceCore, { checkpoint, noteHash }: PlaneCheckpoint): Promise<void> {
@@ -101,57 +97,7 @@ async function writeAnchor(core: DeviceCore, { checkpoint, noteHash }: PlaneChec
   await whenRoom(core, () => core.recorder.summary());
 }
 
-async function uploadBlobs(
-  { outbox, config }: DeviceCore,
-  session: PlaneSession,
-  signal: AbortSignal | undefined,
-): Promise<readonly Digest[]> {
-  const digests = await outbox.list();
-  for (const digest of digests) {
-    await askPlane(config.url, {
-      method: "PUT",
-      path: `/api/v1/blobs/${digest}`,
-      session,
-      signal,
-      body: { type: "application/octet-stream", bytes: await outbox.read(digest) },
-    });
-    await outbox.remove(digest);
-  }
-  return digests;
-}
-
-/** How many entries the plane holds, or why it took none. */
-function mirroredBy({ ledger, config }: DeviceCore, result: SyncResult): number {
-  switch (result.status) {
-    case "mirrored":
-      return result.size;
-    case "behind":
-      throw new EdgeError(
-        "behind",
-        `the plane holds ${result.size} entries of ${ledger.origin}, this folder has ${ledger.size}`,
-        { hint: "another holder of these keys syncs the same ledger: stop one of them, and ask the plane's operator" },
-      );
-    case "refused": {
-      const { code, step, message } = result;
-      if (notNow.includes(code)) throw unreachable(config.url, message, undefined);
-      // 403: kept out. 422: what was offered contradicts what the plane holds, and the plane keeps it as evidence.
-      if (code !== 403 && code !== 422) {
-        throw new EdgeError("plane-refused", `the plane refused ${step} with status ${code}: ${message}`);
-      }
-      throw new EdgeError("blocked", `the plane keeps ${ledger.origin} out: ${message}`, {
-        hint: "the plane shows the evidence with the device; its operator decides what comes next",
-      });
-    }
-  }
-}
-
 async function keepBlocked({ folder, clock }: DeviceCore, blocked: string): Promise<void> {
   const { mirrored = 0 } = (await readSyncState(folder.state)) ?? {};
   await writeSyncState(folder.state, { mirrored, at: clock.now(), blocked });
-}
-
-function asEdgeError(error: unknown, url: string): unknown {
-  if (!(error instanceof LedgerError)) return error;
-  if (error.code === "unreachable") return unreachable(url, error.message, error);
-  return new EdgeError(error.code === "protocol" ? "plane-refused" : "record-failed", error.message, { cause: error });
 }

@@ -16,6 +16,8 @@ export interface MirrorOptions {
   readonly inspect?: Inspector;
   /** Told of each conflict after it was kept; told again when it is offered again. The answer waits for it. */
   readonly onConflict: (conflict: Conflict) => Promise<void>;
+  /** Told when a pending checkpoint was persisted; at least once for each. The answer waits for it. */
+  readonly onPending?: (origin: string, size: number) => Promise<void> | void;
   /** Told when a mirror checkpoint was persisted; at least once for each. The answer waits for it. */
   readonly onMirrored?: (origin: string, size: number) => Promise<void> | void;
   readonly clock?: Clock;

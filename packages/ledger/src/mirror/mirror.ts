@@ -74,6 +74,14 @@ export class Mirror {
     return this.#parts.folders.find(originHash(origin));
   }
 
+  /**
+   * Lets an upload end at an earlier checkpoint than the newest: one that this mirror took, with no signatures but the log's own.
+   * Whoever calls it vouches for that.
+   */
+  ticket(origin: string, note: string): Uint8Array {
+    return this.#parts.tickets.issue(origin, note);
+  }
+
   /** The conflicts kept for a log, oldest first. */
   async conflicts(origin: string): Promise<Conflict[]> {
     const kept = await this.#parts.folders.find(originHash(origin))?.conflicts.read("equivocated", "diverged");
@@ -144,6 +152,7 @@ export class Mirror {
     const kept = folder.pending?.checkpoint.size === checkpoint.size ? folder.pending.note : note;
     await folder.setPending(checkpoint, kept, cosignatures);
     await folder.conflicts.settle(kept);
+    await this.#options.onPending?.(origin, checkpoint.size);
     return cosigned(cosignatures.lines);
   }
 

@@ -201,6 +201,11 @@ export class Fleet {
     return all;
   }
 
+  /** Keeps a ledger's newest heads by their sizes, as a heads entry would. */
+  async keepHeads(mirror: Pick<Mirror, "log">, origin: string): Promise<void> {
+    await this.#notes.leaves(mirror, [origin]);
+  }
+
   /** A ledger's checkpoint of that size, where a heads entry has named it. */
   note(origin: string, size: number): Promise<Uint8Array | undefined> {
     return this.#notes.note(origin, size);
@@ -218,7 +223,7 @@ export class Fleet {
   }
 
   /** Not synced: after a power cut the device counts as not heard of since, until its next sync. */
-  async onMirrored(origin: string): Promise<void> {
+  async onHeard(origin: string): Promise<void> {
     await this.#db.transaction(
       (tx) =>
         tx.run(

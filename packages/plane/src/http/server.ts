@@ -17,6 +17,7 @@ import type { PlaneParts } from "../parts.ts";
 import type { RequestLimits, TurnedAway } from "./request-limits.ts";
 import type { Route } from "./route.ts";
 import { accessRoutes } from "./routes/access.ts";
+import { entryRequestRoutes } from "./routes/entry-requests.ts";
 import { evidenceRoutes } from "./routes/evidence.ts";
 import { fleetRoutes } from "./routes/fleet.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -62,6 +63,7 @@ export function routesOf(parts: PlaneParts): readonly Route[] {
     ...metricsRoutes(parts),
     ...accessRoutes(parts),
     ...fleetRoutes(parts),
+    ...entryRequestRoutes(parts),
     ...statementRoutes(parts),
     ...evidenceRoutes(parts),
     ...logRoutes(parts),

@@ -23,7 +23,11 @@ const thousands = [
   "CREATE INDEX device_fleet_index ON device (fleet_index)",
 ];
 
+const entryRequests = [
+  "CREATE TABLE entry_request (origin TEXT NOT NULL, up_to INTEGER NOT NULL, end_size INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (origin, up_to))",
+];
+
 /** Brings the tables of operation up to date, and indexes for large fleets; after the plane's own tables. */
 export function createOperationTables(db: Database): Promise<void> {
-  return migrate(db, "operation", [witnesses, restored, devices, thousands]);
+  return migrate(db, "operation", [witnesses, restored, devices, thousands, entryRequests]);
 }

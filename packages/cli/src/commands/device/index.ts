@@ -6,6 +6,7 @@ import { erase } from "./erase.ts";
 import { infer } from "./infer.ts";
 import { label } from "./label.ts";
 import { recover } from "./recover.ts";
+import { requestEntries } from "./request-entries.ts";
 import { revoke } from "./revoke.ts";
 import { rotateKey } from "./rotate-key.ts";
 import { run } from "./run.ts";
@@ -24,6 +25,7 @@ export const device: Register = (program, context) => {
     label,
     erase,
     sync,
+    requestEntries,
     status,
     recover,
     rotateKey,

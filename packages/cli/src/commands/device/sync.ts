@@ -8,6 +8,7 @@ import { withDevice } from "../../with-device.ts";
 interface Options {
   readonly dir?: string;
   readonly json?: boolean;
+  readonly headsOnly?: boolean;
 }
 
 /** `tally device sync`: what happened on the device goes to the plane, captured data with it. */
@@ -16,15 +17,18 @@ export const sync: Register = (program, { terminal }) => {
     .command("sync")
     .description(
       "bring the plane up to date: ledger, and what capture kept as segments; a running agent does so by itself",
-    );
+    )
+    .option("--heads-only", "send the signed head alone; entries stay here until they are asked for");
   withJson(withDeviceFolder(command)).action(async (options: Options) => {
     const dir = await deviceFolderOf(terminal, options);
-    const { mirrored, sent, segments, anchoredTo, erasures } = await withDevice(dir, syncRound);
-    const done = { mirrored, sent, anchoredTo, segments, erasures };
+    const round = await withDevice(dir, (device) => syncRound(device), options.headsOnly ? { sync: "heads-only" } : {});
+    const { mirrored, sent, proven, segments, anchoredTo, erasures } = round;
+    const done = { mirrored, sent, proven, anchoredTo, segments, erasures };
     print(terminal, options.json, done, () => [
       ...segments.map(({ artifact, rows }) => `${artifact}  ${rows} rows`),
       ...erasures.flatMap(({ statements }) => statements.map((digest) => `${digest}  erasure`)),
     ]);
-    say(terminal, `${sent} new entries sent, the plane holds ${mirrored}`);
+    const head = proven > mirrored ? `, and the head of ${proven}` : "";
+    say(terminal, `${sent} new entries sent, the plane holds ${mirrored}${head}`);
   });
 };
