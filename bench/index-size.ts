@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-const indexTables = ["package", "run", "load", "anchor", "stating"];
+const indexTables = ["package", "run", "load", "anchor", "stating", "gap", "segment"];
 
 /** Bytes on disk of the tables by which a stopped plane finds records, their own indexes included. */
 export function indexBytes(planeDir: string): number {

@@ -3,9 +3,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { Device } from "@tally/edge";
-import { parseCheckpoint, sha256, utf8 } from "@tally/evidence";
-import { proveGrowth } from "@tally/ledger";
+import type { Device, SyncMode } from "@tally/edge";
 import { indexBytes } from "../index-size.ts";
 import { contents, recorderOf } from "../load.ts";
 import { inFlight } from "../measure.ts";
@@ -34,7 +32,7 @@ await part(() =>
         "plane: index on disk a record",
         indexBytes(scene.planeDir) / records,
         "bytes",
-        `SQLite pages of the tables package, run, load, anchor and stating, over ${records} records`,
+        `SQLite pages of the tables package, run, load, anchor, stating, gap and segment, over ${records} records`,
       ),
       figure(
         "plane: memory while answering",
@@ -46,8 +44,8 @@ await part(() =>
   }),
 );
 
-async function recorded(scene: Scene, count: number, url?: string): Promise<Device> {
-  const device = await scene.device({ sealEveryEntries: 2 ** 40 }, url);
+async function recorded(scene: Scene, count: number, url?: string, sync: SyncMode = "entries"): Promise<Device> {
+  const device = await scene.device({ sealEveryEntries: 2 ** 40, sync }, url);
   await inFlight(512, count, await recorderOf(device, tiny, tiny));
   return device;
 }
@@ -88,8 +86,14 @@ async function wireRows(scene: Scene): Promise<{ rows: Row[]; records: number }>
   const whole = await wire.during(() => device.sync());
   let entryBytes = 0;
   for await (const entry of ledger.entries(0, ledger.size)) entryBytes += entry.length;
-  const headOnly = await wire.during(() => proofOnlySync(device, wire.url));
   await device.close();
+  const quiet = await recorded(scene, records, wire.url, "heads-only");
+  await quiet.sync();
+  await inFlight(512, records, await recorderOf(quiet, tiny, tiny));
+  // A day later its session has ended.
+  quiet.session.forget();
+  const headOnly = await wire.during(() => quiet.sync());
+  await quiet.close();
   await wire.close();
   return {
     rows: [
@@ -104,26 +108,11 @@ async function wireRows(scene: Scene): Promise<{ rows: Row[]; records: number }>
         "proof-only sync: bytes on the wire",
         headOnly,
         "bytes",
-        "a new session, the plane's checkpoint, add-checkpoint with its proof: what one a day costs a device that day",
+        `one of ${records} records: a new session, the plane's checkpoint, add-checkpoint with its proof: what one a day costs a device that day`,
       ),
     ],
     records,
   };
-}
-
-/** C2SP add-checkpoint alone: the plane then holds the head, and the entries stay on the device. */
-async function proofOnlySync({ core, session }: Device, url: string): Promise<void> {
-  const { ledger, recorder } = core;
-  const old = ledger.size;
-  session.forget();
-  const authorization = `Bearer ${await session.token()}`;
-  const note = await (await fetch(`${url}/log/checkpoint`, { headers: { authorization } })).text();
-  const { size, root } = parseCheckpoint(note).checkpoint;
-  recorder.note({ kind: "anchor", size, root, noteHash: sha256(utf8(note)) });
-  recorder.summary();
-  const latest = await ledger.seal();
-  const grown = await proveGrowth(url, { log: ledger, latest, old, headers: { authorization } });
-  if (grown.status !== "cosigned") throw new Error(`proof-only sync: ${grown.status}`);
 }
 
 /** Waits until the plane's checkpoints stand still: every head that arrived is then in one of them. */

@@ -51,7 +51,7 @@ async function setUp(t: TestContext): Promise<Scene> {
       return JSON.parse(answer.bytes.toString()) as EntryRequest;
     },
     async answer() {
-      await plane.parts.sealer.upToDate();
+      await plane.parts.sealer.seal();
       const { bytes } = await ask("GET", `/api/v1/audit?from=1&to=${Date.now() + 1}`);
       return verifyBundle({ bundle: bytes, trust: parseTrust(await readFile(trustPath, "utf8")) });
     },
@@ -95,7 +95,7 @@ test("entries asked for arrive with the next sync, up to the checkpoint that cov
   for (const count of [300, 400, 20]) {
     await record(device, count);
     heads.push((await device.sync()).proven);
-    await plane.parts.sealer.upToDate();
+    await plane.parts.sealer.seal();
   }
   const log = plane.parts.mirror.log(device.core.identity.origin)!;
   const asked = await request(heads[0]! + 10);
