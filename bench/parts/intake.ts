@@ -34,7 +34,7 @@ await part(() =>
       await scene.stopPlane();
       return rowsOf(speeds, cpu, atRest, atEnd);
     } finally {
-      client.disconnect();
+      if (client.connected) client.disconnect();
     }
   }),
 );

@@ -58,6 +58,11 @@ export class RunReplay {
     return this.#state?.next ?? 0;
   }
 
+  /** How many loads the run has had. */
+  get loadCount(): number {
+    return this.#state?.loads.size ?? 0;
+  }
+
   /** @throws EvidenceError `run-broken`, after which nothing more can be taken. */
   take(entry: Entry): void {
     this.#state = stepRun(this.#state, entry, (loads, loadIndex, progress) =>

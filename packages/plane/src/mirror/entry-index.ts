@@ -8,8 +8,9 @@ import { LedgerRun } from "./ledger-run.ts";
 type IndexedLog = Pick<MirroredLog, "origin" | "nextEntry" | "entries">;
 
 const catchUpLength = 8192;
-/** Runs kept in memory. One has up to 2,048 loads of about 100 bytes. */
+/** Runs kept in memory, and the loads of all of them, of about 100 bytes each. */
 const runsKept = 1024;
+const loadsKept = 128 * 1024;
 
 /**
  * The index over mirrored ledgers: derived data, of which the logs are the truth. Entries pass through it before they are stored,
@@ -93,9 +94,13 @@ export class EntryIndex implements Inspector {
 
   #keep(origin: string, run: LedgerRun): void {
     this.#runs.set(origin, run);
-    for (const oldest of this.#runs.keys()) {
-      if (this.#runs.size <= runsKept) return;
-      if (!this.#pending.has(oldest)) this.#runs.delete(oldest);
+    let loads = 0;
+    for (const { loadCount } of this.#runs.values()) loads += loadCount;
+    for (const [oldest, { loadCount }] of this.#runs) {
+      if (this.#runs.size <= runsKept && loads <= loadsKept) return;
+      if (this.#pending.has(oldest)) continue;
+      this.#runs.delete(oldest);
+      loads -= loadCount;
     }
   }
 }

@@ -48,6 +48,11 @@ export class LedgerRun {
     return this.#replay.next;
   }
 
+  /** Loads of the run, which make up most of its size. */
+  get loadCount(): number {
+    return this.#replay.loadCount;
+  }
+
   get state(): RunState | undefined {
     return this.#replay.state;
   }
