@@ -19,6 +19,5 @@ export const kills: Part = async ({ folder, kills, say }) => {
     whileOpening: sum("whileOpening"),
     acknowledged: sum("acknowledged"),
     unacknowledged: sum("unacknowledged"),
-    lost: 0,
   };
 };

@@ -56,7 +56,6 @@ export const plane: Part = async ({ folder, planeKills, say }) => {
       interrupted,
       acknowledgedEntries: mirrored,
       recordsProven: records,
-      lost: 0,
     };
   } finally {
     await stage.clear();

@@ -82,7 +82,7 @@ export const calls: Part = async ({ folder, say }) => {
     };
     await Promise.all(Array.from({ length: LANES }, lane));
   }
-  return { calls: counts, ...totals, lost: 0 };
+  return { calls: counts, ...totals };
 };
 
 class Bench {
