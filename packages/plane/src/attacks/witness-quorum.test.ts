@@ -184,6 +184,39 @@ async function policyIn(dir: string): Promise<string> {
   return readFile(join(dir, "witness-policy.txt"), "utf8");
 }
 
+test("not prevented: witnesses that make a quorum forget what they cosigned, and an old copy goes on; the third has its say kept, and a device stops it", async (t) => {
+  const { plane, witnesses, folder } = await scene(t);
+  const device = await TestDevice.enrolled(plane, join(folder, "device"));
+  t.after(() => device.close());
+  await plane.seal();
+  await plane.stop();
+  const copy = join(folder, "copy");
+  await copyFolder(plane.dir, copy);
+  await plane.start();
+  await grow(t, plane, folder);
+  await plane.seal();
+  await device.sync(plane);
+  await plane.stop();
+  for (const colluding of witnesses.slice(0, 2)) await colluding.forget();
+  const old = new TestPlane(copy, { witnessPolicy: await policyIn(copy) });
+  t.after(() => old.stop());
+  await old.start();
+  await old.enrolmentToken();
+  await old.seal();
+  const { ready, witnesses: said } = await readiness(old);
+  assert.equal(ready, true, "choose witnesses that do not collude");
+  assert.equal(said.find(({ name }) => name === "witness.test/c")?.setAside, true);
+  const kept = await old.plane.parts.db.query<{ witness: string }>(
+    "SELECT DISTINCT witness FROM witness_contradiction",
+  );
+  assert.deepEqual(kept, [{ witness: "witness.test/c" }]);
+  await device.freshToken(old);
+  await assert.rejects(old.seal(), {
+    code: "refuses-to-sign",
+    message: new RegExp(`the device ${device.origin} holds`),
+  });
+});
+
 test("attack: with a quorum of any one, a single witness that names a larger size could have published it: it stops the plane, and the operator's word sets it aside", async (t) => {
   const { plane, a, folder, log } = await scene(t, "any");
   a.answer = larger;
