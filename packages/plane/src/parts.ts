@@ -49,4 +49,6 @@ export interface PlaneParts {
   readonly requests: RequestLimits;
   /** Path of the HTML file that `GET /verify` gives; there need not be one. */
   readonly verifyPage: string;
+  /** The page where that file is not; made when it is first asked for. */
+  readonly givenVerifyPage: (() => Promise<Uint8Array>) | undefined;
 }

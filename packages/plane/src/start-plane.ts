@@ -76,6 +76,8 @@ export interface PlaneOptions {
   readonly deviceBytesPerDay?: number;
   /** Where structured logs go; default nowhere. */
   readonly logger?: Logger;
+  /** Makes the page of `GET /verify`, when somebody first asks and the folder holds no `verify.html`. */
+  readonly verifyPage?: () => Promise<Uint8Array>;
   /** Structured logs on stdout. */
   readonly log?: boolean;
   readonly clock?: Clock;
@@ -266,6 +268,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       metrics,
       requests,
       verifyPage: join(dir, "verify.html"),
+      givenVerifyPage: options.verifyPage,
     };
     const adminTokenPath = await firstAdministrator(dir, tokens);
     const app = await createServer(parts, {

@@ -74,7 +74,9 @@ async function serveUntilStopped(terminal: Terminal, options: Options): Promise<
     ...(logLevel && { level: logLevel }),
     to: terminal.stdout,
   });
+  const { buildPageApart } = await import("@tally/console");
   const plane = await startPlane({
+    verifyPage: buildPageApart,
     dir,
     name,
     host,

@@ -26,8 +26,13 @@ export function records(answer: AnswerSummary, verifier: Verifier): HTMLElement 
   async function show(from: number): Promise<void> {
     wanted += 1;
     const mine = wanted;
-    const { total, rows } = await verifier.rows(filter, { from, count: pageSize });
+    const found = await verifier.rows(filter, { from, count: pageSize }).catch(whyUnread);
     if (mine !== wanted) return;
+    if (found instanceof Error) {
+      place.replaceChildren(unread(found));
+      return;
+    }
+    const { total, rows } = found;
     pages.show(from, rows.length, total);
     place.replaceChildren(table(counted(total, "record"), columnsFor(names, verifier), rows));
   }
@@ -86,7 +91,7 @@ function columnsFor(names: ReadonlyMap<string, string | null>, verifier: Verifie
   ];
 }
 
-function opener({ position, index }: RecordRow, verifier: Verifier): HTMLElement {
+function opener({ origin, index }: RecordRow, verifier: Verifier): HTMLElement {
   const button = element(
     "button",
     { type: "button", "aria-expanded": "false", "aria-label": `Details of entry ${index}` },
@@ -100,17 +105,28 @@ function opener({ position, index }: RecordRow, verifier: Verifier): HTMLElement
       return;
     }
     button.setAttribute("aria-expanded", "true");
-    const fields = await verifier.record(position);
+    const fields = await verifier.record(origin, index).catch(whyUnread);
     if (button.getAttribute("aria-expanded") !== "true" || row.nextElementSibling?.className === "opened") return;
     row.after(
       element(
         "tr",
         { role: "row", class: "opened" },
-        element("td", { role: "cell", colspan: row.childElementCount }, fieldList(fields)),
+        element(
+          "td",
+          { role: "cell", colspan: row.childElementCount },
+          fields instanceof Error ? unread(fields) : fieldList(fields),
+        ),
       ),
     );
   });
   return button;
+}
+
+const whyUnread = (error: Error): Error => error;
+
+/** The file is read again for each page: it can be gone, or another one, by then. */
+function unread(error: Error): HTMLElement {
+  return element("p", { class: "unread", role: "alert" }, `These records cannot be read any more: ${error.message}`);
 }
 
 function select(

@@ -10,7 +10,7 @@ export interface VerifierEvents {
 export class Verifier {
   readonly #worker: Worker;
   readonly #url: string;
-  readonly #waiting = new Map<number, (value: never) => void>();
+  readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #ticket = 0;
 
   constructor(script: string, events: VerifierEvents) {
@@ -23,20 +23,22 @@ export class Verifier {
       if (data.kind === "progress") events.progress(data.done, data.of, data.checks);
       else if (data.kind === "verified") events.verified(data.summary);
       else if (data.kind === "failed") events.failed(data.failure);
-      else this.#settle(data.ticket, data.kind === "rows" ? data.rows : data.fields);
+      else if (data.kind === "unread") this.#waiting.get(data.ticket)?.reject(new Error(data.message));
+      else this.#waiting.get(data.ticket)?.resolve((data.kind === "rows" ? data.rows : data.fields) as never);
+      if ("ticket" in data) this.#waiting.delete(data.ticket);
     });
   }
 
-  verify(bundle: ArrayBuffer, trust: ArrayBuffer, now: number): void {
-    this.#send({ kind: "verify", bundle, trust, now }, [bundle, trust]);
+  verify(bundle: Blob, trust: ArrayBuffer, now: number): void {
+    this.#send({ kind: "verify", bundle, trust, now }, [trust]);
   }
 
   rows(filter: RecordFilter, page: Page): Promise<Rows> {
     return this.#ask((ticket) => ({ kind: "rows", ticket, filter, page }));
   }
 
-  record(position: number): Promise<readonly Field[]> {
-    return this.#ask((ticket) => ({ kind: "record", ticket, position }));
+  record(origin: string, index: number): Promise<readonly Field[]> {
+    return this.#ask((ticket) => ({ kind: "record", ticket, origin, index }));
   }
 
   /** Ends whatever is under way. */
@@ -48,18 +50,13 @@ export class Verifier {
   #ask<Answer>(request: (ticket: number) => Request): Promise<Answer> {
     this.#ticket += 1;
     const ticket = this.#ticket;
-    return new Promise<Answer>((resolve) => {
-      this.#waiting.set(ticket, resolve);
+    return new Promise<Answer>((resolve, reject) => {
+      this.#waiting.set(ticket, { resolve, reject });
       this.#send(request(ticket));
     });
   }
 
   #send(request: Request, transfer: Transferable[] = []): void {
     this.#worker.postMessage(request, transfer);
-  }
-
-  #settle(ticket: number, value: unknown): void {
-    this.#waiting.get(ticket)?.(value as never);
-    this.#waiting.delete(ticket);
   }
 }

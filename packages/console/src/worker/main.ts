@@ -1,4 +1,4 @@
-import { EvidenceError } from "@tally/evidence";
+import { blobSource, EvidenceError } from "@tally/evidence";
 import type { Failure, Request, Response } from "./messages.ts";
 import { RecordRows } from "./record-rows.ts";
 import { verifyFiles } from "./verify-files.ts";
@@ -8,26 +8,32 @@ import { verifyFiles } from "./verify-files.ts";
 /** Milliseconds between two reports of progress: often enough to see, too rare to cost anything. */
 const progressEvery = 50;
 
-let records = new RecordRows([]);
+let records = new RecordRows();
 
 async function answer(request: Request): Promise<Response> {
-  if (request.kind === "rows") {
-    return { kind: "rows", ticket: request.ticket, rows: records.rows(request.filter, request.page) };
+  if (request.kind === "verify") return verify(request);
+  const { ticket } = request;
+  try {
+    return request.kind === "rows"
+      ? { kind: "rows", ticket, rows: await records.rows(request.filter, request.page) }
+      : { kind: "record", ticket, fields: await records.fields(request.origin, request.index) };
+  } catch (error) {
+    return { kind: "unread", ticket, message: failureOf(error).message };
   }
-  if (request.kind === "record") {
-    return { kind: "record", ticket: request.ticket, fields: records.fields(request.position) };
-  }
+}
+
+async function verify({ bundle, trust, now }: Extract<Request, { kind: "verify" }>): Promise<Response> {
   try {
     let last = 0;
     const verified = await verifyFiles({
-      bundle: new Uint8Array(request.bundle),
-      trust: new Uint8Array(request.trust),
-      now: request.now,
-      onProgress: ({ used, bytes, checks }) => {
+      bundle: blobSource(bundle),
+      trust: new Uint8Array(trust),
+      now,
+      onProgress: ({ read, size, used, bytes, checks }) => {
         const time = performance.now();
         if (time - last < progressEvery) return;
         last = time;
-        say({ kind: "progress", done: used, of: bytes, checks });
+        say({ kind: "progress", done: read + used, of: size + bytes, checks });
       },
     });
     records = new RecordRows(verified.records);

@@ -1,12 +1,12 @@
 import type { Check, EvidenceGrade, LedgerAnswer, ModelAnswer, RecordStanding, Report } from "@tally/evidence";
 
 // What the page and its worker say to each other. The records stay with the worker, however many there are; the page
-// asks for those that it shows.
+// asks for those that it shows, and they are read from the file again.
 
 export type Request =
-  | { readonly kind: "verify"; readonly bundle: ArrayBuffer; readonly trust: ArrayBuffer; readonly now: number }
+  | { readonly kind: "verify"; readonly bundle: Blob; readonly trust: ArrayBuffer; readonly now: number }
   | { readonly kind: "rows"; readonly ticket: number; readonly filter: RecordFilter; readonly page: Page }
-  | { readonly kind: "record"; readonly ticket: number; readonly position: number };
+  | { readonly kind: "record"; readonly ticket: number; readonly origin: string; readonly index: number };
 
 export type Response =
   | { readonly kind: "progress"; readonly done: number; readonly of: number; readonly checks: number }
@@ -14,7 +14,9 @@ export type Response =
   /** The verification could not be made at all: nothing is proven. */
   | { readonly kind: "failed"; readonly failure: Failure }
   | { readonly kind: "rows"; readonly ticket: number; readonly rows: Rows }
-  | { readonly kind: "record"; readonly ticket: number; readonly fields: readonly Field[] };
+  | { readonly kind: "record"; readonly ticket: number; readonly fields: readonly Field[] }
+  /** What was asked for under that ticket cannot be read. */
+  | { readonly kind: "unread"; readonly ticket: number; readonly message: string };
 
 export interface Failure {
   /** Which file is to blame; null for neither. */
@@ -81,8 +83,6 @@ export interface Rows {
 }
 
 export interface RecordRow {
-  /** Among all records of the answer. */
-  readonly position: number;
   readonly origin: string;
   readonly index: number;
   readonly model: string | null;

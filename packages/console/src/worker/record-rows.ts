@@ -2,63 +2,52 @@ import {
   type CborValue,
   captureLevels,
   parameterCodes,
+  parseDigest,
   type RecordAnswer,
+  type RecordPages,
   type SaltedCommitment,
   toHex,
   usageCodes,
 } from "@tally/evidence";
 import type { Field, Page, RecordFilter, RecordRow, Rows } from "./messages.ts";
 
-/** The records of one answer, handed out by the page. */
+/** The records of one answer, handed out by the page, and read from the bundle each time. */
 export class RecordRows {
-  readonly #records: readonly RecordAnswer[];
-  #filter = "";
-  #chosen: readonly number[] = [];
+  readonly #records: RecordPages | undefined;
 
-  constructor(records: readonly RecordAnswer[]) {
+  constructor(records?: RecordPages) {
     this.#records = records;
   }
 
   /** The records that a filter lets through, in the answer's order, from `page.from` on. */
-  rows(filter: RecordFilter, page: Page): Rows {
-    this.#choose(filter);
-    const rows = this.#chosen
-      .slice(page.from, page.from + page.count)
-      .map((position) => rowOf(this.#records[position]!, position));
-    return { total: this.#chosen.length, rows };
+  async rows({ origin, model, standing }: RecordFilter, { from, count }: Page): Promise<Rows> {
+    const chosen = this.#records?.only({
+      ...(origin !== null && { origin }),
+      ...(model !== null && { model: parseDigest(model) }),
+      ...(standing !== null && { standing }),
+    });
+    const rows: RecordRow[] = [];
+    if (chosen !== undefined && from < chosen.count && count > 0) {
+      for await (const record of chosen.read(from)) {
+        rows.push(rowOf(record));
+        if (rows.length >= count) break;
+      }
+    }
+    return { total: chosen?.count ?? 0, rows };
   }
 
   /** All that a record says, for reading. */
-  fields(position: number): readonly Field[] {
-    const record = this.#records[position];
-    return record === undefined ? [] : fieldsOf(record);
-  }
-
-  /** Paging through asks for the same filter again and again. */
-  #choose(filter: RecordFilter): void {
-    const wanted = JSON.stringify(filter);
-    if (wanted === this.#filter) return;
-    const chosen: number[] = [];
-    this.#records.forEach((record, position) => {
-      if (passes(record, filter)) chosen.push(position);
-    });
-    this.#chosen = chosen;
-    this.#filter = wanted;
+  async fields(origin: string, index: number): Promise<readonly Field[]> {
+    const wanted = new Map([[origin, new Set([index])]]);
+    for await (const record of this.#records?.pick(wanted) ?? []) return fieldsOf(record);
+    return [];
   }
 }
 
-function passes(record: RecordAnswer, { origin, model, standing }: RecordFilter): boolean {
-  return (
-    (origin === null || record.origin === origin) &&
-    (model === null || record.model === model) &&
-    (standing === null || record.standing === standing)
-  );
-}
-
-function rowOf(record: RecordAnswer, position: number): RecordRow {
+function rowOf(record: RecordAnswer): RecordRow {
   const { origin, index, model, grade, standing, bracket, deviceTime } = record;
   const { notBefore, notAfter } = bracket;
-  return { position, origin, index, model, grade, standing, notBefore, notAfter, deviceTime };
+  return { origin, index, model, grade, standing, notBefore, notAfter, deviceTime };
 }
 
 function fieldsOf({ origin, index, leaf, loadIndex, ordinal, model, entry }: RecordAnswer): readonly Field[] {

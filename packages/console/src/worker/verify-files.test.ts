@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { digestOf, EvidenceError, type Progress, parseTrust, utf8, verifyBundle } from "@tally/evidence";
+import { bytesSource, digestOf, EvidenceError, type Progress, parseTrust, utf8, verifyBundle } from "@tally/evidence";
 import { answerFile, trustFile } from "../testdata.ts";
 import { verifyFiles } from "./verify-files.ts";
 
-const files = { bundle: answerFile, trust: trustFile, now: Date.UTC(2030, 0) };
+const files = { bundle: bytesSource(answerFile), trust: trustFile, now: Date.UTC(2030, 0) };
 
 describe("verifying two files", () => {
   test("says what the library says, record for record", async () => {
@@ -12,8 +12,8 @@ describe("verifying two files", () => {
     const { summary, records } = await verifyFiles(files);
     assert.equal(summary.outcome, "good");
     assert.deepEqual(summary.checks, report.checks);
-    assert.deepEqual(records, report.answer?.records);
-    assert.equal(summary.answer?.records, records.length);
+    assert.deepEqual(await Array.fromAsync(records.read(0)), report.answer?.records);
+    assert.equal(summary.answer?.records, records.count);
   });
 
   test("names the files by size and digest, and whom the trust file believes", async () => {
@@ -33,10 +33,13 @@ describe("verifying two files", () => {
     const seen: Progress[] = [];
     await verifyFiles({ ...files, onProgress: (progress) => seen.push(progress) });
     assert.ok(
-      seen.every(({ used, checks }, i) => i === 0 || (used >= seen[i - 1]!.used && checks >= seen[i - 1]!.checks)),
+      seen.every((now, i) => {
+        const before = seen[i - 1] ?? now;
+        return now.read >= before.read && now.used >= before.used && now.checks >= before.checks;
+      }),
     );
     const last = seen.at(-1)!;
-    assert.equal(last.used, last.bytes);
+    assert.deepEqual([last.used, last.read], [last.bytes, last.size]);
   });
 
   test("survives being sent to the page, whatever the report holds", async () => {

@@ -1,17 +1,21 @@
 import {
+  type ByteSource,
+  beginSha256,
+  digestFromHash,
   digestOf,
   loadReasons,
   type Progress,
   parseTrust,
-  type RecordAnswer,
+  type RecordPages,
   type Report,
   type Trust,
-  verifyBundle,
+  verifyRecords,
 } from "@tally/evidence";
 import type { AnswerSummary, FileSummary, Summary, TrustSummary } from "./messages.ts";
 
 export interface Files {
-  readonly bundle: Uint8Array;
+  /** Read piece by piece, and again for records. */
+  readonly bundle: ByteSource;
   readonly trust: Uint8Array;
   /** Milliseconds since 1970, for the trust file's maximum age. */
   readonly now: number;
@@ -20,7 +24,7 @@ export interface Files {
 
 export interface Verified {
   readonly summary: Summary;
-  readonly records: readonly RecordAnswer[];
+  readonly records: RecordPages;
 }
 
 /**
@@ -31,31 +35,31 @@ export interface Verified {
 export async function verifyFiles({ bundle, trust: trustFile, now, onProgress }: Files): Promise<Verified> {
   const started = performance.now();
   const trust = parseTrust(trustFile);
-  const report = await verifyBundle({
+  const { report, records } = await verifyRecords({
     bundle,
     trust,
     now,
-    holdRecords: Number.POSITIVE_INFINITY,
+    holdRecords: 0,
     ...(onProgress && { onProgress }),
   });
   return {
-    records: report.answer?.records ?? [],
+    records,
     summary: {
       ...report,
       answer: report.answer && summariseAnswer(report.answer),
-      bundle: summariseFile(bundle),
+      bundle: { size: bundle.size, digest: await digestOfSource(bundle) },
       trust: summariseTrust(trust, trustFile),
       milliseconds: performance.now() - started,
     },
   };
 }
 
-function summariseAnswer({ ledgers, models, refused, records }: NonNullable<Report["answer"]>): AnswerSummary {
+function summariseAnswer({ ledgers, models, refused, recordCount }: NonNullable<Report["answer"]>): AnswerSummary {
   const reasons = new Map<number, string>(Object.entries(loadReasons).map(([name, code]) => [code, name]));
   return {
     ledgers,
     models,
-    records: records.length,
+    records: recordCount,
     refused: refused.map(({ origin, index, load }) => ({
       origin,
       index,
@@ -86,6 +90,14 @@ function summariseTrust(trust: Trust, file: Uint8Array): TrustSummary {
       `cosigners' clocks lie at most ${trust.skewSeconds} s apart`,
     ],
   };
+}
+
+const pieceBytes = 1024 * 1024;
+
+async function digestOfSource({ size, read }: ByteSource): Promise<string> {
+  const running = beginSha256();
+  for (let at = 0; at < size; at += pieceBytes) running.update(await read(at, Math.min(pieceBytes, size - at)));
+  return digestFromHash(running.digest());
 }
 
 function summariseFile(bytes: Uint8Array): FileSummary {

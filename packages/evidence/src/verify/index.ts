@@ -3,7 +3,7 @@ export { checkEquivocation, type EquivocationEvidence, type EquivocationFinding,
 export type { ErasedAnswer } from "./erasures.ts";
 export type { DataOrigin, Origin } from "./model-origin.ts";
 export type { ModelAnswer } from "./models.ts";
-export type { RecordPages } from "./record-pages.ts";
+export { heldRecords, type RecordPages, type RecordTrait } from "./record-pages.ts";
 export type { RecordAnswer, RecordStanding, RefusedLoad } from "./records.ts";
 export { type Answer, exitCodeOf, type LedgerAnswer, type Outcome, type Report } from "./report.ts";
 export type { LedgerSummary, ModelCount } from "./summary.ts";

@@ -1,4 +1,13 @@
+import type { Digest } from "../digest.ts";
+import type { RecordStanding } from "./interval.ts";
 import type { RecordAnswer } from "./records.ts";
+
+/** What records have in common. Left out, it may be anything. */
+export interface RecordTrait {
+  readonly origin?: string;
+  readonly model?: Digest | null;
+  readonly standing?: RecordStanding;
+}
 
 /** Indices of entries, by the origin of their ledger. */
 export type PickedIndices = ReadonlyMap<string, ReadonlySet<number>>;
@@ -14,6 +23,8 @@ export interface RecordPages {
   read(from: number): AsyncIterable<RecordAnswer>;
   /** Those that stand at these indices, in the same order. Throws as `read` does. */
   pick(indices: PickedIndices): AsyncIterable<RecordAnswer>;
+  /** Those that have all of this in common. Reads nothing. */
+  only(trait: RecordTrait): RecordPages;
 }
 
 /** Records at hand. */
@@ -26,6 +37,15 @@ export function heldRecords(records: readonly RecordAnswer[]): RecordPages {
     pick: async function* (indices) {
       yield* records.filter(({ origin, index }) => indices.get(origin)?.has(index) === true);
     },
+    only: ({ origin, model, standing }) =>
+      heldRecords(
+        records.filter(
+          (record) =>
+            (origin === undefined || record.origin === origin) &&
+            (model === undefined || record.model === model) &&
+            (standing === undefined || record.standing === standing),
+        ),
+      ),
   };
 }
 
@@ -43,5 +63,6 @@ export function joinedRecords(parts: readonly RecordPages[]): RecordPages {
     pick: async function* (indices) {
       if (indices.size > 0) for (const part of parts) yield* part.pick(indices);
     },
+    only: (trait) => joinedRecords(parts.map((part) => part.only(trait))),
   };
 }

@@ -5,7 +5,7 @@ import type { DeviceLedger } from "./device-ledger.ts";
 import type { RecordStanding } from "./interval.ts";
 import type { Span } from "./ledger-walk.ts";
 import type { Materials } from "./materials.ts";
-import type { RecordPages } from "./record-pages.ts";
+import type { RecordPages, RecordTrait } from "./record-pages.ts";
 import { type RecordAnswer, recordAnswer } from "./records.ts";
 import type { Bracket } from "./time-bracket.ts";
 
@@ -54,7 +54,20 @@ export function sliceRecords(ledger: DeviceLedger, spans: readonly AnsweredSpan[
       );
       for await (const record of recordsIn(wanted)) if (own.has(record.index)) yield record;
     },
+    only: (trait) => {
+      const other = trait.origin !== undefined && trait.origin !== origin;
+      return sliceRecords(ledger, other ? [] : spans.flatMap((span) => spanWith(trait, span) ?? []), materials);
+    },
   };
+}
+
+/** A span with the loads alone whose records have that trait; undefined for none. */
+function spanWith({ model, standing }: RecordTrait, answered: AnsweredSpan): AnsweredSpan | undefined {
+  if (standing !== undefined && answered.standing !== standing) return undefined;
+  if (model === undefined) return answered;
+  const loads = new Map([...answered.loads].filter(([, load]) => load.manifest === model));
+  const count = answered.span.loads.reduce((sum, made) => sum + (loads.has(made.loadIndex) ? made.count : 0), 0);
+  return count === 0 ? undefined : { ...answered, loads, count };
 }
 
 /** The spans that could hold entries of these indices; both are in order. */

@@ -85,6 +85,29 @@ describe("the records of an answer", () => {
     assert.deepEqual(await Array.fromAsync(records.pick(indices)), wanted);
   });
 
+  test("are those of one ledger, model and standing, where that is asked for", async () => {
+    const { records } = await verifyRecords({ bundle, trust: world.trust });
+    const [first, last] = [all[0]!, all.at(-1)!];
+    for (const trait of [
+      {},
+      { origin: last.origin },
+      { model: first.model },
+      { standing: last.standing },
+      { origin: first.origin, model: first.model, standing: first.standing },
+      { origin: "plane.test/d/none/0" },
+      { model: null },
+      { standing: "key revoked" as const },
+    ]) {
+      const expected = all.filter((record) =>
+        Object.entries(trait).every(([name, value]) => record[name as keyof RecordAnswer] === value),
+      );
+      const found = records.only(trait);
+      assert.equal(found.count, expected.length, JSON.stringify(trait));
+      assert.deepEqual(await Array.fromAsync(found.read(0)), expected);
+      if (expected.length > 130) assert.deepEqual(await Array.fromAsync(found.read(130)), expected.slice(130));
+    }
+  });
+
   test("of one model only are those of its loads, wherever they stand between others", async () => {
     const model = all[0]!.model;
     const one: Question = { ...question, model };

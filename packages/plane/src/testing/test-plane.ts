@@ -42,6 +42,7 @@ export type TestPlaneOptions = Partial<
     | "tls"
     | "shutdownMs"
     | "logger"
+    | "verifyPage"
   >
 >;
 
