@@ -20,7 +20,9 @@ export class Progress {
   show(done: number, of: number, checks: number): void {
     const share = of === 0 ? 0 : done / of;
     this.#bar.value = share;
-    this.#text.textContent = `${Math.floor(share * 100)}% of the evidence used, ${count(checks)} checks made`;
+    const percent = `${Math.floor(share * 100)}%`;
+    this.#text.textContent =
+      checks === 0 ? `${percent}: is the file whole?` : `${percent}: what does it prove? ${count(checks)} checks made`;
     const quarter = Math.floor(share * 4);
     if (quarter > this.#quarter) this.#aloud.textContent = `${quarter * 25}%`;
     this.#quarter = quarter;
