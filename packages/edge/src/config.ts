@@ -1,13 +1,14 @@
 import { EdgeError } from "./error.ts";
 import { readIfPresent, writeDurably } from "./folder/durable-file.ts";
-import { asCount, asOneOf, asText, parseObject } from "./folder/json.ts";
+import { asCount, asObject, asOneOf, asText, parseObject } from "./folder/json.ts";
+import type { CaptureRule } from "./recorder/capture-rule.ts";
 
 /** What must be true before an output leaves the device (evidence.md 1). */
 export const releaseModes = ["immediate", "committed", "sealed"] as const;
 export type ReleaseMode = (typeof releaseModes)[number];
 
-/** Whether inputs and outputs are kept for segments. */
-export const captureModes = ["none", "full"] as const;
+/** Whether inputs and outputs are kept for segments: none, all, or those that `captureWhen` describes. */
+export const captureModes = ["none", "full", "matching"] as const;
 export type CaptureMode = (typeof captureModes)[number];
 
 /** What a sync brings: heads and entries, or heads alone, and entries when they are asked for. */
@@ -22,6 +23,8 @@ export interface DeviceConfig {
   readonly release: ReleaseMode;
   /** Default `none`. */
   readonly capture: CaptureMode;
+  /** With `matching`: which. Entries then commit to whether they were captured, which would tell of the output. */
+  readonly captureWhen: CaptureRule | null;
   /** Bytes of payloads kept before capturing pauses. Default 256 MiB. */
   readonly captureLimitBytes: number;
   /** Entries after which the ledger is signed without anyone asking. Default 4,096. */
@@ -40,6 +43,7 @@ export type ConfigOverrides = Partial<DeviceConfig>;
 const defaults = {
   release: "committed",
   capture: "none",
+  captureWhen: null,
   captureLimitBytes: 256 * 1024 * 1024,
   sealEveryEntries: 4096,
   sync: "entries",
@@ -95,15 +99,38 @@ export function writeConfig(path: string, config: { readonly url: string } & Con
 
 function parseConfig(value: Readonly<Record<string, unknown>>): DeviceConfig {
   const code = "config-invalid";
+  const capture = asOneOf(value.capture, captureModes, "capture", code);
+  const captureWhen = value.captureWhen === null ? null : readRule(value.captureWhen);
+  if (capture === "matching" && captureWhen === null) {
+    throw new EdgeError(code, "capture is matching, and captureWhen does not say what", {
+      hint: 'write "captureWhen": {"output": "probability", "from": 0.4, "to": 0.6}',
+    });
+  }
   return Object.freeze({
     url: planeUrl(asText(value.url, "url", code)),
     release: asOneOf(value.release, releaseModes, "release", code),
-    capture: asOneOf(value.capture, captureModes, "capture", code),
+    capture,
+    captureWhen,
     captureLimitBytes: asCount(value.captureLimitBytes, "captureLimitBytes", code),
     sealEveryEntries: asCount(value.sealEveryEntries, "sealEveryEntries", code, 1),
     sync: asOneOf(value.sync, syncModes, "sync", code),
     syncEveryMs: asCount(value.syncEveryMs, "syncEveryMs", code, 100),
     anchorEveryMs: asCount(value.anchorEveryMs, "anchorEveryMs", code),
+  });
+}
+
+function readRule(value: unknown): CaptureRule {
+  const code = "config-invalid";
+  const { output, from, to, ...others } = asObject(value, "captureWhen", code);
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw new EdgeError(code, `captureWhen: unknown member ${unknown}`);
+  for (const [name, bound] of Object.entries({ from, to })) {
+    if (bound !== undefined && !Number.isFinite(bound)) throw new EdgeError(code, `captureWhen.${name} is no number`);
+  }
+  return Object.freeze({
+    output: asText(output, "captureWhen.output", code),
+    ...(from !== undefined && { from: from as number }),
+    ...(to !== undefined && { to: to as number }),
   });
 }
 

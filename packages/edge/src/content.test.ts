@@ -11,7 +11,10 @@ const root = await temporaryFolder(after);
 
 for (const capture of captureModes) {
   test(`with capture ${capture} a record is of the bytes as they were handed over, whatever becomes of the array`, async () => {
-    const device = await openDevice({ dir: await enrolledFolder(join(root, capture)), config: { capture } });
+    const device = await openDevice({
+      dir: await enrolledFolder(join(root, capture)),
+      config: { capture, captureWhen: { output: "score" } },
+    });
     const model = await device.declare({ grade: "declared", runtime: "test", provider: "none" });
     const bytes = new Uint8Array(1000).fill(1);
     const mediaType = "application/octet-stream";

@@ -56,8 +56,9 @@ export async function recordAt(core: DeviceCore, index: number): Promise<FoundRe
 function slotsOf(entry: Entry): readonly number[] {
   if (entry.kind === "label") return [entry.label.slot];
   if (entry.kind !== "inference") return [];
-  const { input, output, retrievals = [] } = entry;
-  return [input.slot, output.slot, ...retrievals.map(({ slot }) => slot)];
+  const { input, output, retrievals = [], captureLevel } = entry;
+  const level = typeof captureLevel === "number" ? [] : [captureLevel.slot];
+  return [input.slot, output.slot, ...retrievals.map(({ slot }) => slot), ...level];
 }
 
 async function* entriesFrom(

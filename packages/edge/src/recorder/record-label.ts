@@ -27,7 +27,7 @@ async function write(core: DeviceCore, { record, content, who }: GivenLabel): Pr
     const { origin, index, leaf: leafHash } = record;
     const appended = recorder.note({ kind: "label", origin, index, leafHash, label, who });
     const { mediaType, bytes } = content;
-    if (config.capture !== "full" || !payloads.hasRoomFor(bytes.length + sealedOverhead)) return { appended };
+    if (config.capture === "none" || !payloads.hasRoomFor(bytes.length + sealedOverhead)) return { appended };
     const payload = { index: appended.index, role: "label", slot: label.slot, mediaType, bytes } as const;
     return { appended, written: payloads.append([sealPayload(payload, salt!.key)]).catch(() => {}) };
   });

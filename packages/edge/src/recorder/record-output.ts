@@ -4,11 +4,15 @@ import {
   encodeCbor,
   type Inference,
   maxInlineReferences,
+  mediaTypes,
   type RecordReference,
   type SaltedCommitment,
+  sha256,
+  utf8,
 } from "@tally/evidence";
 import { asSalted, type CanonicalContent, commitTo } from "../content.ts";
 import { type DeviceCore, whenRoom } from "../device-core.ts";
+import { matchesRule } from "./capture-rule.ts";
 import { encodeParameters, encodeUsage, type Parameters, type Usage } from "./decimal.ts";
 import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
 import type { PayloadRole } from "./payload-store.ts";
@@ -42,7 +46,7 @@ export interface Output {
  */
 export function recordOutput<T>(core: DeviceCore, output: Output, asResult: (place: RecordPlace) => T): Promise<T> {
   const { parents = noReferences, retrievals = noContents } = output;
-  const salts = output.subject === undefined ? core.salts.takeDrawn(2 + retrievals.length) : undefined;
+  const salts = output.subject === undefined ? core.salts.takeDrawn(saltCount(core, retrievals)) : undefined;
   if (salts === undefined || parents.length + retrievals.length > 0) {
     const recording = recordPrepared(core, output, salts, asResult);
     return output.subject === undefined ? recording : whileRecording(core.salts, recording);
@@ -79,11 +83,16 @@ async function recordPrepared<T>(
   asResult: (place: RecordPlace) => T,
 ): Promise<T> {
   const { parents = noReferences, retrievals = noContents, subject } = output;
-  const count = 2 + retrievals.length;
+  const count = saltCount(core, retrievals);
   const salts = drawn ?? (await (subject === undefined ? core.salts.take(count) : core.salts.takeFor(subject, count)));
   const committed = retrievals.map((content, i) => asSalted(commitTo("retrieval", content, salts[2 + i]!)));
   const references = await referenceFields(core, parents, committed);
   return commitAndWrite(core, output, salts, references, asResult);
+}
+
+/** For input and output, for what was retrieved, and for the capture level where that is a commitment: the last one. */
+function saltCount({ config }: DeviceCore, retrievals: readonly CanonicalContent[]): number {
+  return 2 + retrievals.length + (config.capture === "matching" ? 1 : 0);
 }
 
 function commitAndWrite<T>(
@@ -99,7 +108,9 @@ function commitAndWrite<T>(
   const more = optionalFields(output, references);
   const written = whenRoom(core, () => {
     const captured = isCaptured(core, output);
-    const captureLevel = captured ? captureLevels.full : captureLevels.none;
+    const level = captured ? captureLevels.full : captureLevels.none;
+    // Where the output decides, the level would tell of it, so that the entry commits to it (evidence.md 7).
+    const captureLevel = core.config.capture === "matching" ? commitToLevel(level, salts.at(-1)!) : level;
     const { durationMicros } = output;
     const place = core.recorder.inference(output.load, { input, output: result, durationMicros, captureLevel, more });
     core.repeats.note(output.input.hash);
@@ -123,9 +134,15 @@ function optionalFields({ parameters, usage }: Output, references: ReferenceFiel
 }
 
 function isCaptured({ config, payloads }: DeviceCore, { input, output }: Output): boolean {
-  return (
-    config.capture === "full" && payloads.hasRoomFor(input.bytes.length + output.bytes.length + 2 * sealedOverhead)
-  );
+  if (config.capture === "none") return false;
+  if (!payloads.hasRoomFor(input.bytes.length + output.bytes.length + 2 * sealedOverhead)) return false;
+  return config.capture === "full" || (config.captureWhen !== null && matchesRule(config.captureWhen, output));
+}
+
+/** The level as JSON: `0` or `1`. */
+function commitToLevel(level: number, salt: Salt): SaltedCommitment {
+  const bytes = utf8(String(level));
+  return commitTo("capture", { mediaType: mediaTypes.json, bytes, hash: sha256(bytes) }, salt);
 }
 
 /** A payload that cannot be kept costs training data, not evidence: the store pauses, and the output goes. */

@@ -34,7 +34,7 @@ export async function collectShares(core: DeviceCore, from: number, to: number):
   for await (const bytes of ledger.entries(from, to)) {
     const entry = decodeEntry(bytes);
     const place = { index, leaf: hashLeaf(bytes) };
-    if (entry.kind === "inference" && entry.captureLevel === captureLevels.full) {
+    if (entry.kind === "inference" && entry.captureLevel !== captureLevels.none) {
       const manifest = await models.of(entry.loadIndex);
       if (manifest !== null) {
         const share = shareOf(manifest);

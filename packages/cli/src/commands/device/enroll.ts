@@ -25,7 +25,9 @@ export const enroll: Register = (program, { terminal }) => {
     .option("--url <url>", "the plane; TALLY_URL")
     .option("--trust <file>", "the trust file, got by a way that does not lead through the plane; TALLY_TRUST")
     .addOption(
-      new Option("--capture <mode>", "whether inputs and outputs are kept for training data").choices(captureModes),
+      new Option("--capture <mode>", "whether inputs and outputs are kept for training data").choices(
+        captureModes.filter((mode) => mode !== "matching"),
+      ),
     )
     .addOption(
       new Option("--release <mode>", "what must be true before an output leaves the device").choices(releaseModes),
