@@ -7,7 +7,7 @@ import {
   mediaTypes,
   type RecordReference,
   type SaltedCommitment,
-  sha256,
+  sha256Text,
   utf8,
 } from "@tally/evidence";
 import { asSalted, type CanonicalContent, commitTo } from "../content.ts";
@@ -108,11 +108,13 @@ function commitAndWrite<T>(
   const more = optionalFields(output, references);
   const written = whenRoom(core, () => {
     const captured = isCaptured(core, output);
-    const level = captured ? captureLevels.full : captureLevels.none;
-    // Where the output decides, the level would tell of it, so that the entry commits to it (evidence.md 7).
-    const captureLevel = core.config.capture === "matching" ? commitToLevel(level, salts.at(-1)!) : level;
+    const captureLevel = captured ? captureLevels.full : captureLevels.none;
     const { durationMicros } = output;
-    const place = core.recorder.inference(output.load, { input, output: result, durationMicros, captureLevel, more });
+    const fields = { input, output: result, durationMicros, captureLevel };
+    const place = core.recorder.inference(output.load, {
+      ...fields,
+      more: core.config.capture === "matching" ? { ...more, captureLevel: commitToLevel(captureLevel, salts) } : more,
+    });
     core.repeats.note(output.input.hash);
     core.autoSeal.watch(place.committed);
     const released = core.gate.release(place, asResult(place));
@@ -139,10 +141,11 @@ function isCaptured({ config, payloads }: DeviceCore, { input, output }: Output)
   return config.capture === "full" || (config.captureWhen !== null && matchesRule(config.captureWhen, output));
 }
 
-/** The level as JSON: `0` or `1`. */
-function commitToLevel(level: number, salt: Salt): SaltedCommitment {
+/** Where the output decides, the level would tell of it, so that the entry commits to it (evidence.md 7): JSON, `0` or `1`. */
+function commitToLevel(level: number, salts: readonly Salt[]): SaltedCommitment {
   const bytes = utf8(String(level));
-  return commitTo("capture", { mediaType: mediaTypes.json, bytes, hash: sha256(bytes) }, salt);
+  const content = { mediaType: mediaTypes.json, bytes, hash: sha256Text(bytes) };
+  return asSalted(commitTo("capture", content, salts.at(-1)!));
 }
 
 /** A payload that cannot be kept costs training data, not evidence: the store pauses, and the output goes. */

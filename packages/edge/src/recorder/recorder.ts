@@ -15,6 +15,7 @@ import {
   type PlainRecord,
   type RunState,
   RunWriter,
+  type SaltedCommitment,
   type Segment,
   summaryInterval,
   type UnderstoodEntry,
@@ -33,8 +34,8 @@ export type LoadFields = Omit<Load, "kind" | "time">;
 
 /** What a record says of itself; its load, ordinal and time are given by the recorder. */
 export interface RecordFields extends Omit<PlainRecord, "time" | "loadIndex" | "ordinal"> {
-  /** What few records have. */
-  readonly more: Pick<Inference, OptionalParts> | undefined;
+  /** What few records have; a capture level here stands for the other. */
+  readonly more: (Pick<Inference, OptionalParts> & { readonly captureLevel?: SaltedCommitment }) | undefined;
 }
 
 type OptionalParts = "parameters" | "usage" | "parents" | "parentsBlob" | "retrievals" | "retrievalsBlob";
