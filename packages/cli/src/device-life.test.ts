@@ -17,6 +17,7 @@ import {
   publicKeyOfPem,
   publicKeyPem,
   type Report,
+  type StatementSigner,
   signStatement,
   statementSignerFromPem,
   type TokenResponse,
@@ -36,6 +37,8 @@ class World {
   readonly plane: Plane;
   readonly #admin: string;
   readonly clock: MovingClock;
+  /** The operator's second key. */
+  readonly postQuantum = generatePrivateKeyPem("ml-dsa-44");
   readonly #operator = generatePrivateKeyPem("p-256");
   #devices = 0;
 
@@ -57,10 +60,16 @@ class World {
     });
     const world = new World(folder, plane, (await readFile(plane.adminTokenPath, "utf8")).trim(), clock);
     const key = publicKeyPem(publicKeyOfPem(world.#operator).spki);
-    const operator = { name: "operator", key, may: ["manage-fleet"], repositories: ["*"] };
-    await world.call("POST", "/api/v1/identities", JSON.stringify(operator), "application/json");
+    await world.#know(key);
+    await world.#know(publicKeyPem(publicKeyOfPem(world.postQuantum).spki));
     await writeFile(world.trustPath, (await world.call("GET", "/api/v1/trust")).bytes);
     return world;
+  }
+
+  /** A key by which the operator may manage the fleet. */
+  async #know(key: string): Promise<void> {
+    const operator = { name: "operator", key, may: ["manage-fleet"], repositories: ["*"] };
+    await this.call("POST", "/api/v1/identities", JSON.stringify(operator), "application/json");
   }
 
   get trustPath(): string {
@@ -98,8 +107,9 @@ class World {
     return (await this.ledgers(deviceId)).map(({ state }) => state);
   }
 
-  async decide(decision: FleetDecision): Promise<void> {
-    const { bytes } = await signStatement(fleetDecisionStatement(decision), statementSignerFromPem(this.#operator));
+  async decide(decision: FleetDecision, ...others: readonly StatementSigner[]): Promise<void> {
+    const signer = statementSignerFromPem(this.#operator);
+    const { bytes } = await signStatement(fleetDecisionStatement(decision), signer, ...others);
     await this.call("POST", "/api/v1/statements", bytes, envelopeMediaType);
   }
 
@@ -119,23 +129,21 @@ class World {
   }
 
   /** What a verifier finds of a device's records. */
-  async audit(deviceId: string): Promise<Report> {
+  async audit(deviceId: string, changes: object = {}): Promise<Report> {
     await this.seal();
     const query = new URLSearchParams({ from: "0", to: String(this.clock.now() + 3_600_000), device: deviceId });
-    return this.#verify(`/api/v1/audit?${query}`);
+    return this.#verify(`/api/v1/audit?${query}`, changes);
   }
 
   async receipt(deviceId: string, index: number): Promise<Report> {
     return this.#verify(`/api/v1/receipts/${deviceId}/${index}`);
   }
 
-  async #verify(path: string): Promise<Report> {
+  /** `changes` are to the trust file: what another verifier asks for. */
+  async #verify(path: string, changes: object = {}): Promise<Report> {
     const { bytes } = await this.call("GET", path);
-    return verifyBundle({
-      bundle: bytes,
-      trust: parseTrust(await readFile(this.trustPath, "utf8")),
-      now: this.clock.now(),
-    });
+    const file = { ...(JSON.parse(await readFile(this.trustPath, "utf8")) as object), ...changes };
+    return verifyBundle({ bundle: bytes, trust: parseTrust(JSON.stringify(file)), now: this.clock.now() });
   }
 }
 
@@ -422,4 +430,47 @@ test("a rotation that dies between putting the old keys aside and the new ones i
     (await readdir(dir)).filter((name) => name.startsWith("keys")),
     ["keys"],
   );
+});
+
+test("after the cutoff a classical signature counts only where ML-DSA proves it older, or stands beside it", async (t) => {
+  const world = await World.start(t);
+  const dir = await world.enrolled();
+  const id = await withDevice(dir, async (device) => {
+    await records(device, 2);
+    await device.sync();
+    return device.deviceId;
+  });
+  const [ledger] = await world.ledgers(id);
+  const { genesis: subject, origin } = ledger!;
+  await world.decide({ decision: "decommission", subject, origin, reason: "worn out" });
+  const [before, after] = [world.clock.now() - 60_000, world.clock.now() + 60_000];
+  assert.deepEqual(resultsOf(await world.audit(id, { classicalUntil: after }), "fleet decision"), ["good"]);
+  assert.deepEqual(resultsOf(await world.audit(id, { classicalUntil: before }), "fleet decision"), ["not made"]);
+
+  const other = await world.enrolled();
+  const second = await withDevice(other, async (device) => {
+    await device.sync();
+    return device.deviceId;
+  });
+  const [next] = await world.ledgers(second);
+  const both = statementSignerFromPem(world.postQuantum);
+  await world.decide({ decision: "decommission", subject: next!.genesis, origin: next!.origin, reason: "too" }, both);
+  const report = await world.audit(second, { classicalUntil: before });
+  assert.deepEqual(resultsOf(report, "fleet decision"), ["good"]);
+});
+
+test("attack: file keys where the trust file asks for keys of another kind prove nothing", async (t) => {
+  const world = await World.start(t);
+  const dir = await world.enrolled();
+  const id = await withDevice(dir, async (device) => {
+    await records(device, 2);
+    await device.sync();
+    return device.deviceId;
+  });
+  const asked = { requiredDeviceAlgorithms: ["p-256", "ml-dsa-44"] };
+  const report = await world.audit(id, asked);
+  assert.deepEqual(resultsOf(report, "device checkpoint"), ["bad"]);
+  assert.deepEqual(report.answer?.records, []);
+  assert.equal(exitCodeOf(report), 3);
+  assert.deepEqual(bad(await world.audit(id, { requiredDeviceAlgorithms: ["ed25519", "ml-dsa-44"] })), []);
 });

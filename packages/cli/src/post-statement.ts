@@ -17,8 +17,8 @@ export function postEnvelope(client: PlaneClient, bytes: Uint8Array): Promise<St
 export async function signAndPost(
   client: PlaneClient,
   statement: Statement,
-  { signer }: SigningKey,
+  { signer, others }: SigningKey,
 ): Promise<StatementResponse & { readonly envelope: Envelope }> {
-  const envelope = await signStatement(statement, signer);
+  const envelope = await signStatement(statement, signer, ...others);
   return { ...(await postEnvelope(client, envelope.bytes)), envelope };
 }

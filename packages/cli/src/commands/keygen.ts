@@ -5,7 +5,7 @@ import { InvalidArgumentError } from "commander";
 import type { Register } from "../program.ts";
 import { CliError, exitCodes, print, say } from "../terminal/index.ts";
 
-const types = ["p-256", "p-384", "ed25519"] as const;
+const types = ["p-256", "p-384", "ed25519", "ml-dsa-44"] as const;
 type Type = (typeof types)[number];
 
 /** `tally keygen NAME`: a person's key pair, for statements and model signatures. */

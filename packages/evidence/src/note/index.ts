@@ -10,6 +10,7 @@ export {
 export { type KeySet, verifyAllOf } from "./key-set.ts";
 export { checkKeyName, formatVkey, type KeyType, type NoteKey, noteKey, parseVkey, sameKey } from "./note-key.ts";
 export { type PolicyWitness, parsePolicy, type Quorum, type WitnessPolicy } from "./policy.ts";
+export { postQuantumPolicy } from "./post-quantum.ts";
 export { type QuorumTimes, quorumMet, quorumTimes, witnessNames } from "./quorum.ts";
 export {
   formatNote,

@@ -1,7 +1,7 @@
 export { formatTrust } from "./format.ts";
 export { type IdentityQuestion, identitiesFor } from "./identities-for.ts";
 export { type TrustedAction, type TrustedIdentity, trustedActions } from "./identity.ts";
-export { defaultSkewSeconds, parseTrust } from "./parse.ts";
+export { defaultSkewSeconds, parseTrust, typesOf } from "./parse.ts";
 export { matchesRepository } from "./repository-pattern.ts";
 export {
   type CheckpointAlgorithm,

@@ -18,6 +18,8 @@ export function parseTrust(source: Uint8Array | string): Trust {
     "plane",
     "policy",
     "requiredAlgorithms",
+    "requiredDeviceAlgorithms",
+    "classicalUntil",
     "identities",
     "minimumPlaneSize",
     "maximumAgeSeconds",
@@ -34,7 +36,9 @@ export function parseTrust(source: Uint8Array | string): Trust {
     policy: root.at("policy").parse(parsePolicy),
     policyText: root.at("policy").text(),
     requiredAlgorithms,
+    ...root.maybe("requiredDeviceAlgorithms", (f) => f.list((name) => name.oneOf(...checkpointAlgorithms))),
     identities,
+    ...root.maybe("classicalUntil", (f) => f.uint()),
     ...root.maybe("minimumPlaneSize", (f) => f.uint()),
     ...root.maybe("maximumAgeSeconds", (f) => f.uint()),
     skewSeconds: root.at("skewSeconds").optional((f) => f.uint()) ?? defaultSkewSeconds,
@@ -63,7 +67,7 @@ function readKeys(field: JsonField, origin: string): readonly NoteKey[] {
 }
 
 /** Signature types of C2SP notes, by what signs them. */
-const typesOf: Record<CheckpointAlgorithm, readonly NoteKey["type"][]> = {
+export const typesOf: Record<CheckpointAlgorithm, readonly NoteKey["type"][]> = {
   ed25519: [1],
   "p-256": [2],
   "ml-dsa-44": [6],

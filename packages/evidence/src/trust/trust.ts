@@ -16,11 +16,18 @@ export interface Trust {
   readonly policyText: string;
   /** Each must be among the keys of both logs. */
   readonly requiredAlgorithms: readonly CheckpointAlgorithm[];
+  /** Each must be among the keys that sign a device's checkpoints. Left out: ML-DSA-44, where the plane needs it too. */
+  readonly requiredDeviceAlgorithms?: readonly CheckpointAlgorithm[];
   readonly identities: readonly TrustedIdentity[];
   /** No plane checkpoint below this size is taken. */
   readonly minimumPlaneSize?: number;
   /** How old the newest plane checkpoint may be. */
   readonly maximumAgeSeconds?: number;
+  /**
+   * Milliseconds since 1970: classical signatures on statements count only where ML-DSA alone proves the statement to be older
+   * (evidence.md 8). Left out: they count.
+   */
+  readonly classicalUntil?: number;
   /** How far clocks of cosigners may lie apart. */
   readonly skewSeconds: number;
 }

@@ -5,7 +5,9 @@ import type { HeadLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { verifyConsistency } from "../merkle/index.ts";
 import { parseCheckpoint, verifyAllOf } from "../note/index.ts";
+import type { Trust } from "../trust/index.ts";
 import { type Checklist, Missing } from "./check.ts";
+import { requireDeviceAlgorithms } from "./device-algorithms.ts";
 import { type Enrolment, keySetAt } from "./fleet-entries.ts";
 import type { ProvenHead } from "./heads.ts";
 import { handoversOf } from "./key-handover.ts";
@@ -19,6 +21,7 @@ export function verifyHead(
   enrolment: Enrolment,
   materials: Materials,
   checklist: Checklist,
+  trust?: Trust,
 ): boolean {
   const { leaf } = head;
   const about = leaf.origin;
@@ -34,6 +37,7 @@ export function verifyHead(
     () => {
       materials.use(member);
       checkNote(member.bytes, leaf, enrolment);
+      if (trust !== undefined) requireDeviceAlgorithms(about, keySetAt(enrolment, leaf.pendingSize), trust);
       checkMirrored(leaf, enrolment, materials);
       return keySetAt(enrolment, leaf.pendingSize).length;
     },

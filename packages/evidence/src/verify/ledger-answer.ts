@@ -34,7 +34,7 @@ export async function answerLedger(question: Question, enrolment: Enrolment, con
     checklist.good("device head", enrolment.origin, "nothing has arrived from it");
     return nothing(enrolment, context);
   }
-  if (!verifyHead(head, enrolment, materials, checklist)) return nothing(enrolment, context);
+  if (!verifyHead(head, enrolment, materials, checklist, context.trust)) return nothing(enrolment, context);
   if (head.leaf.mirroredSize === 0) {
     if (question.kind !== "record") checkDelivered(question, head, checklist);
     return nothing(enrolment, context);

@@ -7,6 +7,7 @@ import {
   formatSignatureLine,
   type NoteKey,
   parseCheckpoint,
+  postQuantumPolicy,
   quorumTimes,
   sameKey,
   type VerifiedSignature,
@@ -26,6 +27,8 @@ export interface PlaneCheckpoint {
   readonly notBefore: number | null;
   /** … and no later than. Null where the trust file asks for no witnesses and the plane gave no time. */
   readonly notAfter: number | null;
+  /** As `notAfter`, by ML-DSA signatures alone; null where they prove no time. */
+  readonly postQuantumNotAfter: number | null;
   readonly label: "witnessed" | "plane-asserted";
 }
 
@@ -55,7 +58,9 @@ export function verifyPlaneCheckpoint(
   if (times.notBefore === null || times.notAfter === null) {
     if (trust.policy.quorum === "none") {
       checklist.skipped(name.quorum, about, "the trust file asks for no witnesses: times are the plane's word");
-      return { checkpoint, note, ...ownTimes(signatures, trust), label: "plane-asserted" };
+      const own = ownTimes(signatures, trust);
+      // Only ML-DSA signatures of a log state a time.
+      return { checkpoint, note, ...own, postQuantumNotAfter: own.notAfter, label: "plane-asserted" };
     }
     checklist.bad(name.quorum, about, `its cosignatures do not meet the quorum that the trust file asks for`);
     return undefined;
@@ -63,7 +68,8 @@ export function verifyPlaneCheckpoint(
   const [notBefore, notAfter] = [times.notBefore * 1000, wholeSecond(times.notAfter * 1000)];
   const witnesses = new Set(cosignatures.map(({ key }) => key.name)).size;
   checklist.good(name.quorum, about, `cosigned by ${witnesses} known witnesses, ${new Date(notBefore).toISOString()}`);
-  return { checkpoint, note, notBefore, notAfter, label: "witnessed" };
+  const postQuantumNotAfter = provenByMlDsa(cosignatures, trust);
+  return { checkpoint, note, notBefore, notAfter, postQuantumNotAfter, label: "witnessed" };
 }
 
 /**
@@ -100,6 +106,14 @@ export function openNote(
 
 function isWitness(key: NoteKey, trust: Trust): boolean {
   return [...trust.policy.witnesses.values()].some((witness) => sameKey(witness.key, key));
+}
+
+/** The plane's own ML-DSA key signed, as all of its keys have to; its ML-DSA witnesses are a quorum by themselves. */
+function provenByMlDsa(cosignatures: readonly VerifiedSignature[], trust: Trust): number | null {
+  const policy = postQuantumPolicy(trust.policy);
+  if (policy === undefined || !trust.plane.log.some(({ type }) => type === 6)) return null;
+  const { notAfter } = quorumTimes(policy, cosignatures);
+  return notAfter === null ? null : wholeSecond(notAfter * 1000);
 }
 
 function ownTimes(signatures: readonly VerifiedSignature[], trust: Trust) {

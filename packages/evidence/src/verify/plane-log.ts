@@ -16,6 +16,8 @@ export interface PlaneEntry {
   readonly member: BundleMember;
   /** Milliseconds; null as in `PlaneCheckpoint`. */
   readonly notAfter: number | null;
+  /** The same by ML-DSA signatures alone. */
+  readonly postQuantumNotAfter: number | null;
 }
 
 /** What is proven of the plane's log: mutually consistent checkpoints, and entries under them. */
@@ -47,10 +49,16 @@ export function verifyPlaneLog(materials: Materials, trust: Trust, checklist: Ch
     ),
   );
   const notAfter = (index: number): number | null => times.at(index + 1);
+  const ofMlDsa = new EarliestFrom(
+    checkpoints.flatMap(({ checkpoint, postQuantumNotAfter: time }) =>
+      time === null ? [] : [{ at: checkpoint.size, time }],
+    ),
+  );
+  const postQuantum = (index: number): number | null => ofMlDsa.at(index + 1);
   return {
     newest,
     byNote: new Map(checkpoints.map((checkpoint) => [checkpoint.note, checkpoint])),
-    entries: verifyEntries(materials, checkpoints, notAfter, checklist),
+    entries: verifyEntries(materials, checkpoints, { notAfter, postQuantum }, checklist),
     notAfter,
   };
 }
@@ -93,7 +101,7 @@ function checkHistory(checkpoints: readonly PlaneCheckpoint[], materials: Materi
 function verifyEntries(
   materials: Materials,
   checkpoints: readonly PlaneCheckpoint[],
-  notAfter: (index: number) => number | null,
+  times: Record<"notAfter" | "postQuantum", (index: number) => number | null>,
   checklist: Checklist,
 ): Map<number, PlaneEntry> {
   const entries = new Map<number, PlaneEntry>();
@@ -112,7 +120,8 @@ function verifyEntries(
       () => {
         verifyInclusion(index, size, hashLeaf(bytes), proof, under.root);
         const entry = decodeEntry(bytes);
-        entries.set(index, { index, entry, member, notAfter: notAfter(index) });
+        const postQuantumNotAfter = times.postQuantum(index);
+        entries.set(index, { index, entry, member, notAfter: times.notAfter(index), postQuantumNotAfter });
         return entry;
       },
       (entry) => `${entry.kind}, included under size ${size}`,

@@ -138,7 +138,7 @@ export class Statements {
     const at = statement.notAfter;
     const allowed = new Set(identitiesFor(trust, { action, repository, ...(at === null ? {} : { atMs: at }) }));
     return this.knownSigners(statement).filter((identity) => {
-      if (!allowed.has(identity)) return false;
+      if (!allowed.has(identity) || !countsInTheLongRun(identity, statement, trust)) return false;
       const revoked = fleet.revokedKeys.get(identity.keyId);
       if (revoked === undefined) return true;
       return revoked.compromiseTime !== null && at !== null && at < revoked.compromiseTime;
@@ -149,6 +149,19 @@ export class Statements {
     this.#context.materials.use(statement.member);
     this.#context.materials.use(statement.entry.member);
   }
+}
+
+/**
+ * From the cutoff on, a classical signature may have been made by anyone (evidence.md 8): it counts where ML-DSA signatures alone
+ * prove that the envelope, with it, is older.
+ */
+function countsInTheLongRun(
+  { algorithm }: TrustedIdentity,
+  { entry }: ProvenStatement,
+  { classicalUntil }: Context["trust"],
+): boolean {
+  if (classicalUntil === undefined || algorithm === "ml-dsa-44") return true;
+  return entry.postQuantumNotAfter !== null && entry.postQuantumNotAfter < classicalUntil;
 }
 
 /** Entries of the plane's log that commit to an envelope, the first for each. */
