@@ -25,6 +25,7 @@ async function ready(url: string): Promise<Finding> {
       cosignedSize,
       witnesses,
       problem,
+      hint,
     } = (await (await ask(`${url}/readyz`)).json()) as Readiness;
     const silent = witnesses
       .filter(({ agrees }) => !agrees)
@@ -33,7 +34,7 @@ async function ready(url: string): Promise<Finding> {
       return bad(
         "checkpoints",
         problem ?? "no checkpoint has met its witness quorum",
-        `start the witnesses${silent.length > 0 ? `: ${silent.join(", ")}` : ""}`,
+        hint ?? `start the witnesses${silent.length > 0 ? `: ${silent.join(", ")}` : ""}`,
       );
     }
     if (silent.length > 0)

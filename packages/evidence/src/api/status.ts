@@ -82,5 +82,8 @@ export interface Readiness {
   /** Size of the newest checkpoint that met its witness quorum. */
   readonly cosignedSize: number | null;
   readonly witnesses: readonly WitnessReadiness[];
+  /** Why nothing is signed. */
   readonly problem?: string;
+  /** What to do about it. */
+  readonly hint?: string;
 }

@@ -132,8 +132,9 @@ test("attack: two of three witnesses contradict the plane at the start: nothing 
     hint: /restore the newest backup.*--insecure-ignore/s,
   });
   assert.equal(log.latest?.note, signed);
-  const { ready, problem } = await readiness(plane);
+  const { ready, problem, hint } = await readiness(plane);
   assert.equal(ready, false);
+  assert.match(hint ?? "", /restore the newest backup/);
   assert.match(problem ?? "", /a: it has cosigned \S+ at size 1000000.*b: it holds another history/);
   await plane.stop();
   const alone = plane.start({ insecureIgnoreWitnesses: ["a", "b"] });

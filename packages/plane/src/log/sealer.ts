@@ -68,6 +68,11 @@ export class Sealer {
     return this.#problem?.message;
   }
 
+  /** What an operator can do about it. */
+  get hint(): string | undefined {
+    return this.#problem?.hint;
+  }
+
   /** Something speaks against signing: the next round begins with asking again. */
   doubt(): void {
     this.#agreed = false;

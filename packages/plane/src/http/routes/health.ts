@@ -23,13 +23,14 @@ export function healthRoutes({ checkpoints, witnesses, sealer }: PlaneParts): re
       tag: "health",
       async handle(_, reply) {
         const newest = await checkpoints.log.newest();
-        const { problem } = sealer;
+        const { problem, hint } = sealer;
         const ready = newest !== undefined && problem === undefined;
         const body: Readiness = {
           ready,
           cosignedSize: newest?.size ?? null,
           witnesses: witnesses.states,
           ...(problem !== undefined && { problem }),
+          ...(hint !== undefined && { hint }),
         };
         return reply.code(ready ? 200 : 503).send(body);
       },
