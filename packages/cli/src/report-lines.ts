@@ -56,6 +56,8 @@ function answerLines(report: Report): readonly string[] {
       lines.push("", "contents erased", ...table(report.answer.erased.map(erasedRow)).map(indent));
     }
   }
+  const relied = report.answer?.reliesOn ?? [];
+  if (relied.length > 0) lines.push("", ...reliedLines(relied));
   return lines;
 }
 
@@ -65,6 +67,11 @@ export function headLines({ question, asOf, timeLabel }: Report): readonly strin
     ...(question === null ? [] : [`question  ${describeQuestion(question)}`]),
     ...(asOf === null ? [] : [`as of     ${new Date(asOf).toISOString()} (${timeLabel})`]),
   ];
+}
+
+/** What an answer that is not full rests on without proof. */
+export function reliedLines(reliesOn: readonly string[]): readonly string[] {
+  return reliesOn.map((line) => `relies on: ${line}`);
 }
 
 /** Every check with its reason, and what it all comes to. */

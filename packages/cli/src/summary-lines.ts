@@ -19,8 +19,6 @@ export function summaryLines(summary: SummaryAnswer, ledgers: readonly LedgerAns
       ...summary.ledgers.flatMap((ledger) => rows(ledger, byOrigin.get(ledger.origin)!)),
       ...without.map(({ origin, standing, coveredUntil }) => [origin, standing, "", "", "", until(coveredUntil)]),
     ]).map(indent),
-    "",
-    ...summary.reliesOn.map((line) => `relies on: ${line}`),
   ];
 }
 

@@ -19,7 +19,7 @@ import { connect, type PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../program.ts";
 import { questionOf } from "../question.ts";
 import { reportAsJson } from "../report-json.ts";
-import { headLines } from "../report-lines.ts";
+import { headLines, reliedLines } from "../report-lines.ts";
 import { summaryLines, summaryOutcome } from "../summary-lines.ts";
 import { print, say, type Terminal, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
@@ -34,7 +34,7 @@ interface Options extends PlaneFlags {
   readonly force?: boolean;
 }
 
-const details = ["full", "none"] as const;
+const details = ["full", "summarised", "none"] as const;
 type Detail = (typeof details)[number];
 
 /** `tally audit`: what ran between two times. First the counts, verified here; then the records, as one file for anyone. */
@@ -51,9 +51,10 @@ export const audit: Register = (program, { terminal, finish }) => {
     .option("--device <id>", "this device only (repeatable)", collect)
     .option("--trust <file>", "the trust file that counts are verified with; TALLY_TRUST")
     .addOption(
-      new Option("--records <how>", "what goes into the file: every entry (full), or counts alone (none)").choices(
-        details,
-      ),
+      new Option(
+        "--records <how>",
+        "what goes into the file: every entry (full), the records and what counts them (summarised), or counts alone (none)",
+      ).choices(details),
     )
     .option("-o, --output <file>", "the bundle to write, such as answer.tally");
   withForce(withJson(withPlane(command))).action(async (options: Options) => {
@@ -71,6 +72,7 @@ export const audit: Register = (program, { terminal, finish }) => {
       ...headLines(report),
       "",
       ...(report.answer?.summary ? [...summaryLines(report.answer.summary, report.answer.ledgers), ""] : []),
+      ...(report.answer ? [...reliedLines(report.answer.reliesOn), ""] : []),
       ...summaryOutcome(report),
     ]);
     finish(exitCodeOf(report));
@@ -87,7 +89,7 @@ async function writeAnswer(
   const path = resolve(terminal.cwd, output);
   await refuseExisting(path, options.force);
   const client = await connect(terminal, options);
-  const query = queryOf(question);
+  const query = queryOf(question, options.records);
   const part = await download({
     path,
     of: `${client.url}${query}`,
@@ -121,9 +123,10 @@ async function readAnswer(part: string) {
   }
 }
 
-function queryOf(question: IntervalQuestion): string {
+function queryOf(question: IntervalQuestion, records?: Detail): string {
   const query = new URLSearchParams({ from: String(question.from), to: String(question.to) });
   if (question.kind === "summary") query.set("detail", "summary");
+  else if (records === "summarised") query.set("detail", "summarised");
   if (question.model !== null) query.set("model", question.model);
   for (const id of question.devices ?? []) query.append("device", id);
   return `/api/v1/audit?${query}`;

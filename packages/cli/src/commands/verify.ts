@@ -16,6 +16,7 @@ interface Options {
   readonly to?: string;
   readonly device?: string[];
   readonly summary?: boolean;
+  readonly full?: boolean;
   readonly at?: string;
   readonly records?: boolean;
   readonly json?: boolean;
@@ -34,6 +35,7 @@ export const verify: Register = (program, { terminal, finish }) => {
     .option("--to <time>", "insist on the question: up to this time")
     .option("--device <id>", "insist on the question: this device only (repeatable)", collect)
     .option("--summary", "insist on the question: counts alone")
+    .option("--full", "insist on every entry: an answer that leaves out any and relies on counts is not proven")
     .option("--at <time>", "judge age as of this time; the default is now")
     .option("--records", "list every record of the answer")
     .option("--json", "print JSON")
@@ -44,6 +46,7 @@ export const verify: Register = (program, { terminal, finish }) => {
       const { report, records } = await verifyRecords({
         bundle: source,
         trust,
+        requireFull: options.full === true,
         now: options.at === undefined ? Date.now() : timeOf("--at", options.at),
         holdRecords: 0,
         ...(expected && { expected }),

@@ -36,6 +36,8 @@ export const memberTypes = {
   blob: 13,
   /** [origin, note held, note refused, [hash…]]: two signed checkpoints that contradict each other, and the proof. */
   contradiction: 14,
+  /** [origin, size, [[index, entry]…], [hash…]]: entries of one package of 256 of a ledger, with one proof for all. */
+  sparseEntries: 15,
 } as const;
 
 export type MemberType = (typeof memberTypes)[keyof typeof memberTypes];
@@ -62,6 +64,17 @@ export interface Slice {
   readonly origin: string;
   readonly from: number;
   readonly items: readonly Uint8Array[];
+}
+
+/** Entries of one package of 256, not necessarily next to one another. */
+export interface SparseEntriesMember {
+  readonly origin: string;
+  readonly size: number;
+  /** Ascending. */
+  readonly indices: readonly number[];
+  readonly entries: readonly Uint8Array[];
+  /** As `verifySparse` takes it. */
+  readonly proof: readonly Hash[];
 }
 
 export interface ConsistencyMember {
@@ -128,6 +141,10 @@ export function rangeProofMember(m: RangeProofMember): Member {
 export function deviceEntryMember(origin: string, p: Proven): Member {
   return cborMember(memberTypes.deviceEntry, [origin, p.index, p.bytes, p.size, p.proof]);
 }
+export function sparseEntriesMember({ origin, size, indices, entries, proof }: SparseEntriesMember): Member {
+  const items = indices.map((index, i) => [index, entries[i]!]);
+  return cborMember(memberTypes.sparseEntries, [origin, size, items, proof]);
+}
 export function contradictionMember(m: ContradictionMember): Member {
   return cborMember(memberTypes.contradiction, [m.origin, m.held, m.refused, m.proof]);
 }
@@ -176,6 +193,16 @@ export function parseContradiction(bytes: Uint8Array): ContradictionMember {
   return { origin: text(origin), held: raw(held), refused: raw(refused), proof: hashes(proof) };
 }
 
+export function parseSparseEntries(bytes: Uint8Array): SparseEntriesMember {
+  const [origin, size, items, proof] = fields(bytes, 4, "sparse entries");
+  const pairs = pairsOf(items);
+  const indices = pairs.map(([index]) => count(index));
+  const packages = new Set(indices.map((index) => Math.floor(index / sliceLength)));
+  if (packages.size !== 1) throw invalid("sparse entries are not of one package");
+  const entries = pairs.map(([, entry]) => raw(entry));
+  return { origin: text(origin), size: count(size), indices, entries, proof: hashes(proof) };
+}
+
 /** The sort key of a member, read from its bytes. @throws EvidenceError if the bytes are not of the member's type. */
 export function placeOf(member: Member): MemberPlace {
   switch (member.type) {
@@ -212,6 +239,10 @@ export function placeOf(member: Member): MemberPlace {
     case memberTypes.deviceEntry: {
       const { origin, index } = parseDeviceEntry(member.bytes);
       return { origin, index };
+    }
+    case memberTypes.sparseEntries: {
+      const { origin, indices } = parseSparseEntries(member.bytes);
+      return { origin, index: indices[0]! };
     }
     case memberTypes.contradiction:
       return { origin: parseContradiction(member.bytes).origin, index: 0 };
@@ -250,6 +281,13 @@ function raw(value: CborValue | undefined): Uint8Array {
 function hashes(value: CborValue | undefined): Hash[] {
   if (!Array.isArray(value)) throw invalid("a proof is not a list");
   return value.map((hash: CborValue) => asHash(raw(hash)));
+}
+function pairsOf(value: CborValue | undefined): [CborValue | undefined, CborValue | undefined][] {
+  if (!Array.isArray(value)) throw invalid("sparse entries are not a list");
+  return value.map((pair: CborValue) => {
+    if (!Array.isArray(pair) || pair.length !== 2) throw invalid("a sparse entry is not an index with its entry");
+    return [pair[0], pair[1]];
+  });
 }
 function slice(value: CborValue | undefined): Uint8Array[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > sliceLength) {

@@ -14,3 +14,4 @@ export {
   proofFromRanges,
   subtreeConsistencyRanges,
 } from "./ranges.ts";
+export { sparseRanges, verifySparse } from "./sparse.ts";

@@ -12,6 +12,8 @@ export interface Context {
   readonly heads: Heads;
   readonly trust: Trust;
   readonly materials: Materials;
+  /** Whether an answer that leaves out entries is not enough. */
+  readonly requireFull: boolean;
   readonly checklist: Checklist;
   /** Origins whose keys signed two histories. */
   readonly equivocated: ReadonlySet<string>;

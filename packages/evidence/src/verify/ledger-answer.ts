@@ -1,4 +1,4 @@
-import type { Question, SummaryQuestion } from "../bundle/index.ts";
+import { memberTypes, type Question, type SummaryQuestion } from "../bundle/index.ts";
 import type { Load } from "../entries/index.ts";
 import type { Context } from "./context.ts";
 import { verifyEarlierHead, verifyHead } from "./device-head.ts";
@@ -10,6 +10,7 @@ import { checkPredecessor } from "./predecessor.ts";
 import { findReceipt } from "./receipt.ts";
 import { findRecords, type LedgerRecords } from "./records.ts";
 import type { LedgerAnswer } from "./report.ts";
+import { findSummarised } from "./summarised.ts";
 import { type LedgerSummary, summariseLedger } from "./summary.ts";
 import { type TimedHead, type Timeline, timedHeads, timelineOf } from "./time-bracket.ts";
 
@@ -54,7 +55,7 @@ export async function answerLedger(question: Question, enrolment: Enrolment, con
     const answer = ledgerAnswer(question, ledger, timeline, undefined, context);
     return summary === undefined ? { answer, loads } : { answer: countedAnswer(answer, summary), loads, summary };
   }
-  const part = find(question, ledger, timeline, context);
+  const part = await find(question, ledger, timeline, context);
   return { answer: ledgerAnswer(question, ledger, timeline, part, context), loads, ...(part && { part }) };
 }
 
@@ -83,15 +84,16 @@ function countedAnswer(answer: LedgerAnswer, summary: LedgerSummary): LedgerAnsw
   return { ...answer, inside, possiblyInside: atMost - inside - keyRevoked, keyRevoked, gaps };
 }
 
-function find(
+async function find(
   question: Exclude<Question, SummaryQuestion>,
   ledger: DeviceLedger,
   timeline: Timeline,
   { materials, checklist }: Context,
-): LedgerRecords | undefined {
-  return question.kind === "records"
-    ? findRecords(question, ledger, timeline, materials, checklist)
-    : findReceipt(question, ledger, timeline, checklist);
+): Promise<LedgerRecords | undefined> {
+  if (question.kind === "record") return findReceipt(question, ledger, timeline, checklist);
+  const leftOut = ledger.to === 0 && materials.of(memberTypes.rangeProof, ledger.enrolment.origin).length === 0;
+  const findIn = leftOut ? findSummarised : findRecords;
+  return findIn(question, ledger, timeline, materials, checklist);
 }
 
 function ledgerAnswer(

@@ -24,7 +24,11 @@ const ofOneLog: ReadonlySet<MemberType> = new Set([
   memberTypes.entries,
   memberTypes.rangeProof,
   memberTypes.deviceEntry,
+  memberTypes.sparseEntries,
 ]);
+
+/** What may be most of a bundle: it is gone through, and never held. */
+const records: ReadonlySet<MemberType> = new Set([memberTypes.entries, memberTypes.sparseEntries]);
 
 /**
  * A bundle's members, found by type, origin or digest. Their content is read when it is its turn: what all checks share at
@@ -50,7 +54,7 @@ export class Materials {
       const { type, digest, place } = member;
       addTo(this.#byType, type, member);
       if (ofOneLog.has(type)) addTo(this.#byOrigin, `${type} ${place.origin}`, member);
-      if (type !== memberTypes.entries) this.#byDigest.set(`${type} ${digestFromHash(digest)}`, member);
+      if (!records.has(type)) this.#byDigest.set(`${type} ${digestFromHash(digest)}`, member);
     }
   }
 
@@ -61,7 +65,7 @@ export class Materials {
 
   /** Reads the proofs and notes of one log. */
   async load(origin: string): Promise<void> {
-    for (const type of ofOneLog) if (type !== memberTypes.entries) await this.#load(this.#placed(type, origin));
+    for (const type of ofOneLog) if (!records.has(type)) await this.#load(this.#placed(type, origin));
   }
 
   /** Lets them go. */
@@ -83,6 +87,11 @@ export class Materials {
   /** The slices of a log's entries, by index. */
   slices(origin: string): readonly IndexedMember[] {
     return this.#placed(memberTypes.entries, origin);
+  }
+
+  /** The entries of a log that are proven a package at a time, by their first index. */
+  sparse(origin: string): readonly IndexedMember[] {
+    return this.#placed(memberTypes.sparseEntries, origin);
   }
 
   /** The content of slices, one after another; the bytes are valid until the next is asked for. */

@@ -50,6 +50,8 @@ export interface LedgerRecords {
   readonly refused: readonly RefusedLoad[];
   /** Gap entries within the interval. */
   readonly gaps: number;
+  /** Other entries were left out: that no record is, rests on what the ledger's summaries count. */
+  readonly summarised?: true;
 }
 
 const name = { ordinals: "ordinals", understood: "entries understood" };

@@ -23,8 +23,13 @@ export interface LedgerAnswer {
 }
 
 export interface Answer {
-  /** `full`: every entry of the interval is here. `summary`: counts stand for the records. Of what the ledgers recorded. */
-  readonly complete: "full" | "summary" | "incomplete";
+  /**
+   * Of what the ledgers recorded. `full`: every entry of the interval is here. `summarised`: all records are, and other entries
+   * may be left out. `summary`: counts stand for the records.
+   */
+  readonly complete: "full" | "summarised" | "summary" | "incomplete";
+  /** What an answer that is not full stands on that nothing in the bundle proves. */
+  readonly reliesOn: readonly string[];
   readonly ledgers: readonly LedgerAnswer[];
   readonly models: readonly ModelAnswer[];
   /** Records that the answer has. */

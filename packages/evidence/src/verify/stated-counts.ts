@@ -22,6 +22,8 @@ export type Counts = Map<number, number>;
 export class StatedCounts {
   /** By index. */
   readonly stated: readonly Stated[];
+  /** By load: the entry that unloaded it, or that ended its run, as far as that is stated. No record of it follows. */
+  readonly ends: ReadonlyMap<number, number>;
   readonly #entries: ReadonlyMap<number, ProvenEntry>;
 
   /** @throws EvidenceError `run-broken` where an entry states what cannot be. */
@@ -31,6 +33,15 @@ export class StatedCounts {
       .filter(({ entry: { kind } }) => kind === "genesis" || kind === "restart" || kind === "summary")
       .map((proven) => statedBy(proven))
       .sort((a, b) => a.at - b.at);
+    const ends = new Map<number, number>();
+    for (const { index, entry } of entries.values()) {
+      const lists = entry.kind === "summary" ? entry.loads : entry.kind === "restart" ? entry.closing : [];
+      for (const { loadIndex, unloadIndex } of lists) {
+        if (unloadIndex !== null) ends.set(loadIndex, unloadIndex);
+        else if (entry.kind === "restart") ends.set(loadIndex, index);
+      }
+    }
+    this.ends = ends;
   }
 
   /** The last one at or below `index`. */

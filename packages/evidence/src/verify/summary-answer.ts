@@ -7,8 +7,6 @@ export interface SummaryAnswer {
   readonly models: readonly ModelTotal[];
   readonly atLeast: number;
   readonly atMost: number;
-  /** What the counts stand on that nothing in the bundle proves. */
-  readonly reliesOn: readonly string[];
 }
 
 export interface ModelTotal {
@@ -22,7 +20,7 @@ export interface ModelTotal {
 /** What holds of an answer from which entries were left out (evidence.md 5). */
 export const reliesOnSummaries =
   "counts are what each device stated and the plane recomputed as the entries arrived: they hold unless the two have agreed on a lie";
-const reliesOnHeads =
+export const reliesOnHeads =
   "that no ledger is left out is proven by the fleet log and the heads; what a device has not delivered is not counted";
 
 /** Adds up what the ledgers' summaries say. */
@@ -39,7 +37,6 @@ export function totalsOf(ledgers: readonly LedgerSummary[]): SummaryAnswer {
     models: models.sort((a, b) => ((a.model ?? "") < (b.model ?? "") ? -1 : 1)),
     atLeast: sum(ledgers.map(({ atLeast }) => atLeast)),
     atMost: sum(ledgers.map(({ atMost }) => atMost)),
-    reliesOn: [reliesOnSummaries, reliesOnHeads],
   };
 }
 

@@ -26,7 +26,7 @@ import { Statements } from "./proven-statements.ts";
 import { heldRecords, joinedRecords, type RecordPages } from "./record-pages.ts";
 import type { RecordAnswer } from "./records.ts";
 import { type Answer, outcomeOf, type Report } from "./report.ts";
-import { totalsOf } from "./summary-answer.ts";
+import { reliesOnHeads, reliesOnSummaries, totalsOf } from "./summary-answer.ts";
 
 export interface VerifyOptions {
   /** The bundle: its bytes, or where to read them piece by piece, twice. */
@@ -35,6 +35,8 @@ export interface VerifyOptions {
   readonly trust: Trust;
   /** The question that the caller meant; a bundle that answers another one fails. */
   readonly expected?: Question;
+  /** An answer that leaves out entries, and relies on summaries for what they hold, is then not proven. */
+  readonly requireFull?: boolean;
   /** Milliseconds since 1970, for the trust file's maximum age. Left out, age is not checked. */
   readonly now?: number;
   /** How many records the report itself holds, the first ones; 1,000 by default. It counts all of them. */
@@ -78,7 +80,7 @@ export async function verifyBundle(options: VerifyOptions): Promise<Report> {
 
 /** The same, for who goes on to read the records. Memory does not grow with them. */
 export async function verifyRecords(options: VerifyOptions): Promise<Verification> {
-  const { trust, expected, now, onProgress } = options;
+  const { expected, onProgress } = options;
   const source = watched(options.bundle instanceof Uint8Array ? bytesSource(options.bundle) : options.bundle);
   let progress: Progress = { read: 0, size: source.size, used: 0, bytes: source.size, checks: 0 };
   const proceed = (to: Partial<Progress>): void => {
@@ -94,7 +96,7 @@ export async function verifyRecords(options: VerifyOptions): Promise<Verificatio
     const materials = new Materials(index, ({ length }) => proceed({ used: progress.used + length }));
     proceed({ bytes: index.members.reduce((sum, { length }) => sum + length, 0) });
     try {
-      const verification = await verifyMembers(index.question, materials, trust, now, checklist);
+      const verification = await verifyMembers(index.question, materials, options, checklist);
       return await holding(verification, options.holdRecords ?? defaultHeldRecords);
     } catch (error) {
       if (isReadFailure(error)) throw error;
@@ -142,8 +144,7 @@ function unanswered(checklist: Checklist, question: Question | null, damage: Rep
 async function verifyMembers(
   question: Question,
   materials: Materials,
-  trust: Trust,
-  now: number | undefined,
+  { trust, now, requireFull = false }: VerifyOptions,
   checklist: Checklist,
 ): Promise<Verification> {
   await materials.loadShared();
@@ -157,7 +158,7 @@ async function verifyMembers(
   const found =
     heads === undefined || log === undefined || fleet === undefined
       ? { answer: null, records: heldRecords([]) }
-      : await answerTo(question, { log, fleet, heads, trust, materials, checklist, equivocated });
+      : await answerTo(question, { requireFull, log, fleet, heads, trust, materials, checklist, equivocated });
   if (outcomeOf(checklist.checks) === "good") materials.checkUnused(checklist);
   else checklist.skipped("nothing unused", "bundle", "checks that were not made leave members unused");
   const { answer, records } = found;
@@ -186,9 +187,14 @@ async function answerTo(
   const models = statements === undefined ? [] : verifyModels(parts, loads, question, statements, context);
   const erased = statements === undefined ? [] : await verifyErasures(records, scope, statements, context);
   if (statements !== undefined) verifyFleetDecisions(scope, statements, context);
+  const summarised = parts.some((part) => part.summarised === true);
+  if (summarised && context.requireFull) {
+    context.checklist.missing("every entry", "bundle", "entries are left out, and a full answer was insisted on");
+  }
   const bad = context.checklist.checks.some(({ result, required }) => result !== "good" && required);
   const answer: Answer = {
-    complete: bad ? "incomplete" : summary === null ? "full" : "summary",
+    complete: bad ? "incomplete" : summary !== null ? "summary" : summarised ? "summarised" : "full",
+    reliesOn: summary !== null || summarised ? [reliesOnSummaries, reliesOnHeads] : [],
     ledgers: found.map((result) => result.answer),
     models,
     recordCount: records.count,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { encodeCbor, type Question, questionToCbor } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
 import { PlaneError } from "../error.ts";
-import { streamAnswer } from "./answer.ts";
+import { type AnswerDetail, streamAnswer } from "./answer.ts";
 import type { AuditSource, CosignedCheckpoint } from "./source.ts";
 
 export interface AnswerSpoolOptions {
@@ -78,28 +78,38 @@ export class AnswerSpool {
    *
    * @throws PlaneError as `answer`; `too-large` where it does not fit beside the others that are being made
    */
-  async answer(question: Question): Promise<SpooledAnswer> {
+  async answer(question: Question, detail: AnswerDetail = "full"): Promise<SpooledAnswer> {
     await this.#expire();
     const at = await this.#options.source.newest();
-    const key = keyOf(question, at);
-    const kept = this.#kept.get(key) ?? (await (this.#making.get(key) ?? this.#begin(key, question, at)));
+    const key = keyOf(question, detail, at);
+    const kept = this.#kept.get(key) ?? (await (this.#making.get(key) ?? this.#begin(key, question, detail, at)));
     return this.#give(kept);
   }
 
-  #begin(key: string, question: Question, at: CosignedCheckpoint | undefined): Promise<Kept> {
-    const making = this.#inTurn(() => this.#make(key, question, at)).finally(() => this.#making.delete(key));
+  #begin(
+    key: string,
+    question: Question,
+    detail: AnswerDetail,
+    at: CosignedCheckpoint | undefined,
+  ): Promise<Kept> {
+    const making = this.#inTurn(() => this.#make(key, question, detail, at)).finally(() => this.#making.delete(key));
     this.#making.set(key, making);
     return making;
   }
 
-  async #make(key: string, question: Question, at: CosignedCheckpoint | undefined): Promise<Kept> {
+  async #make(
+    key: string,
+    question: Question,
+    detail: AnswerDetail,
+    at: CosignedCheckpoint | undefined,
+  ): Promise<Kept> {
     const { dir, source, clock } = this.#options;
     const path = join(dir, `${key}.tally`);
     const file = await open(`${path}.part`, "w", 0o600);
     let size = 0;
     let last: Uint8Array = new Uint8Array();
     try {
-      for await (const part of batched(streamAnswer(source, question, at))) {
+      for await (const part of batched(streamAnswer(source, question, detail, at))) {
         await this.#makeRoom(part.length);
         this.#bytes += part.length;
         size += part.length;
@@ -168,8 +178,9 @@ export class AnswerSpool {
   }
 }
 
-function keyOf(question: Question, at?: CosignedCheckpoint): string {
+function keyOf(question: Question, detail: AnswerDetail = "full", at?: CosignedCheckpoint): string {
   const hash = createHash("sha256").update(encodeCbor(questionToCbor(question)));
+  if (detail !== "full") hash.update(detail);
   if (at !== undefined) hash.update(createHash("sha256").update(at.note).digest());
   return hash.digest("hex");
 }

@@ -487,6 +487,14 @@ export class AnswerWorld implements AuditSource {
   async headsNotAfter(time: number) {
     return this.#sealed.findLast(({ notAfter }) => notAfter <= time);
   }
+  async packagesOf(origin: string, loads: ReadonlySet<number>, from: number, to: number) {
+    const found = new Set<number>();
+    await this.#eachEntry(origin, (entry, index) => {
+      const asked = entry.kind === "inference" && loads.has(entry.loadIndex) && index >= from && index < to;
+      if (asked) found.add(Math.floor(index / 256));
+    });
+    return [...found];
+  }
   async gaps(origin: string, from: number, to: number) {
     const found: number[] = [];
     await this.#eachEntry(origin, (entry, index) => {

@@ -23,6 +23,7 @@ import {
   isAsked,
 } from "./gather-ledger.ts";
 import { gatherModel } from "./gather-models.ts";
+import { gatherSummarised } from "./gather-summarised.ts";
 import { gatherSummary } from "./gather-summary.ts";
 import { beginAnswer, type Gathered } from "./gathered.ts";
 import type { AuditSource, CosignedCheckpoint } from "./source.ts";
@@ -31,13 +32,20 @@ import type { AuditSource, CosignedCheckpoint } from "./source.ts";
 const maxPermitBytes = 256 * 1024;
 const maxPermitsBytes = 64 * 1024 * 1024;
 
+/** What goes into an answer about records: every entry of the interval, or the records and what counts them. */
+export type AnswerDetail = "full" | "summarised";
+
 /**
  * Answers a question with an evidence bundle: everything that a verifier needs to recompute the answer, and nothing else.
  *
  * @throws PlaneError `not-ready` before the first cosigned checkpoint, `not-found` for a device or record that is not there.
  */
-export async function answer(source: AuditSource, question: Question): Promise<Uint8Array> {
-  const parts = await Array.fromAsync(streamAnswer(source, question));
+export async function answer(
+  source: AuditSource,
+  question: Question,
+  detail: AnswerDetail = "full",
+): Promise<Uint8Array> {
+  const parts = await Array.fromAsync(streamAnswer(source, question, detail));
   return new Uint8Array(Buffer.concat(parts));
 }
 
@@ -48,13 +56,19 @@ export async function answer(source: AuditSource, question: Question): Promise<U
 export async function* streamAnswer(
   source: AuditSource,
   question: Question,
+  detail: AnswerDetail = "full",
   at?: CosignedCheckpoint,
 ): AsyncGenerator<Uint8Array> {
-  const gathered = await gather(source, question, at);
+  const gathered = await gather(source, question, detail, at);
   yield* streamBundle(question, await gathered.finish(), gathered.entries);
 }
 
-async function gather(source: AuditSource, question: Question, at?: CosignedCheckpoint): Promise<Gathered> {
+async function gather(
+  source: AuditSource,
+  question: Question,
+  detail: AnswerDetail,
+  at?: CosignedCheckpoint,
+): Promise<Gathered> {
   const { gathered, newest, heads } = await beginAnswer(source, at);
   const { revoked, decisions } = await gatherFleet(source, heads, gathered);
   gathered.revoked = revoked;
@@ -64,7 +78,7 @@ async function gather(source: AuditSource, question: Question, at?: CosignedChec
   }
   const loads =
     question.kind === "records"
-      ? await gatherInterval(source, question, heads, gathered)
+      ? await gatherInterval(source, question, detail, heads, gathered)
       : await gatherReceipt(source, question, heads, newest.size, gathered);
   const asked = (origin: string) =>
     question.kind === "record" ? origin === question.origin : isAsked(question, origin);
@@ -91,9 +105,11 @@ async function gatherNamed(source: AuditSource, named: Iterable<Digest>, gathere
 async function gatherInterval(
   source: AuditSource,
   question: RecordsQuestion,
+  detail: AnswerDetail,
   heads: number,
   gathered: Gathered,
 ): Promise<readonly Load[]> {
+  const gatherIn = detail === "full" ? gatherRecords : gatherSummarised;
   const leaves = await source.headsLeaves(heads);
   gatherAllHeads(heads, leaves, gathered);
   const loads: Load[] = [];
@@ -103,7 +119,7 @@ async function gatherInterval(
       continue;
     }
     await gatherPredecessor(source, leaf, leaves, gathered);
-    const found = await gatherRecords(source, question, leaf, heads, gathered);
+    const found = await gatherIn(source, question, leaf, heads, gathered);
     loads.push(...found.filter(({ manifest }) => question.model === null || manifest === question.model));
   }
   return loads;

@@ -42,22 +42,58 @@ export async function gatherRecords(
   const log = source.mirror(origin);
   if (size === 0 || log === undefined) return [];
 
-  const steps = (await source.headHistory(origin)).filter((step) => step.headsIndex < heads);
-  const older = steps.filter((step) => step.notAfter <= question.from).at(-1);
-  const start = Math.min(older?.pendingSize ?? 0, size);
+  const { start, end, times } = await boundsOf(source, question, leaf, heads);
   const from = start === 0 ? 0 : await source.statingEntryAt(origin, Math.min(start, size - 1));
-  const anchors = (await source.anchors(origin)).filter((anchor) => anchor.index < size);
-  const closing = anchors.find((anchor) => anchor.notBefore !== null && anchor.notBefore >= question.to);
-  const to = closing === undefined ? size : Math.max(closing.index + 1, from + 1);
+  const to = end === undefined ? size : Math.max(end + 1, from + 1);
 
-  await gatherSteps(source, question, leaf, log, older, steps, gathered);
-  await gatherAnchors(question, anchors, from, to, log, size, gathered);
+  await gatherSteps(question, leaf, log, times, gathered, source);
+  await gatherAnchors(question, times.anchors, from, to, log, size, gathered);
   const loads = await gatherSlice(log, from, to, size, gathered);
   for (const index of loads.before) await gatherEntry(log, index, size, gathered);
   if (from > 0) await gatherEntry(log, 0, size, gathered);
   await gatherErasures(source, origin, from, to, gathered);
   const before = await Promise.all(loads.before.map(async (index) => decodeEntry(await log.entry(index))));
   return [...before, ...loads.within].filter((entry) => entry.kind === "load");
+}
+
+/** What is known of a ledger's times. */
+interface Times {
+  readonly steps: readonly HeadStep[];
+  readonly older: HeadStep | undefined;
+  readonly anchors: readonly AnchorRow[];
+}
+
+/** The size that is proven older than the interval, and the first anchor that is younger. */
+async function boundsOf(
+  source: AuditSource,
+  question: RecordsQuestion,
+  { origin, mirroredSize: size }: HeadLeaf,
+  heads: number,
+): Promise<{ start: number; end: number | undefined; times: Times }> {
+  const steps = (await source.headHistory(origin)).filter((step) => step.headsIndex < heads);
+  const older = steps.filter((step) => step.notAfter <= question.from).at(-1);
+  const anchors = (await source.anchors(origin)).filter((anchor) => anchor.index < size);
+  const closing = anchors.find((anchor) => anchor.notBefore !== null && anchor.notBefore >= question.to);
+  return { start: Math.min(older?.pendingSize ?? 0, size), end: closing?.index, times: { steps, older, anchors } };
+}
+
+/** Adds the times of a ledger's interval for who adds no slice: its bounds, and the anchors to be proven one by one. */
+export async function gatherTimes(
+  source: AuditSource,
+  question: RecordsQuestion,
+  leaf: HeadLeaf,
+  heads: number,
+  log: MirroredLog,
+  gathered: Gathered,
+): Promise<{ readonly start: number; readonly end: number; readonly anchors: readonly number[] }> {
+  const { start, end = leaf.mirroredSize, times } = await boundsOf(source, question, leaf, heads);
+  await gatherSteps(question, leaf, log, times, gathered, source);
+  const known = times.anchors.filter(({ notBefore }) => notBefore !== null);
+  const before = known.filter(({ index }) => index < start).at(-1);
+  const within = known.filter(({ index }) => index >= start && index <= end);
+  const chosen = new Set([before, ...thin(within, maxTimes), known.at(-1)].filter((anchor) => anchor !== undefined));
+  for (const anchor of chosen) await gathered.addPlaneNote(anchor.note);
+  return { start, end, anchors: [...chosen].map(({ index }) => index) };
 }
 
 /** Adds the checkpoints that a heads leaf names, and the proof that the longer one continues the shorter. */
@@ -112,13 +148,12 @@ export async function gatherStep(
 }
 
 async function gatherSteps(
-  source: AuditSource,
   question: RecordsQuestion,
   leaf: HeadLeaf,
   log: MirroredLog,
-  older: HeadStep | undefined,
-  steps: readonly HeadStep[],
+  { steps, older }: Times,
   gathered: Gathered,
+  source: AuditSource,
 ): Promise<void> {
   const size = leaf.mirroredSize;
   const after = steps.findIndex((step) => step.notAfter >= question.to);

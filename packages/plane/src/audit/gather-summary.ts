@@ -94,7 +94,7 @@ async function gatherLedger(
     entries.add(anchor.index);
   }
   const bound = { start: olderThan, end, opening: opening?.index, within };
-  for (const index of await statingEntries(source, log, size, bound)) entries.add(index);
+  for (const index of (await statingEntries(source, log, size, bound)).entries) entries.add(index);
   for (const index of await source.gaps(origin, olderThan, end)) entries.add(index);
   for (const index of [...entries].sort((a, b) => a - b)) await gatherEntry(log, index, size, gathered);
 }

@@ -1,3 +1,3 @@
-export { answer } from "./answer.ts";
+export { type AnswerDetail, answer } from "./answer.ts";
 export { AnswerSpool, type AnswerSpoolOptions, type SpooledAnswer } from "./answer-spool.ts";
 export type * from "./source.ts";

@@ -1,4 +1,4 @@
-import { asHash, type Digest, type HeadLeaf } from "@tally/evidence";
+import { asHash, type Digest, type HeadLeaf, sliceLength } from "@tally/evidence";
 import type { LogReader, Mirror, MirroredLog } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
 import type { Fleet } from "../fleet/fleet.ts";
@@ -99,6 +99,14 @@ export class PlaneSource implements AuditSource {
     const headsIndex = checkpoint && (await this.#parts.heads.lastBelow(checkpoint.size));
     if (headsIndex === undefined) return undefined;
     return { headsIndex, note: checkpoint!.note, notAfter: checkpoint!.notAfter! };
+  }
+
+  async packagesOf(origin: string, loads: ReadonlySet<number>, from: number, to: number): Promise<readonly number[]> {
+    const rows = await this.#parts.db.query<{ package: number; load: number }>(
+      "SELECT package, load FROM package WHERE origin = ? AND package >= ? AND package <= ?",
+      [origin, Math.floor(from / sliceLength), Math.floor(to / sliceLength)],
+    );
+    return [...new Set(rows.flatMap(({ package: number, load }) => (loads.has(load) ? [number] : [])))];
   }
 
   async gaps(origin: string, from: number, to: number): Promise<readonly number[]> {

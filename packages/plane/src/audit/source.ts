@@ -19,6 +19,8 @@ export interface AuditSource {
   headStepFrom(origin: string, size: number): Promise<HeadStep | undefined>;
   /** The last heads entry that a cosigned checkpoint proves to be no younger than that time, in milliseconds. */
   headsNotAfter(time: number): Promise<HeadsAt | undefined>;
+  /** Numbers of the packages of 256 entries in [from, to) that hold records of these loads, at the least. */
+  packagesOf(origin: string, loads: ReadonlySet<number>, from: number, to: number): Promise<readonly number[]>;
   /** Gap entries of a mirrored ledger in [from, to). */
   gaps(origin: string, from: number, to: number): Promise<readonly number[]>;
   /** Anchors of a mirrored ledger, genesis included, by index. */

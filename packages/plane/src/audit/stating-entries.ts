@@ -14,6 +14,15 @@ export interface LedgerBounds {
   readonly within: number;
 }
 
+export interface StatingEntries {
+  readonly entries: ReadonlySet<number>;
+  /** The last that states what was before the interval, and the first that states what was up to its end. */
+  readonly lower: number;
+  readonly upper: number;
+  /** Loads with records between these two. */
+  readonly grown: ReadonlySet<number>;
+}
+
 /**
  * The entries that state a ledger's counts around an interval: the last summary at or before its start, the first at or
  * after its end, the first and the last that are certainly within, the restarts that chain their runs, and the loads that
@@ -24,7 +33,7 @@ export async function statingEntries(
   log: MirroredLog,
   size: number,
   { start, end, opening, within }: LedgerBounds,
-): Promise<ReadonlySet<number>> {
+): Promise<StatingEntries> {
   const { origin } = log;
   const lower = await source.statingEntryAt(origin, Math.min(start, size - 1));
   const after = end < 2 ? 0 : await source.statingEntryAfter(origin, end - 2);
@@ -49,7 +58,8 @@ export async function statingEntries(
   }
   for (const { loadIndex, count } of known.loads) if (grown.get(loadIndex) === count) grown.delete(loadIndex);
   for (const [loadIndex, count] of grown) if (count > 0) entries.add(loadIndex);
-  return entries;
+  for (const [loadIndex, count] of grown) if (count === 0) grown.delete(loadIndex);
+  return { entries, lower, upper, grown: new Set(grown.keys()) };
 }
 
 async function listed(log: MirroredLog, index: number): Promise<{ runStart: number; loads: readonly LoadCount[] }> {

@@ -6,14 +6,14 @@ import { deviceId, digest, object, type Route } from "../route.ts";
 import { sendFile, tagToGoOnWith } from "../send-file.ts";
 
 const auditors = ["admin", "auditor", "approver", "publisher"] as const;
-const detail = { type: "string", enum: ["full", "summary"] } as const;
+const details = { type: "string", enum: ["full", "summarised", "summary"] } as const;
 const time = { type: "string", pattern: "^[0-9]{1,16}$" } as const;
 
 /** For so long nothing of an answer need be taken before its connection is ended. */
 const sendingTimeoutMs = 60_000;
 
 interface AuditQuery {
-  readonly detail?: (typeof detail.enum)[number];
+  readonly detail?: (typeof details.enum)[number];
   readonly model?: string;
   readonly from: string;
   readonly to: string;
@@ -33,7 +33,7 @@ export function evidenceRoutes({ source, answers, fleet, sealer }: PlaneParts): 
       schema: {
         querystring: object(
           {
-            detail,
+            detail: details,
             model: digest,
             from: time,
             to: time,
@@ -61,7 +61,7 @@ export function evidenceRoutes({ source, answers, fleet, sealer }: PlaneParts): 
         // A wide answer takes longer to make than a connection may otherwise be silent.
         request.raw.socket.setTimeout(0);
         await sealer.upToDate();
-        const made = await answers.answer(question);
+        const made = await answers.answer(question, query.detail === "summarised" ? "summarised" : "full");
         request.raw.socket.setTimeout(sendingTimeoutMs);
         return sendFile(request, reply, made);
       },
