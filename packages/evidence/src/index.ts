@@ -18,6 +18,7 @@ export * from "./error.ts";
 export * from "./merkle/index.ts";
 export * from "./note/index.ts";
 export * from "./runs/index.ts";
+export * from "./scitt/index.ts";
 export * from "./statements/index.ts";
 export * from "./trust/index.ts";
 export * from "./verify/index.ts";

@@ -1,3 +1,4 @@
+import type { ReceiptSigner } from "@tally/evidence";
 import type { Clock, Mirror } from "@tally/ledger";
 import type { BlobStore, Database, Registry } from "@tally/oci";
 import type { DeviceBlobs } from "./access/device-blobs.ts";
@@ -45,6 +46,8 @@ export interface PlaneParts {
   readonly registry: Registry;
   readonly source: AuditSource;
   readonly answers: AnswerSpool;
+  /** Signs COSE receipts. */
+  readonly receipts: ReceiptSigner;
   readonly metrics: Metrics;
   readonly requests: RequestLimits;
   /** Path of the HTML file that `GET /verify` gives; there need not be one. */

@@ -265,6 +265,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       registry,
       source,
       answers: await AnswerSpool.open({ dir: join(dir, "answers"), source, clock }),
+      receipts: keys.receipts,
       metrics,
       requests,
       verifyPage: join(dir, "verify.html"),

@@ -13,6 +13,7 @@ import { keygen } from "./keygen.ts";
 import { ledger } from "./ledger/index.ts";
 import { model } from "./model/index.ts";
 import { plane } from "./plane/index.ts";
+import { receipt } from "./receipt.ts";
 import { release } from "./release.ts";
 import { replay } from "./replay/index.ts";
 import { restore } from "./restore.ts";
@@ -43,6 +44,7 @@ export const commands: readonly Register[] = [
   bundle,
   trace,
   replay,
+  receipt,
   data,
   ledger,
   backup,

@@ -23,6 +23,7 @@ export const story = [
   "verify",
   "bundle",
   "trace",
+  "receipt",
   "data",
   "ledger",
   "backup",

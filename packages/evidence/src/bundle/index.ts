@@ -6,4 +6,5 @@ export { bundleFormat } from "./layout.ts";
 export * from "./member.ts";
 export * from "./question.ts";
 export { type Bundle, type BundleMember, readBundle, readMembers, viewMembers } from "./read.ts";
+export { type RecordProof, recordProof } from "./record-proof.ts";
 export { type EntriesToCome, streamBundle, writeBundle } from "./write.ts";

@@ -28,11 +28,26 @@ export function verifySubtreeInclusion(
   proof: readonly Hash[],
   root: Hash,
 ): void {
+  if (!equalBytes(climb(index, start, end, leaf, proof), root)) {
+    throw new EvidenceError("proof-invalid", `the proof of ${placeOf(index, start, end)} leads to another root`);
+  }
+}
+
+/**
+ * The root that the proof leads to, for who has none to compare with but a signature over it.
+ *
+ * @throws EvidenceError `proof-invalid` where the proof is not of that place
+ */
+export function inclusionRoot(index: number, size: number, leaf: Hash, proof: readonly Hash[]): Hash {
+  return climb(index, 0, size, leaf, proof);
+}
+
+function climb(index: number, start: number, end: number, leaf: Hash, proof: readonly Hash[]): Hash {
   checkSubtree(start, end, end, "proof-invalid");
   if (!Number.isSafeInteger(index) || index < start || index >= end) {
     throw new EvidenceError("proof-invalid", `index ${index} is not in [${start}, ${end})`);
   }
-  const where = start === 0 ? `entry ${index} in a tree of ${end}` : `entry ${index} in the subtree [${start}, ${end})`;
+  const where = placeOf(index, start, end);
   let at = index - start;
   let last = end - start - 1;
   let hash = leaf;
@@ -52,7 +67,9 @@ export function verifySubtreeInclusion(
     last = Math.floor(last / 2);
   }
   if (last !== 0) throw new EvidenceError("proof-invalid", `the proof of ${where} has too few hashes`);
-  if (!equalBytes(hash, root)) {
-    throw new EvidenceError("proof-invalid", `the proof of ${where} leads to another root`);
-  }
+  return hash;
+}
+
+function placeOf(index: number, start: number, end: number): string {
+  return start === 0 ? `entry ${index} in a tree of ${end}` : `entry ${index} in the subtree [${start}, ${end})`;
 }

@@ -1,7 +1,7 @@
 export { consistencyRoots, verifyConsistency, verifySubtreeConsistency } from "./consistency.ts";
 export { Frontier, rootOf } from "./frontier.ts";
 export { emptyRoot, hashLeaf, hashLeafText, hashLevel, hashNode } from "./hashing.ts";
-export { verifyInclusion, verifySubtreeInclusion } from "./inclusion.ts";
+export { inclusionRoot, verifyInclusion, verifySubtreeInclusion } from "./inclusion.ts";
 export { hashPacked, type PackedEntries, packedEntry, rootOfPacked } from "./packed.ts";
 export { type RangeProof, rangeProofNodes, verifyRange } from "./range-proof.ts";
 export { RangeTree } from "./range-tree.ts";

@@ -1,6 +1,14 @@
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { generatePrivateKeyPem, type KeySet, type NoteSigner, noteSignerFromPem, utf8 } from "@tally/evidence";
+import {
+  generatePrivateKeyPem,
+  type KeySet,
+  type NoteSigner,
+  noteSignerFromPem,
+  type ReceiptSigner,
+  signWithPem,
+  utf8,
+} from "@tally/evidence";
 import { nodeFiles, writeDurably } from "@tally/ledger";
 import { PlaneError } from "../error.ts";
 
@@ -14,6 +22,8 @@ export interface PlaneKeys {
   readonly fleet: readonly NoteSigner[];
   readonly witness: readonly NoteSigner[];
   readonly mirror: readonly NoteSigner[];
+  /** Signs receipts in other people's form, with the Ed25519 key of `log`. */
+  readonly receipts: ReceiptSigner;
   /** What the fleet log's first entry says. */
   readonly keySet: KeySet;
 }
@@ -38,6 +48,7 @@ export async function openPlaneKeys(dir: string, plane: string): Promise<PlaneKe
     fleet: signs(fleetOrigin(plane), own!, 1),
     witness: signs(`${plane}/witness`, witness!, 4),
     mirror: signs(`${plane}/mirror`, mirror!, 4),
+    receipts: { publicKey: log[0]!.key.publicKey, sign: (message) => signWithPem(own![0]!, message) },
     keySet: log.map(({ key }) => ({ type: key.type, publicKey: key.publicKey })),
   };
 }

@@ -7,7 +7,7 @@ import { withJson, withPlane } from "../../options.ts";
 import type { PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../program.ts";
 import { CliError, exitCodes, print, usageError } from "../../terminal/index.ts";
-import { recordOf } from "../trace/index.ts";
+import { recordOf } from "../../record-place.ts";
 import { findRecord } from "./find-record.ts";
 import { modelFolder } from "./model-folder.ts";
 import { replayAsJson, replayLines } from "./replay-lines.ts";

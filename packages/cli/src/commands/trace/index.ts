@@ -1,8 +1,8 @@
-import { exitCodeOf, type LineageResponse, parseDigest, type Report, verifyBundle } from "@tally/evidence";
+import { exitCodeOf, type LineageResponse, parseDigest, verifyBundle } from "@tally/evidence";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../program.ts";
-import { deviceId } from "../../question.ts";
+import { recordOf, requireAnswerTo } from "../../record-place.ts";
 import { reportAsJson } from "../../report-json.ts";
 import { print, say, usageError } from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
@@ -43,21 +43,3 @@ export const trace: Register = (program, { terminal, finish }) => {
     finish(exitCodeOf(report));
   });
 };
-
-/** `<device id>/<index>`, or `<origin> #<index>` as reports write it. */
-export function recordOf(text: string): { device: string; index: number } {
-  const [, device, index] = /^(.+?)(?:\/| ?#)(\d{1,15})$/.exec(text) ?? [];
-  if (device === undefined)
-    throw usageError(`${text} names no record and no artifact`, "write DEVICE/INDEX, such as 0f…9a/12, or sha256:…");
-  return { device: deviceId(device), index: Number(index) };
-}
-
-/** The receipt is of the record that was asked for. */
-export function requireAnswerTo(question: Report["question"], device: string, index: number): void {
-  const same = question?.kind === "record" && question.index === index && question.origin.includes(`/d/${device}/`);
-  if (question !== null && !same)
-    throw usageError(
-      "the plane answered another question than was asked",
-      "ask again; if it stays so, do not rely on this plane",
-    );
-}

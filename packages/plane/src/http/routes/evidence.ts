@@ -1,9 +1,12 @@
 import { bundleMediaType, type IntervalQuestion, parseDigest } from "@tally/evidence";
-import { answer } from "../../audit/index.ts";
+import { answer, coseReceipt } from "../../audit/index.ts";
 import { PlaneError } from "../../error.ts";
 import type { PlaneParts } from "../../parts.ts";
 import { deviceId, digest, object, type Route } from "../route.ts";
 import { sendFile, tagToGoOnWith } from "../send-file.ts";
+
+/** RFC 9052, 12.1. */
+const coseMediaType = 'application/cose; cose-type="cose-sign1"';
 
 const auditors = ["admin", "auditor", "approver", "publisher"] as const;
 const details = { type: "string", enum: ["full", "summarised", "summary"] } as const;
@@ -21,7 +24,7 @@ interface AuditQuery {
 }
 
 /** Answers with their evidence: bundles about an interval, receipts of single records. */
-export function evidenceRoutes({ source, answers, fleet, sealer }: PlaneParts): readonly Route[] {
+export function evidenceRoutes({ source, answers, fleet, sealer, receipts }: PlaneParts): readonly Route[] {
   return [
     {
       method: "GET",
@@ -72,12 +75,19 @@ export function evidenceRoutes({ source, answers, fleet, sealer }: PlaneParts): 
       access: [...auditors, "device", "scientist"],
       summary: "one record with everything that proves it, as an evidence bundle",
       tag: "evidence",
-      schema: { params: object({ device: deviceId, index: { type: "string", pattern: "^[0-9]{1,16}$" } }) },
+      schema: {
+        params: object({ device: deviceId, index: { type: "string", pattern: "^[0-9]{1,16}$" } }),
+        querystring: object({ format: { type: "string", enum: ["bundle", "scitt"] } }),
+      },
       async handle(request, reply) {
         const { device, index } = request.params as { device: string; index: string };
         const origin = await fleet.originOf(device);
         if (request.bearer?.role === "device" && request.bearer.origin !== origin) {
           throw new PlaneError("forbidden", "a device gets receipts of its own records only");
+        }
+        if ((request.query as { format?: string }).format === "scitt") {
+          const receipt = await coseReceipt(source, origin, Number(index), receipts);
+          return reply.type(coseMediaType).send(Buffer.from(receipt));
         }
         const bundle = await answer(source, { kind: "record", origin, index: Number(index) });
         return reply.type(bundleMediaType).send(Buffer.from(bundle));

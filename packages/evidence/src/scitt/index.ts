@@ -1,0 +1,1 @@
+export { type CoseReceipt, type ReceiptSigner, signCoseReceipt, verifyCoseReceipt } from "./cose-receipt.ts";
