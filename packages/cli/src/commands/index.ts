@@ -3,6 +3,7 @@ import { approve } from "./approve.ts";
 import { audit } from "./audit.ts";
 import { backup } from "./backup.ts";
 import { bundle } from "./bundle.ts";
+import { compare } from "./compare.ts";
 import { data } from "./data.ts";
 import { device } from "./device/index.ts";
 import { doctor } from "./doctor.ts";
@@ -45,6 +46,7 @@ export const commands: readonly Register[] = [
   trace,
   replay,
   receipt,
+  compare,
   data,
   ledger,
   backup,
