@@ -25,6 +25,7 @@ export const story = [
   "trace",
   "receipt",
   "data",
+  "compare",
   "ledger",
   "backup",
   "reject",

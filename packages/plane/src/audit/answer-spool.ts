@@ -86,12 +86,7 @@ export class AnswerSpool {
     return this.#give(kept);
   }
 
-  #begin(
-    key: string,
-    question: Question,
-    detail: AnswerDetail,
-    at: CosignedCheckpoint | undefined,
-  ): Promise<Kept> {
+  #begin(key: string, question: Question, detail: AnswerDetail, at: CosignedCheckpoint | undefined): Promise<Kept> {
     const making = this.#inTurn(() => this.#make(key, question, detail, at)).finally(() => this.#making.delete(key));
     this.#making.set(key, making);
     return making;

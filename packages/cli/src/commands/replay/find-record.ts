@@ -7,9 +7,9 @@ import { readErasures } from "../../erasures.ts";
 import { readFleet } from "../../fleet-log.ts";
 import { requireEnrolled } from "../../open-segments.ts";
 import { connect, type PlaneClient } from "../../plane-client.ts";
+import { requireAnswerTo } from "../../record-place.ts";
 import { CliError, exitCodes, settings, type Terminal, usageError } from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
-import { requireAnswerTo } from "../../record-place.ts";
 import type { ReplayFlags } from "./index.ts";
 
 /** A record whose contents are at hand, or why they are not. */
