@@ -77,7 +77,7 @@ export function evidenceRoutes({ source, answers, fleet, sealer, receipts }: Pla
       tag: "evidence",
       schema: {
         params: object({ device: deviceId, index: { type: "string", pattern: "^[0-9]{1,16}$" } }),
-        querystring: object({ format: { type: "string", enum: ["bundle", "scitt"] } }),
+        querystring: object({ format: { type: "string", enum: ["bundle", "scitt"] } }, []),
       },
       async handle(request, reply) {
         const { device, index } = request.params as { device: string; index: string };
