@@ -19,6 +19,7 @@ const records: RecordPages = {
     yield* all.slice(from);
   },
   pick: async function* () {},
+  only: () => records,
 };
 const row = (index: number, probability: number, label?: boolean, leaf = toHex(leafOf(index))): SegmentRow => ({
   origin: origins[index % 3]!,

@@ -5,8 +5,8 @@ import { hashLeaf, verifySparse } from "../merkle/index.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import { standingIn } from "./interval.ts";
 import type { Materials } from "./materials.ts";
-import type { RecordPages } from "./record-pages.ts";
-import { type RecordAnswer, recordAnswer } from "./records.ts";
+import type { RecordPages, RecordTrait } from "./record-pages.ts";
+import { type RecordAnswer, type RecordCount, recordAnswer } from "./records.ts";
 import type { ProvenEntry } from "./slice.ts";
 import type { Timeline } from "./time-bracket.ts";
 
@@ -46,15 +46,26 @@ export async function walkSparse(
 }
 
 /** The records of verified sparse entries, read from the bundle again, whose members have to be what they were. */
-export function sparseRecords(ledger: DeviceLedger, answer: SparseAnswer, count: number): RecordPages {
+export function sparseRecords(
+  ledger: DeviceLedger,
+  answer: SparseAnswer,
+  counts: readonly RecordCount[],
+  trait: RecordTrait = {},
+): RecordPages {
   const { origin } = ledger.enrolment;
+  const wanted = ({ model, standing }: Pick<RecordCount, "model" | "standing">): boolean =>
+    (trait.origin === undefined || trait.origin === origin) &&
+    (trait.model === undefined || trait.model === model) &&
+    (trait.standing === undefined || trait.standing === standing);
+  const count = counts.reduce((sum, counted) => sum + (wanted(counted) ? counted.count : 0), 0);
   async function* all(): AsyncGenerator<RecordAnswer> {
     const { materials } = answer;
+    if (count === 0) return;
     for await (const { bytes } of materials.view(materials.sparse(origin))) {
       const { indices, entries } = parseSparseEntries(bytes);
       for (const [i, index] of indices.entries()) {
         const record = recordOf(ledger, answer, index, entries[i]!.slice());
-        if (record !== undefined) yield record;
+        if (record !== undefined && wanted(record)) yield record;
       }
     }
   }
@@ -72,6 +83,7 @@ export function sparseRecords(ledger: DeviceLedger, answer: SparseAnswer, count:
       if (own === undefined) return;
       for await (const record of all()) if (own.has(record.index)) yield record;
     },
+    only: (narrower) => sparseRecords(ledger, answer, counts, { ...trait, ...narrower }),
   };
 }
 

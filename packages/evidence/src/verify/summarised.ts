@@ -51,7 +51,7 @@ export async function findSummarised(
   );
   return {
     counts: found.counts,
-    pages: sparseRecords(ledger, { question, timeline, loads: found.loads, materials }, found.count),
+    pages: sparseRecords(ledger, { question, timeline, loads: found.loads, materials }, found.counts),
     refused,
     gaps: known.filter(({ entry }) => entry.kind === "gap").length,
     summarised: true,
@@ -111,8 +111,7 @@ class RecordTally {
     for (const index of this.#grown.keys()) if (this.#loads.has(index)) this.#requireAll(index);
     const counts = [...this.#counts.values()];
     const shown = [...this.#shown.values()].reduce((sum, { first, last }) => sum + last.ordinal - first.ordinal + 1, 0);
-    const count = counts.reduce((sum, counted) => sum + counted.count, 0);
-    return { counts, count, shown, loads: this.#loads, lower: this.#lower.at, upper: this.#upper.at };
+    return { counts, shown, loads: this.#loads, lower: this.#lower.at, upper: this.#upper.at };
   }
 
   #ask(index: number, load: Load): void {
