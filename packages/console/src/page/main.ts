@@ -1,5 +1,6 @@
 import type { Failure, Summary } from "../worker/messages.ts";
 import { checks } from "./checks.ts";
+import { counts } from "./counts.ts";
 import { devices, refusedLoads } from "./devices.ts";
 import { byId, type Content, element } from "./element.ts";
 import { type ChosenFiles, takeFiles } from "./files.ts";
@@ -28,19 +29,22 @@ function showReport(summary: Summary, by: Verifier): void {
   const { answer } = summary;
   show([
     verdict(summary),
-    contents(answer !== null),
+    contents(answer),
     question(summary),
     answer === null
       ? null
-      : [models(answer.models), devices(answer.ledgers), refusedLoads(answer.refused), records(answer, by)],
+      : answer.summary !== null
+        ? [counts(answer.summary), devices(answer.ledgers)]
+        : [models(answer.models), devices(answer.ledgers), refusedLoads(answer.refused), records(answer, by)],
     checks(summary.checks),
     trust(summary),
   ]);
 }
 
 /** The way to the parts of a long report. */
-function contents(answered: boolean): HTMLElement {
-  const parts = answered ? ["Question", "Models", "Devices", "Records", "Checks"] : ["Checks"];
+function contents(answer: Summary["answer"]): HTMLElement {
+  const answered = answer?.summary ? ["Counts", "Devices"] : ["Models", "Devices", "Records"];
+  const parts = answer === null ? ["Checks"] : ["Question", ...answered, "Checks"];
   const links = parts.map((name) => element("a", { href: `#${name.toLowerCase()}` }, name));
   return element(
     "nav",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -90,6 +90,24 @@ describe("the page in a real browser, opened from disk", { skip }, () => {
         assert.match(await row.innerText(), new RegExp(standing));
       }
       await page.locator("#records caption", { hasText: `${total()} records` }).waitFor();
+    });
+  });
+
+  test("a summary shows how many records there are and what that relies on, and no records", async () => {
+    const bytes = (name: string) => new Uint8Array(readFileSync(new URL(`../../testdata/${name}`, import.meta.url)));
+    const [bundle, trusted] = [bytes("summary.tally"), bytes("summary-trust.json")];
+    const { summary } = (await verifyBundle({ bundle, trust: parseTrust(trusted) })).answer!;
+    await withPage(async (page) => {
+      assert.match(
+        await verify(page, { name: "summary.tally", bytes: bundle }, { name: "trust.json", bytes: trusted }),
+        /^Good/,
+      );
+      const shown = await page.locator("#counts").innerText();
+      assert.ok(shown.includes(`${summary!.atMost} records in the interval`), shown);
+      for (const line of summary!.reliesOn) assert.ok(shown.includes(line), line);
+      assert.equal(await page.locator("#counts tbody").last().locator("tr").count(), summary!.ledgers.length);
+      assert.equal(await page.locator("#models, #records").count(), 0);
+      assert.match(await page.locator("#question").innerText(), /How many records did any model make/);
     });
   });
 

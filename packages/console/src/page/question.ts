@@ -29,7 +29,8 @@ function sentence(asked: Question): string {
   if (asked.kind === "record") return "Which model made this record, and what is proven of it?";
   const model = asked.model === null ? "any model" : "this model";
   const devices = asked.devices === null ? "on every device" : "on these devices";
-  return `Which records did ${model} make ${devices} between these times?`;
+  const what = asked.kind === "summary" ? "How many" : "Which";
+  return `${what} records did ${model} make ${devices} between these times?`;
 }
 
 function fields(asked: Question): readonly (readonly [string, Content])[] {

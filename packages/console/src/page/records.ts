@@ -68,6 +68,13 @@ export function records(answer: AnswerSummary, verifier: Verifier): HTMLElement 
       { class: "quiet" },
       "A record happened between the two proven times. What the device's own clock said is shown and decides nothing. All times are UTC.",
     ),
+    answer.erased === 0
+      ? null
+      : element(
+          "p",
+          {},
+          `Of ${counted(answer.erased, "record")} the device has erased the contents, and says so signed; the proofs stay.`,
+        ),
     filters,
     pages.element,
     place,

@@ -1,4 +1,12 @@
-import type { Check, EvidenceGrade, LedgerAnswer, ModelAnswer, RecordStanding, Report } from "@tally/evidence";
+import type {
+  Check,
+  EvidenceGrade,
+  LedgerAnswer,
+  ModelAnswer,
+  RecordStanding,
+  Report,
+  SummaryAnswer,
+} from "@tally/evidence";
 
 // What the page and its worker say to each other. The records stay with the worker, however many there are; the page
 // asks for those that it shows, and they are read from the file again.
@@ -39,6 +47,10 @@ export interface AnswerSummary {
   readonly models: readonly ModelAnswer[];
   readonly refused: readonly RefusedSummary[];
   readonly records: number;
+  /** Records whose contents their device says it has erased. */
+  readonly erased: number;
+  /** Counts in place of records, where the question asks for no more. */
+  readonly summary: SummaryAnswer | null;
 }
 
 export interface RefusedSummary {

@@ -54,12 +54,21 @@ export async function verifyFiles({ bundle, trust: trustFile, now, onProgress }:
   };
 }
 
-function summariseAnswer({ ledgers, models, refused, recordCount }: NonNullable<Report["answer"]>): AnswerSummary {
+function summariseAnswer({
+  ledgers,
+  models,
+  refused,
+  recordCount,
+  erased,
+  summary,
+}: NonNullable<Report["answer"]>): AnswerSummary {
   const reasons = new Map<number, string>(Object.entries(loadReasons).map(([name, code]) => [code, name]));
   return {
     ledgers,
     models,
     records: recordCount,
+    erased: erased.length,
+    summary,
     refused: refused.map(({ origin, index, load }) => ({
       origin,
       index,
