@@ -51,6 +51,8 @@ export class SaltStore {
   #end: number;
   #drawn = new Uint8Array(0);
   #refilling: Promise<void> | undefined;
+  /** Owners of cells that were taken and are not on disk yet. */
+  #unwritten: { readonly group: number; readonly number: number }[] = [];
 
   private constructor(parts: {
     cells: FileHandle;
@@ -202,14 +204,12 @@ export class SaltStore {
   }
 
   async #takeOwned(number: number, count: number, write?: () => Promise<void>): Promise<Salt[]> {
-    const first = this.#next;
     const taken = Array.from({ length: cellsFor(count) }, () => this.#takeCell());
+    for (const { group } of taken) this.#unwritten.push({ group, number });
     const durable = orFailed(
       this.#shared.add(async () => {
         await write?.();
-        const owners = Buffer.alloc(taken.length * ownerBytes);
-        for (let i = 0; i < taken.length; i++) owners.writeUInt32LE(number, i * ownerBytes);
-        await writeAll(this.#owners, owners, first * ownerBytes);
+        await this.#writeOwners();
       }),
     );
     durable.catch(() => {});
@@ -221,6 +221,21 @@ export class SaltStore {
     }
     await durable;
     return salts;
+  }
+
+  /** Writes the owners of all cells that were taken since, neighbours together: cells are taken in their order. */
+  async #writeOwners(): Promise<void> {
+    const cells = this.#unwritten;
+    this.#unwritten = [];
+    for (let at = 0; at < cells.length; ) {
+      const first = cells[at]!.group;
+      let end = at + 1;
+      while (end < cells.length && cells[end]!.group === first + end - at) end += 1;
+      const owners = Buffer.alloc((end - at) * ownerBytes);
+      for (let i = at; i < end; i++) owners.writeUInt32LE(cells[i]!.number, (i - at) * ownerBytes);
+      await writeAll(this.#owners, owners, first * ownerBytes);
+      at = end;
+    }
   }
 
   #takeCell(): { readonly group: number; readonly cell: Uint8Array } {

@@ -100,7 +100,7 @@ export class SubjectKeys {
 
   #remember(number: number, key: Uint8Array): void {
     this.#keys.set(number, key);
-    if (this.#keys.size > 256) this.#keys.delete(this.#keys.keys().next().value!);
+    if (this.#keys.size > 4096) this.#keys.delete(this.#keys.keys().next().value!);
   }
 
   #hash(subject: string): Buffer {
