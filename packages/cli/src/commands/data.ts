@@ -11,6 +11,7 @@ import {
   utf8,
 } from "@tally/evidence";
 import { repositoryOf } from "../artifact.ts";
+import { type Doubt, doubtsOf } from "../doubtful-segments.ts";
 import { type OpenedData, openSegments } from "../open-segments.ts";
 import { parseDigestOption, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
@@ -25,6 +26,7 @@ interface Options extends PlaneFlags {
   readonly output: string;
   readonly key?: string;
   readonly labelled?: boolean;
+  readonly includeRevoked?: boolean;
 }
 
 /** `tally data query`: what came back from the field under a model, every row proven. */
@@ -38,6 +40,7 @@ export const data: Register = (program, { terminal }) => {
     .requiredOption("--model <digest>", "manifest of the model", parseDigestOption)
     .requiredOption("-o, --output <dir>", "a folder that is not there yet, or empty")
     .option("--labelled", "only rows that have a label")
+    .option("--include-revoked", "also rows of ledgers whose keys are revoked or that equivocated, marked as such")
     .option("--trust <file>", "the trust file, to verify that each ledger is of an enrolled device; TALLY_TRUST")
     .option(
       "--key <file>",
@@ -55,16 +58,23 @@ export const data: Register = (program, { terminal }) => {
         ? undefined
         : await readTrustFile(terminal, options);
     const found = await client.get<DataResponse>(`/api/v1/data?${new URLSearchParams({ model })}`);
+    const doubts = await doubtsOf(client, found.segments);
+    const items = found.segments.filter(({ origin }) => options.includeRevoked === true || !doubts.has(origin));
+    const left = found.segments.length - items.length;
+    if (left > 0) {
+      const why = [...doubts].map(([origin, doubt]) => `${origin} is ${doubt}`).join(", ");
+      say(terminal, `left out ${counted(left, "segment")}: ${why}; --include-revoked takes them in, marked`);
+    }
     const opened = await openSegments({
       client,
       source: repositoryOf(client, found.repository),
       model,
-      items: found.segments,
+      items,
       trust,
     });
     if (trust === undefined)
       say(terminal, "no trust file is set: that the ledgers are of enrolled devices was not verified");
-    const written = await write(dir, opened, options.labelled === true);
+    const written = await write(dir, opened, options.labelled === true, doubts);
     if (key !== undefined && opened.segments.length > 0) {
       const filters: JsonObject = options.labelled === true ? { labelled: true } : {};
       const selection = selectionStatement(written.files, { model, segments: written.segments, filters });
@@ -91,7 +101,12 @@ export const data: Register = (program, { terminal }) => {
   });
 };
 
-async function write(dir: string, { rows: all, segments }: OpenedData, labelledOnly: boolean) {
+async function write(
+  dir: string,
+  { rows: all, segments }: OpenedData,
+  labelledOnly: boolean,
+  doubts: ReadonlyMap<string, Doubt>,
+) {
   const rows = labelledOnly ? all.filter(({ labels }) => labels.length > 0) : all;
   const kept = segments.map((segment): SelectedSegment => {
     const { manifest, origin, from, to } = segment;
@@ -105,11 +120,21 @@ async function write(dir: string, { rows: all, segments }: OpenedData, labelledO
   });
   const texts = {
     "rows.csv": renderTables(rows, [])["records.csv"],
-    "records.jsonl": rows.map((row) => `${JSON.stringify(row)}\n`).join(""),
-    "segments.json": `${JSON.stringify(kept, null, 2)}\n`,
+    "records.jsonl": rows.map((row) => `${JSON.stringify(marked(row, doubts))}\n`).join(""),
+    "segments.json": `${JSON.stringify(
+      kept.map((segment) => marked(segment, doubts)),
+      null,
+      2,
+    )}\n`,
   };
   for (const [name, text] of Object.entries(texts)) await writeFile(join(dir, name), text);
   // The list of segments is in the statement itself.
   const files = (["rows.csv", "records.jsonl"] as const).map((name) => ({ name, digest: digestOf(utf8(texts[name])) }));
   return { rows: rows.length, segments: kept, files };
+}
+
+/** Says of what comes from a ledger in doubt that it does. */
+function marked<T extends { readonly origin: string }>(item: T, doubts: ReadonlyMap<string, Doubt>): T {
+  const standing = doubts.get(item.origin);
+  return standing === undefined ? item : { ...item, standing };
 }
