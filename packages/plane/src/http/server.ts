@@ -197,7 +197,14 @@ function endUnreadBodies(request: IncomingMessage, response: ServerResponse, ms:
       request.destroy();
     };
     if (socket.destroyed) gone();
-    else socket.once("close", gone);
+    else {
+      socket.once("close", gone);
+      // A connection serves many requests.
+      request.once("end", () => {
+        clearTimeout(timer);
+        socket.off("close", gone);
+      });
+    }
   });
 }
 
