@@ -5,7 +5,7 @@ import { code, count, counted, device, shortCode } from "./wording.ts";
 
 type LedgerRow = Pick<LedgerSummary, "origin" | "uncounted"> & Partial<LedgerSummary["models"][number]>;
 
-/** What a summary counts, of each model and on each device, and what these counts rely on: it has no records to show. */
+/** What a summary counts, of each model and on each device: it has no records to show. */
 export function counts(summary: SummaryAnswer): HTMLElement {
   const rows: LedgerRow[] = summary.ledgers.flatMap(({ origin, uncounted, models }) =>
     models.length === 0 ? [{ origin, uncounted }] : models.map((model) => ({ origin, uncounted, ...model })),
@@ -14,7 +14,6 @@ export function counts(summary: SummaryAnswer): HTMLElement {
     "counts",
     "Counts",
     element("p", { class: "lead" }, `${range(summary)} in the interval`),
-    summary.reliesOn.map((line) => element("p", { class: "quiet" }, `Relies on this: ${line}.`)),
     table(counted(summary.models.length, "model"), modelColumns, summary.models),
     table("by device and model", ledgerColumns, rows),
   );

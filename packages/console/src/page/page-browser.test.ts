@@ -96,7 +96,7 @@ describe("the page in a real browser, opened from disk", { skip }, () => {
   test("a summary shows how many records there are and what that relies on, and no records", async () => {
     const bytes = (name: string) => new Uint8Array(readFileSync(new URL(`../../testdata/${name}`, import.meta.url)));
     const [bundle, trusted] = [bytes("summary.tally"), bytes("summary-trust.json")];
-    const { summary } = (await verifyBundle({ bundle, trust: parseTrust(trusted) })).answer!;
+    const { summary, reliesOn } = (await verifyBundle({ bundle, trust: parseTrust(trusted) })).answer!;
     await withPage(async (page) => {
       assert.match(
         await verify(page, { name: "summary.tally", bytes: bundle }, { name: "trust.json", bytes: trusted }),
@@ -104,10 +104,12 @@ describe("the page in a real browser, opened from disk", { skip }, () => {
       );
       const shown = await page.locator("#counts").innerText();
       assert.ok(shown.includes(`${summary!.atMost} records in the interval`), shown);
-      for (const line of summary!.reliesOn) assert.ok(shown.includes(line), line);
+      const asked = await page.locator("#question").innerText();
+      assert.ok(reliesOn.length > 0);
+      for (const line of reliesOn) assert.ok(asked.includes(line), line);
       assert.equal(await page.locator("#counts tbody").last().locator("tr").count(), summary!.ledgers.length);
       assert.equal(await page.locator("#models, #records").count(), 0);
-      assert.match(await page.locator("#question").innerText(), /How many records did any model make/);
+      assert.match(asked, /How many records did any model make/);
     });
   });
 

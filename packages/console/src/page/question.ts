@@ -4,7 +4,7 @@ import { type Content, element, fieldList, section } from "./element.ts";
 import { code, time } from "./wording.ts";
 
 /** What was asked. The page cannot know what the reader meant; it shows what the file answers. */
-export function question({ question: asked, asOf, timeLabel, checks }: Summary): HTMLElement | null {
+export function question({ question: asked, asOf, timeLabel, checks, answer }: Summary): HTMLElement | null {
   if (asked === null) return null;
   const times =
     timeLabel === "witnessed"
@@ -18,6 +18,7 @@ export function question({ question: asked, asOf, timeLabel, checks }: Summary):
       ...fields(asked),
       ["As of", time(asOf, "not proven")],
       ["Times", timeLabel === null ? "not proven" : times],
+      ...(answer?.reliesOn ?? []).map((line) => ["Relies on", line] as const),
     ]),
     checks.some(({ name, result }) => name === "question" && result === "not made")
       ? element("p", { class: "quiet" }, "Is it what you asked? A file can answer a narrower question truthfully.")

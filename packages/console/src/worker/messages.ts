@@ -49,6 +49,8 @@ export interface AnswerSummary {
   readonly records: number;
   /** Records whose contents their device says it has erased. */
   readonly erased: number;
+  /** What an answer that is not full stands on that nothing in the bundle proves. */
+  readonly reliesOn: readonly string[];
   /** Counts in place of records, where the question asks for no more. */
   readonly summary: SummaryAnswer | null;
 }

@@ -68,6 +68,7 @@ function summariseAnswer({
     models,
     records: recordCount,
     erased: erased.length,
+    reliesOn,
     summary,
     refused: refused.map(({ origin, index, load }) => ({
       origin,
