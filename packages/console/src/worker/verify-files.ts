@@ -54,14 +54,7 @@ export async function verifyFiles({ bundle, trust: trustFile, now, onProgress }:
   };
 }
 
-function summariseAnswer({
-  ledgers,
-  models,
-  refused,
-  recordCount,
-  erased,
-  summary,
-}: NonNullable<Report["answer"]>): AnswerSummary {
+ reliesOn,}<Report["answer"]>): AnswerSummary {
   const reasons = new Map<number, string>(Object.entries(loadReasons).map(([name, code]) => [code, name]));
   return {
     ledgers,
