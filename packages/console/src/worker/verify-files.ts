@@ -54,7 +54,15 @@ export async function verifyFiles({ bundle, trust: trustFile, now, onProgress }:
   };
 }
 
- reliesOn,}<Report["answer"]>): AnswerSummary {
+function summariseAnswer({
+  ledgers,
+  models,
+  refused,
+  recordCount,
+  erased,
+  reliesOn,
+  summary,
+}: NonNullable<Report["answer"]>): AnswerSummary {
   const reasons = new Map<number, string>(Object.entries(loadReasons).map(([name, code]) => [code, name]));
   return {
     ledgers,
