@@ -37,7 +37,10 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
           return decided;
         }
         const { role, repository, origin } = request.bearer!;
-        return statements.add(request.body, role, repository, origin);
+        const added = await statements.add(request.body, role, repository, origin);
+        // A device is told when every answer from then on can prove its erasure; without an answer it brings it again.
+        if (role === "device") await sealer.covering(added.index);
+        return added;
       },
     },
     {
