@@ -89,6 +89,8 @@ export function evidenceRoutes({ source, answers, fleet, sealer, receipts }: Pla
           const receipt = await coseReceipt(source, origin, Number(index), receipts);
           return reply.type(coseMediaType).send(Buffer.from(receipt));
         }
+        // Who asks for more than its own records wants what the plane knows by now, such as that a record was erased since.
+        if (request.bearer?.role !== "device") await sealer.upToDate();
         const bundle = await answer(source, { kind: "record", origin, index: Number(index) });
         return reply.type(bundleMediaType).send(Buffer.from(bundle));
       },
