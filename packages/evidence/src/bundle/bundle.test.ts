@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { equalBytes } from "../bytes.ts";
+import { compareBytes, equalBytes } from "../bytes.ts";
 import { encodeCbor } from "../cbor/index.ts";
 import { asHash, digestFromHash, type Hash, sha256 } from "../digest.ts";
 import {
@@ -132,6 +132,19 @@ test("any byte that is flipped, cut or inserted is refused, and named no later t
     ),
     { numRuns: 400 },
   );
+});
+
+test("the member list is found from the end though a hash in it ends like the head of a shorter list", async () => {
+  const question = { kind: "record", origin: "", index: 0 } as const;
+  const blob = (i: number): Member => ({ type: memberTypes.blob, bytes: Uint8Array.of(i >> 8, i & 255) });
+  const last = blob(1);
+  const first = Array.from({ length: 65_536 }, (_, i) => blob(i)).find(({ bytes: own }) => {
+    const digest = sha256(own);
+    return digest[31] === 0x81 && compareBytes(digest, sha256(last.bytes)) < 0;
+  });
+  const file = writeBundle(question, [first!, last]);
+  const inserted = new Uint8Array([...file.subarray(0, 25), 1, ...file.subarray(25)]);
+  assert.match((await damageOf(inserted))!.message, /header/);
 });
 
 test("each byte of a bundle, flipped in each bit, is found; in a member, it is that member which is named", async () => {

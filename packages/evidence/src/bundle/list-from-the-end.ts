@@ -40,18 +40,19 @@ export async function listFromTheEnd(source: ByteSource, from: number, end: numb
 
 function listAtEnd(tail: Uint8Array, whole: boolean): FoundList | "goes on" | undefined {
   const backwards: ListedMember[] = [];
+  let found: { start: number; length: number } | undefined;
   let at = tail.length;
   for (;;) {
+    // The end of an item's hash can look like the head of a shorter list: the longest one that there is counts.
     const head = cborHead(4, backwards.length);
-    if (backwards.length > 0 && endsWith(tail, at, head)) {
-      return { start: at - head.length, items: backwards.reverse() };
-    }
+    if (backwards.length > 0 && endsWith(tail, at, head)) found = { start: at - head.length, length: backwards.length };
     if (!whole && at < roomOfItem) return "goes on";
     const item = itemBefore(tail, at);
-    if (item === undefined) return undefined;
+    if (item === undefined) break;
     backwards.push(item);
     at = item.start;
   }
+  return found && { start: found.start, items: backwards.slice(0, found.length).reverse() };
 }
 
 function itemBefore(file: Uint8Array, end: number): (ListedMember & { start: number }) | undefined {

@@ -66,7 +66,7 @@ test("a plane is backed up under load, destroyed and restored: devices bring bac
   t.after(() => Promise.all(devices.map((device) => device.close())));
   let stop = false;
   const load = devices.map(async (device) => {
-    for (let round = 0; !stop; round += 1) {
+    while (!stop) {
       for (let i = 0; i < 20; i += 1) await device.infer();
       assert.equal((await device.sync(address)).status, "mirrored");
     }
