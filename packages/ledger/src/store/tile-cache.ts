@@ -3,11 +3,29 @@ import { LedgerError } from "../error.ts";
 import type { OpenFile } from "../files/index.ts";
 import { HASH_BYTES, TILE_BYTES, TILE_WIDTH } from "./layout.ts";
 
-/** Full level-0 tiles kept with their inner nodes: 16 KiB each. */
+/** Full level-0 tiles of one log that are kept with their inner nodes: 16 KiB each. */
 const KEPT = 16;
+/** Of all logs together: an answer goes through every ledger of a fleet. 16 MiB. */
+const KEPT_IN_ALL = 1024;
 
 /** Level 0 (index 0) up to level 8 (one hash) of a full tile. */
 type TileLevels = readonly Uint8Array[];
+
+/** What all caches keep, in the order in which it was last taken. */
+const held = new Set<KeptTile>();
+
+interface KeptTile {
+  readonly levels: Promise<TileLevels>;
+  forget(): void;
+}
+
+function heldNow(kept: KeptTile): void {
+  held.delete(kept);
+  held.add(kept);
+  if (held.size <= KEPT_IN_ALL) return;
+  const [oldest] = held;
+  oldest!.forget();
+}
 
 /**
  * Reads full tiles of level 0, each checked against its root. A tile that does not hold (the `hashes` file is only derived) is
@@ -16,7 +34,7 @@ type TileLevels = readonly Uint8Array[];
 export class TileCache {
   readonly #hashes: OpenFile;
   readonly #readEntries: (tile: number) => Promise<readonly Uint8Array[]>;
-  readonly #kept = new Map<number, Promise<TileLevels>>();
+  readonly #kept = new Map<number, KeptTile>();
 
   constructor(hashes: OpenFile, readEntries: (tile: number) => Promise<readonly Uint8Array[]>) {
     this.#hashes = hashes;
@@ -37,19 +55,30 @@ export class TileCache {
   }
 
   clear(): void {
-    this.#kept.clear();
+    for (const kept of [...this.#kept.values()]) kept.forget();
   }
 
   #tile(tile: number, root: Hash): Promise<TileLevels> {
-    const kept = this.#kept.get(tile);
-    const levels = kept ?? this.#load(tile, root);
+    const kept = this.#kept.get(tile) ?? this.#keep(tile, root);
     this.#kept.delete(tile);
-    this.#kept.set(tile, levels);
-    if (kept === undefined) {
-      levels.catch(() => this.#kept.delete(tile));
-      if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value!);
-    }
-    return levels;
+    this.#kept.set(tile, kept);
+    heldNow(kept);
+    const [oldest] = this.#kept.values();
+    if (this.#kept.size > KEPT) oldest!.forget();
+    return kept.levels;
+  }
+
+  #keep(tile: number, root: Hash): KeptTile {
+    const levels = this.#load(tile, root);
+    const kept: KeptTile = {
+      levels,
+      forget: () => {
+        held.delete(kept);
+        if (this.#kept.get(tile) === kept) this.#kept.delete(tile);
+      },
+    };
+    levels.catch(kept.forget);
+    return kept;
   }
 
   async #load(tile: number, root: Hash): Promise<TileLevels> {

@@ -1,8 +1,10 @@
 import {
+  asHash,
   asRootHash,
   emptyRoot,
   Frontier,
   type Hash,
+  hashLevel,
   hashNode,
   type LeafHash,
   perfectNodes,
@@ -35,6 +37,8 @@ export class TreeTip {
   readonly #upper: HashColumn[] = [new HashColumn()];
   #ends = new Float64Array(64);
   #tail: Uint8Array = new Uint8Array(0);
+  /** Complete nodes of the partial tile by level, once one was asked for: many proofs end in the same few. */
+  #tailLevels: Uint8Array[] | undefined;
 
   get fullTiles(): number {
     return this.#upper[0]!.length;
@@ -70,8 +74,11 @@ export class TreeTip {
 
   /** A complete node below level 8 within the partial tile. */
   tailNode(level: number, index: number): Hash {
-    const from = index * 2 ** level - this.fullTiles * TILE_WIDTH;
-    return perfectRoot(this.#tail.subarray(from * HASH_BYTES, (from + 2 ** level) * HASH_BYTES));
+    this.#tailLevels ??= [this.#tail];
+    const levels = this.#tailLevels;
+    while (levels.length <= level) levels.push(hashLevel(levels.at(-1)!));
+    const at = (index - (this.fullTiles * TILE_WIDTH) / 2 ** level) * HASH_BYTES;
+    return asHash(levels[level]!.slice(at, at + HASH_BYTES));
   }
 
   /** `ends[i]` is where the entry of `leaves[i]` ends in the journal. */
@@ -98,6 +105,7 @@ export class TreeTip {
   apply(extension: Extension): void {
     for (const tile of extension.full) this.pushTile(tile);
     this.#tail = extension.tail.slice();
+    this.#tailLevels = undefined;
   }
 
   /** A full tile where the tail is empty or just completed. */
@@ -121,5 +129,6 @@ export class TreeTip {
   reset(tiles: number, tail: Uint8Array): void {
     for (const [level, column] of this.#upper.entries()) column.truncate(Math.floor(tiles / 2 ** level));
     this.#tail = tail;
+    this.#tailLevels = undefined;
   }
 }

@@ -73,7 +73,7 @@ export class FileBlobStore implements BlobStore {
     try {
       const { size } = await file.stat();
       if (size > max) throw new OciError("too-large", `${digest} has ${size} bytes; at most ${max} are read here`);
-      const bytes = new Uint8Array(await storing("reading a blob", () => file.readFile()));
+      const bytes = await storing("reading a blob", () => readExactly(file, size));
       requireDigest("the stored blob", digest, contentDigestOf(bytes, algorithmOf(digest)));
       return bytes;
     } finally {
@@ -175,6 +175,18 @@ export class FileBlobStore implements BlobStore {
       await renameDurably(from, to);
     });
   }
+}
+
+/** A file whose size is known takes one read, where `readFile` asks for the size again and reads until nothing comes. */
+async function readExactly(file: FileHandle, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await file.read(bytes, filled, size - filled, filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
 }
 
 async function absentAsUndefined<T>(step: Promise<T>): Promise<T | undefined> {

@@ -20,6 +20,8 @@ export class Gathered {
   readonly #newest: CosignedCheckpoint;
   readonly #members = new Map<string, Member>();
   readonly #planeNotes = new Map<number, Uint8Array[]>();
+  /** Notes that were asked for: a fleet's anchors name the same few again and again. */
+  readonly #asked = new Map<Digest, Promise<void>>();
   readonly #planeEntries = new Set<number>();
   readonly #entries: EntriesToCome[] = [];
   #revoked: ReadonlySet<string> = new Set();
@@ -43,7 +45,15 @@ export class Gathered {
   }
 
   /** Adds a cosigned checkpoint of the plane's log, unless it is younger than the answer. */
-  async addPlaneNote(digest: Digest): Promise<void> {
+  addPlaneNote(digest: Digest): Promise<void> {
+    const asked = this.#asked.get(digest);
+    if (asked !== undefined) return asked;
+    const adding = this.#findPlaneNote(digest);
+    this.#asked.set(digest, adding);
+    return adding;
+  }
+
+  async #findPlaneNote(digest: Digest): Promise<void> {
     const bytes = await this.#source.planeNote(digest);
     if (bytes !== undefined && parseCheckpoint(bytes).checkpoint.size <= this.#newest.size) this.#addPlaneNote(bytes);
   }

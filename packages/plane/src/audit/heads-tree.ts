@@ -9,6 +9,7 @@ import {
   proofFromRanges,
   rootOf,
 } from "@tally/evidence";
+import type { AuditSource } from "./source.ts";
 
 /** The tree of one `heads` entry, hashed once, for answers that prove the leaves of many ledgers in it. */
 export class HeadsTree {
@@ -44,5 +45,23 @@ export class HeadsTree {
     const ranges = inclusionRanges(position, this.#leaves.length);
     const proof = await proofFromRanges(ranges, (level, index) => this.#levels[level]![index]!);
     return headsLeafMember({ heads: this.heads, position, leaf: this.#encoded[position]!, proof });
+  }
+}
+
+/** The trees of one answer: heads of many ledgers are shown in the same few. */
+export class HeadsTrees {
+  readonly #source: AuditSource;
+  readonly #trees = new Map<number, Promise<HeadsTree>>();
+
+  constructor(source: AuditSource) {
+    this.#source = source;
+  }
+
+  of(heads: number): Promise<HeadsTree> {
+    const known = this.#trees.get(heads);
+    if (known !== undefined) return known;
+    const tree = this.#source.headsLeaves(heads).then((leaves) => new HeadsTree(heads, leaves));
+    this.#trees.set(heads, tree);
+    return tree;
   }
 }

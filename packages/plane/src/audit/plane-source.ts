@@ -1,6 +1,6 @@
 import { asHash, type Digest, type HeadLeaf, sliceLength } from "@tally/evidence";
 import type { LogReader, Mirror, MirroredLog } from "@tally/ledger";
-import type { BlobStore, Database } from "@tally/oci";
+import { type BlobStore, type Database, OciError } from "@tally/oci";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Checkpoints } from "../log/checkpoints.ts";
 import type { HeadsStore } from "../log/heads-store.ts";
@@ -152,9 +152,12 @@ export class PlaneSource implements AuditSource {
   }
 
   async blob(digest: Digest): Promise<Uint8Array | undefined> {
-    const { blobs } = this.#parts;
-    const held = await blobs.has(digest);
-    return held === undefined || held.size > maxBlobBytes ? undefined : blobs.bytes(digest, maxBlobBytes);
+    try {
+      return await this.#parts.blobs.bytes(digest, maxBlobBytes);
+    } catch (error) {
+      if (error instanceof OciError && (error.code === "not-found" || error.code === "too-large")) return undefined;
+      throw error;
+    }
   }
 
   statementsAbout(subject: Digest): Promise<readonly StatementRow[]> {

@@ -1,5 +1,5 @@
 import { decodeEntry, type LoadCount } from "@tally/evidence";
-import type { MirroredLog } from "@tally/ledger";
+import type { LogReader } from "@tally/ledger";
 import type { AuditSource } from "./source.ts";
 
 /** Where the interval lies in one ledger. */
@@ -30,7 +30,7 @@ export interface StatingEntries {
  */
 export async function statingEntries(
   source: AuditSource,
-  log: MirroredLog,
+  log: Pick<LogReader, "origin" | "entry">,
   size: number,
   { start, end, opening, within }: LedgerBounds,
 ): Promise<StatingEntries> {
@@ -62,7 +62,10 @@ export async function statingEntries(
   return { entries, lower, upper, grown: new Set(grown.keys()) };
 }
 
-async function listed(log: MirroredLog, index: number): Promise<{ runStart: number; loads: readonly LoadCount[] }> {
+async function listed(
+  log: Pick<LogReader, "origin" | "entry">,
+  index: number,
+): Promise<{ runStart: number; loads: readonly LoadCount[] }> {
   const entry = decodeEntry(await log.entry(index));
   return entry.kind === "summary" ? entry : { runStart: index, loads: [] };
 }

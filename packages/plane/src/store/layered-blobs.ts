@@ -1,4 +1,4 @@
-import type { BlobStore } from "@tally/oci";
+import { type BlobStore, OciError } from "@tally/oci";
 
 /** Reads from `first`, and from `second` what is not there; writes to `first` alone. */
 export function layeredBlobs(first: BlobStore, second: BlobStore): BlobStore {
@@ -7,7 +7,12 @@ export function layeredBlobs(first: BlobStore, second: BlobStore): BlobStore {
   return {
     has: async (digest) => (await first.has(digest)) ?? second.has(digest),
     get: async (digest, range) => (await holder(digest)).get(digest, range),
-    bytes: async (digest, max) => (await holder(digest)).bytes(digest, max),
+    // Tried rather than asked for: most are in the first.
+    bytes: (digest, max) =>
+      first.bytes(digest, max).catch((error: unknown) => {
+        if (error instanceof OciError && error.code === "not-found") return second.bytes(digest, max);
+        throw error;
+      }),
     put: (digest, source) => first.put(digest, source),
     stage: (id) => first.stage(id),
     staged: () => first.staged(),
