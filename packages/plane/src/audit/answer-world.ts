@@ -189,12 +189,19 @@ export class AnswerWorld implements AuditSource {
     this.nowMs += ms;
   }
 
-  /** @param lie what the plane writes into the fleet log instead of the truth. */
-  async enrol(lie: (keySet: KeySet) => Record<string, unknown> = () => ({})): Promise<TestDevice> {
+  /**
+   * @param lie what the plane writes into the fleet log instead of the truth.
+   * @param classical the key beside ML-DSA: in a file, or P-256 as a TPM has it.
+   */
+  async enrol(
+    lie: (keySet: KeySet) => Record<string, unknown> = () => ({}),
+    classical: "ed25519" | "p-256" = "ed25519",
+  ): Promise<TestDevice> {
     const id = toHex(randomBytes(16));
     const origin = `${planeName}/d/${id}/0`;
-    const pems = [generatePrivateKeyPem("ed25519"), generatePrivateKeyPem("ml-dsa-44")] as const;
-    const signers = [noteSignerFromPem(origin, 1, pems[0]), noteSignerFromPem(origin, 6, pems[1])];
+    const pems = [generatePrivateKeyPem(classical), generatePrivateKeyPem("ml-dsa-44")] as const;
+    const type = classical === "p-256" ? 2 : 1;
+    const signers = [noteSignerFromPem(origin, type, pems[0]), noteSignerFromPem(origin, 6, pems[1])];
     const ledger = await Ledger.open({ dir: join(this.dir, id), origin, signers });
     const keySet = signers.map(({ key }) => ({ type: key.type, publicKey: key.publicKey }));
     const anchor = this.#anchor();
