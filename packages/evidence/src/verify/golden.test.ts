@@ -17,7 +17,7 @@ interface Expected {
 
 const golden = new URL("../../testdata/golden/", import.meta.url);
 
-for (const version of readdirSync(golden).filter((name) => /^v\d+$/.test(name))) {
+for (const version of readdirSync(golden).filter((name) => /^v\d/.test(name))) {
   const folder = new URL(`${version}/`, golden);
   const read = (name: string) => new Uint8Array(readFileSync(new URL(name, folder)));
   const answers = JSON.parse(new TextDecoder().decode(read("answers.json"))) as Record<string, Expected>;

@@ -69,6 +69,8 @@ bundles.set("fleet", await answer(world, everyone));
 bundles.set("one-model", await answer(world, firstModel));
 bundles.set("one-device", await answer(world, oneDevice));
 bundles.set("receipt", await answer(world, receipt));
+bundles.set("summary", await answer(world, { ...firstModel, kind: "summary" } as Question));
+bundles.set("summarised", await answer(world, firstModel, "summarised"));
 await accuse();
 bundles.set("equivocated", await answer(world, everyone));
 await world.revoke(stolen, from + hour / 2);
