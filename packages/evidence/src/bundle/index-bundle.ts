@@ -6,35 +6,18 @@ import { type ByteSource, readExactly } from "./byte-source.ts";
 import { BundleDamage } from "./damage.ts";
 import { EntriesView } from "./entries-view.ts";
 import { firstDifference } from "./first-difference.ts";
+import type { Framed, IndexedMember } from "./indexed-member.ts";
 import { bundleFormat, memberHead, trailerLength } from "./layout.ts";
 import { type MemberPlace, type MemberType, memberTypeName, memberTypes, placeOf } from "./member.ts";
 import { checkMemberList } from "./member-list.ts";
 import { type Question, questionFromCbor } from "./question.ts";
 import { ReadWindow } from "./read-window.ts";
 
-/** A member as it is known without its content: where it stands, and what it is sorted by. */
-export interface IndexedMember {
-  readonly type: MemberType;
-  /** Offset in the file of the first byte of its content. */
-  readonly offset: number;
-  readonly length: number;
-  /** SHA-256 of its content. */
-  readonly digest: Hash;
-  readonly place: MemberPlace;
-}
-
 /** A bundle that was checked to be canonical and whole, and whose members are read when they are needed. */
 export interface BundleIndex {
   readonly question: Question;
   readonly members: readonly IndexedMember[];
   readonly source: ByteSource;
-}
-
-/** A member as it is framed in the file. Its place is missing where its content has not the form of its type. */
-export interface Framed extends Omit<IndexedMember, "place"> {
-  /** Offset of the byte that its frame begins with. */
-  readonly start: number;
-  readonly place: MemberPlace | undefined;
 }
 
 const knownTypes: ReadonlySet<number> = new Set(Object.values(memberTypes));

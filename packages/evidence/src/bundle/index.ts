@@ -1,7 +1,8 @@
 export { type BlobLike, type ByteSource, blobSource, bytesSource } from "./byte-source.ts";
 export { BundleDamage } from "./damage.ts";
 export { EntriesView } from "./entries-view.ts";
-export { type BundleIndex, type IndexedMember, indexBundle } from "./index-bundle.ts";
+export { type BundleIndex, indexBundle } from "./index-bundle.ts";
+export type { IndexedMember } from "./indexed-member.ts";
 export { bundleFormat } from "./layout.ts";
 export * from "./member.ts";
 export * from "./question.ts";

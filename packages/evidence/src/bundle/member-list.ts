@@ -3,7 +3,7 @@ import { type CborValue, decodeCbor, encodeCbor } from "../cbor/index.ts";
 import { EvidenceError } from "../error.ts";
 import { type ByteSource, readExactly } from "./byte-source.ts";
 import { BundleDamage } from "./damage.ts";
-import type { Framed } from "./index-bundle.ts";
+import type { Framed } from "./indexed-member.ts";
 import { cborHead } from "./layout.ts";
 import { memberTypeName } from "./member.ts";
 import type { ReadWindow } from "./read-window.ts";

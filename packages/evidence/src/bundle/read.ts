@@ -1,7 +1,8 @@
 import { equalBytes } from "../bytes.ts";
 import { sha256 } from "../digest.ts";
 import { type ByteSource, bytesSource, sourceChanged } from "./byte-source.ts";
-import { type BundleIndex, type IndexedMember, indexBundle } from "./index-bundle.ts";
+import { type BundleIndex, indexBundle } from "./index-bundle.ts";
+import type { IndexedMember } from "./indexed-member.ts";
 import type { Member } from "./member.ts";
 import type { Question } from "./question.ts";
 import { ReadWindow } from "./read-window.ts";

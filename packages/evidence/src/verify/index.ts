@@ -1,10 +1,12 @@
 export type { Check, CheckResult } from "./check.ts";
 export { checkEquivocation, type EquivocationEvidence, type EquivocationFinding, seededProof } from "./equivocation.ts";
 export type { ErasedAnswer } from "./erasures.ts";
+export type { RecordStanding } from "./interval.ts";
 export type { DataOrigin, Origin } from "./model-origin.ts";
 export type { ModelAnswer } from "./models.ts";
+export type { RecordAnswer } from "./record-answer.ts";
 export { heldRecords, type RecordPages, type RecordTrait } from "./record-pages.ts";
-export type { RecordAnswer, RecordStanding, RefusedLoad } from "./records.ts";
+export type { RefusedLoad } from "./records.ts";
 export { type Answer, exitCodeOf, type LedgerAnswer, type Outcome, type Report } from "./report.ts";
 export type { LedgerSummary, ModelCount } from "./summary.ts";
 export type { ModelTotal, SummaryAnswer } from "./summary-answer.ts";

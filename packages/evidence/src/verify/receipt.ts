@@ -6,8 +6,9 @@ import { type Checklist, Missing } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import { keyRevoked } from "./interval.ts";
 import { showMoment } from "./moments.ts";
+import { type RecordAnswer, recordAnswer } from "./record-answer.ts";
 import { heldRecords } from "./record-pages.ts";
-import { type LedgerRecords, loadOf, type RecordAnswer, recordAnswer } from "./records.ts";
+import { type LedgerRecords, loadOf } from "./records.ts";
 import type { Timeline } from "./time-bracket.ts";
 
 const name = "record";

@@ -1,6 +1,6 @@
 import type { Digest } from "../digest.ts";
 import type { RecordStanding } from "./interval.ts";
-import type { RecordAnswer } from "./records.ts";
+import type { RecordAnswer } from "./record-answer.ts";
 
 /** What records have in common. Left out, it may be anything. */
 export interface RecordTrait {

@@ -1,6 +1,6 @@
 import type { RecordsQuestion } from "../bundle/index.ts";
-import type { Digest, LeafHash } from "../digest.ts";
-import type { EvidenceGrade, Inference, Load } from "../entries/index.ts";
+import type { Digest } from "../digest.ts";
+import type { Load } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { type Checklist, Missing } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
@@ -8,27 +8,8 @@ import { checkBounds, type RecordStanding, standingIn } from "./interval.ts";
 import type { Span } from "./ledger-walk.ts";
 import type { Materials } from "./materials.ts";
 import type { RecordPages } from "./record-pages.ts";
-import type { ProvenEntry } from "./slice.ts";
 import { type AnsweredSpan, sliceRecords } from "./slice-records.ts";
-import type { Bracket, Timeline } from "./time-bracket.ts";
-
-export type { RecordStanding } from "./interval.ts";
-
-export interface RecordAnswer {
-  readonly origin: string;
-  readonly index: number;
-  readonly leaf: LeafHash;
-  readonly loadIndex: number;
-  readonly ordinal: number;
-  readonly model: Digest | null;
-  readonly grade: EvidenceGrade;
-  readonly standing: RecordStanding;
-  readonly bracket: Bracket;
-  /** Milliseconds: what the device's own clock said. Shown, never relied upon. */
-  readonly deviceTime: number;
-  readonly durationMicros: number;
-  readonly entry: Inference;
-}
+import type { Timeline } from "./time-bracket.ts";
 
 /** A model load that a device refused, within the slice that was asked about. */
 export interface RefusedLoad {
@@ -133,31 +114,4 @@ export function loadOf(ledger: DeviceLedger, index: number, loadIndex: number): 
   if (load.outcome !== "accepted") throw new EvidenceError("run-broken", `${named}, which was refused`);
   if (loadIndex >= index) throw new EvidenceError("run-broken", `${named}, which comes after it`);
   return load;
-}
-
-export function recordAnswer(
-  ledger: DeviceLedger,
-  { index, leaf }: Pick<ProvenEntry, "index" | "leaf">,
-  entry: Inference,
-  load: Load,
-  bracket: Bracket,
-  standing: RecordStanding,
-): RecordAnswer {
-  const { loadIndex, ordinal, durationMicros, time: deviceTime } = entry;
-  const { manifest: model, grade } = load;
-  const { origin } = ledger.enrolment;
-  return Object.freeze({
-    origin,
-    index,
-    leaf,
-    loadIndex,
-    ordinal,
-    model,
-    grade,
-    standing,
-    bracket,
-    deviceTime,
-    durationMicros,
-    entry,
-  });
 }

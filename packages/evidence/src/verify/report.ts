@@ -2,7 +2,8 @@ import type { Question } from "../bundle/index.ts";
 import type { Check } from "./check.ts";
 import type { ErasedAnswer } from "./erasures.ts";
 import type { ModelAnswer } from "./models.ts";
-import type { RecordAnswer, RefusedLoad } from "./records.ts";
+import type { RecordAnswer } from "./record-answer.ts";
+import type { RefusedLoad } from "./records.ts";
 import type { SummaryAnswer } from "./summary-answer.ts";
 
 /** What a verification came to. `equivocated` is bad too: someone signed two histories. */

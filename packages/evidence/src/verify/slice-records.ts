@@ -5,8 +5,8 @@ import type { DeviceLedger } from "./device-ledger.ts";
 import type { RecordStanding } from "./interval.ts";
 import type { Span } from "./ledger-walk.ts";
 import type { Materials } from "./materials.ts";
+import { type RecordAnswer, recordAnswer } from "./record-answer.ts";
 import type { RecordPages, RecordTrait } from "./record-pages.ts";
-import { type RecordAnswer, recordAnswer } from "./records.ts";
 import type { Bracket } from "./time-bracket.ts";
 
 /** Records of a span that are part of the answer. */

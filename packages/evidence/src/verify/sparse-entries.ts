@@ -5,8 +5,9 @@ import { hashLeaf, verifySparse } from "../merkle/index.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import { standingIn } from "./interval.ts";
 import type { Materials } from "./materials.ts";
+import { type RecordAnswer, recordAnswer } from "./record-answer.ts";
 import type { RecordPages, RecordTrait } from "./record-pages.ts";
-import { type RecordAnswer, type RecordCount, recordAnswer } from "./records.ts";
+import type { RecordCount } from "./records.ts";
 import type { ProvenEntry } from "./slice.ts";
 import type { Timeline } from "./time-bracket.ts";
 
@@ -83,8 +84,21 @@ export function sparseRecords(
       if (own === undefined) return;
       for await (const record of all()) if (own.has(record.index)) yield record;
     },
-    only: (narrower) => sparseRecords(ledger, answer, counts, { ...trait, ...narrower }),
+    only: (narrower) => {
+      const both = counts.filter(wanted);
+      return sparseRecords(ledger, answer, both, contradict(trait, narrower) ? nothing : { ...trait, ...narrower });
+    },
   };
+}
+
+/** No ledger has this name. */
+const nothing: RecordTrait = { origin: "" };
+
+/** Whether no record can have both traits. */
+function contradict(a: RecordTrait, b: RecordTrait): boolean {
+  return (["origin", "model", "standing"] as const).some(
+    (key) => a[key] !== undefined && b[key] !== undefined && a[key] !== b[key],
+  );
 }
 
 function recordOf(

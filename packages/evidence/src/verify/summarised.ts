@@ -10,7 +10,8 @@ import type { LedgerRecords, RecordCount } from "./records.ts";
 import type { ProvenEntry } from "./slice.ts";
 import { sparseRecords, walkSparse } from "./sparse-entries.ts";
 import { type Counts, type Stated, StatedCounts } from "./stated-counts.ts";
-import { acceptedLoad, type Bounds } from "./summary.ts";
+import { acceptedLoad } from "./summary.ts";
+import type { Bounds } from "./summary-brackets.ts";
 import type { Timeline } from "./time-bracket.ts";
 
 const name = "records counted";

@@ -1,6 +1,11 @@
 import type { IntervalQuestion } from "../bundle/index.ts";
-import type { Bounds } from "./summary.ts";
 import type { Timeline } from "./time-bracket.ts";
+
+/** [start, end): no entry outside of it can be of the interval. */
+export interface Bounds {
+  readonly start: number;
+  readonly end: number;
+}
 
 /** How narrow a ledger's times are, in milliseconds, as far as the bundle shows: with more heads and anchors they only narrow. */
 export interface BracketWidths {

@@ -6,7 +6,7 @@ import { type Checklist, Missing } from "./check.ts";
 import type { DeviceLedger } from "./device-ledger.ts";
 import { checkDelivered, intervalStart } from "./interval.ts";
 import { type Counts, type Stated, StatedCounts } from "./stated-counts.ts";
-import { type BracketWidths, bracketWidths } from "./summary-brackets.ts";
+import { type Bounds, type BracketWidths, bracketWidths } from "./summary-brackets.ts";
 import type { Timeline } from "./time-bracket.ts";
 
 /** How many records one ledger has of one model, as its summaries state it. */
@@ -98,12 +98,6 @@ interface Counted {
   readonly revoked: Counts;
   readonly uncounted: number;
   readonly versions: readonly string[];
-}
-
-/** [start, end): no entry outside of it can be of the interval. */
-export interface Bounds {
-  readonly start: number;
-  readonly end: number;
 }
 
 function count(question: SummaryQuestion, ledger: DeviceLedger, timeline: Timeline, { start, end }: Bounds): Counted {

@@ -23,8 +23,8 @@ import { Materials } from "./materials.ts";
 import { verifyModels } from "./models.ts";
 import { type PlaneLog, verifyPlaneLog } from "./plane-log.ts";
 import { Statements } from "./proven-statements.ts";
+import type { RecordAnswer } from "./record-answer.ts";
 import { heldRecords, joinedRecords, type RecordPages } from "./record-pages.ts";
-import type { RecordAnswer } from "./records.ts";
 import { type Answer, outcomeOf, type Report } from "./report.ts";
 import { reliesOnHeads, reliesOnSummaries, totalsOf } from "./summary-answer.ts";
 
