@@ -13,6 +13,7 @@ import {
   sparseEntriesMember,
   sparseRanges,
   verifyBundle,
+  verifyRecords,
 } from "@tally/evidence";
 import { answer } from "./answer.ts";
 import { AnswerWorld, type TestDevice, type TestModel } from "./answer-world.ts";
@@ -84,6 +85,19 @@ describe("a summarised answer", () => {
         const loads = new Set(report.answer!.records.map(({ loadIndex }) => loadIndex));
         assert.ok(kinds.every((entry) => entry.kind === "inference" && loads.has(entry.loadIndex)));
       }
+    }
+  });
+
+  test("its records that have one trait and then another are those that have both", async () => {
+    const question = about(times[1]!, times[3]!);
+    for (const detail of ["full", "summarised"] as const) {
+      const { records } = await verifyRecords({ bundle: await answer(world, question, detail), trust: world.trust });
+      const [first, second] = models;
+      const ofFirst = records.only({ model: first.manifest });
+      assert.ok(ofFirst.count > 0 && ofFirst.count < records.count);
+      assert.equal(ofFirst.only({ origin: device.origin }).count, ofFirst.count, detail);
+      const none = ofFirst.only({ model: second.manifest });
+      assert.deepEqual([none.count, await Array.fromAsync(none.read(0))], [0, []], detail);
     }
   });
 
