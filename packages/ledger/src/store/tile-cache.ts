@@ -5,8 +5,8 @@ import { HASH_BYTES, TILE_BYTES, TILE_WIDTH } from "./layout.ts";
 
 /** Full level-0 tiles of one log that are kept with their inner nodes: 16 KiB each. */
 const KEPT = 16;
-/** Of all logs together: an answer goes through every ledger of a fleet. 16 MiB. */
-const KEPT_IN_ALL = 1024;
+/** Of all logs together: an answer goes through every ledger of a fleet, and the next one asks for much the same. 64 MiB. */
+const KEPT_IN_ALL = 4096;
 
 /** Level 0 (index 0) up to level 8 (one hash) of a full tile. */
 type TileLevels = readonly Uint8Array[];
