@@ -89,10 +89,10 @@ describe("a summarised answer", () => {
   });
 
   test("its records that have one trait and then another are those that have both", async () => {
-    const question = about(times[1]!, times[3]!);
+    const question = about(times[1]!, times[3]!, null);
     for (const detail of ["full", "summarised"] as const) {
       const { records } = await verifyRecords({ bundle: await answer(world, question, detail), trust: world.trust });
-      const [first, second] = models;
+      const [first, second] = [models[0]!, models[1]!];
       const ofFirst = records.only({ model: first.manifest });
       assert.ok(ofFirst.count > 0 && ofFirst.count < records.count);
       assert.equal(ofFirst.only({ origin: device.origin }).count, ofFirst.count, detail);
