@@ -2,20 +2,23 @@ import {
   asHash,
   type Digest,
   decodeEntry,
+  type Envelope,
   type Erasure,
   EvidenceError,
   erasureType,
   fromBase64,
   hashLeaf,
+  type KeySet,
   parseEnvelope,
   parseErasure,
   requireDeviceSignature,
+  type StatementLeaf,
   type StatementList,
   type Trust,
   utf8,
   verifyInclusion,
 } from "@tally/evidence";
-import { type Admission, trustedCheckpoint } from "./fleet-log.ts";
+import { type Admission, keysNotReplacedAt, trustedCheckpoint } from "./fleet-log.ts";
 import type { PlaneClient } from "./plane-client.ts";
 
 /** What a device has stated to have erased. */
@@ -35,7 +38,7 @@ interface StatementProof {
 
 /**
  * What devices have stated to have erased. With a trust file each statement is verified: in the plane's log, under a
- * checkpoint that holds, and signed with every key of the device; without one it is the plane's word.
+ * checkpoint that holds, and signed with every key that the device had then; without one it is the plane's word.
  *
  * @param fleet admissions by origin, as `readFleet` gives them
  * @throws EvidenceError where a statement is not what the plane says
@@ -58,15 +61,21 @@ export async function readErasures(
       if (admission === undefined) {
         throw new EvidenceError("proof-invalid", `${digest}: the fleet log has no enrolment of ${erasure.origin}`);
       }
-      requireDeviceSignature(envelope, admission.keySet);
-      requireInLog(digest, await client.get<StatementProof>(`/api/v1/statements/${digest}/proof`), trust);
+      const proof = await client.get<StatementProof>(`/api/v1/statements/${digest}/proof`);
+      const { time } = requireInLog(digest, proof, trust);
+      requireSignedByOneOf(envelope, keysNotReplacedAt(admission, time));
     }
     found.push({ statement: digest, erasure });
   }
   return found;
 }
 
-function requireInLog(digest: Digest, { index, size, entry, proof, checkpoint }: StatementProof, trust: Trust): void {
+/** What the log says of the statement. @throws EvidenceError `proof-invalid` */
+function requireInLog(
+  digest: Digest,
+  { index, size, entry, proof, checkpoint }: StatementProof,
+  trust: Trust,
+): StatementLeaf {
   const trusted = trustedCheckpoint(utf8(checkpoint), "log", trust);
   const bytes = fromBase64(entry);
   const leaf = decodeEntry(bytes);
@@ -75,4 +84,19 @@ function requireInLog(digest: Digest, { index, size, entry, proof, checkpoint }:
   }
   const path = proof.map((hash) => asHash(fromBase64(hash)));
   verifyInclusion(index, size, hashLeaf(bytes), path, trusted.root);
+  return leaf;
+}
+
+/** @throws EvidenceError `signature-missing` */
+function requireSignedByOneOf(envelope: Envelope, keySets: readonly KeySet[]): void {
+  let why: unknown;
+  for (const keySet of keySets) {
+    try {
+      requireDeviceSignature(envelope, keySet);
+      return;
+    } catch (error) {
+      why ??= error;
+    }
+  }
+  throw why;
 }

@@ -17,7 +17,7 @@ import {
   type Trust,
   utf8,
 } from "@tally/evidence";
-import { readFleet } from "./fleet-log.ts";
+import { keysAtSize, keysNotReplacedAt, readFleet } from "./fleet-log.ts";
 
 const plane = "tally.example/plane";
 const signer = (name: string, type: 1 | 4) => noteSignerFromPem(name, type, generatePrivateKeyPem("ed25519"));
@@ -45,7 +45,7 @@ const enrolment = encodeEntry({
   genesisHash: hashLeaf(utf8("genesis")),
   keySet,
 });
-const first = encodeEntry({ kind: "keys", time: 1, origin: `${plane}/log`, fromSize: 0, keySet });
+const first = encodeEntry({ kind: "keys", time: 1, origin: plane, fromSize: 0, keySet });
 
 async function served(entries: readonly Uint8Array[], { cosigned = true, offered = entries } = {}) {
   const tree = Frontier.empty();
@@ -103,4 +103,26 @@ test("a fleet log of another plane's keys is refused", async () => {
     }),
   );
   await assert.rejects(readFleet(await served([first, enrolment]), stranger), { name: "EvidenceError" });
+});
+
+test("keys that were rotated are found by size, and by the time until which the ones before could speak", async () => {
+  const next = [{ type: log.key.type, publicKey: log.key.publicKey }];
+  const rotated = encodeEntry({ kind: "keys", time: 50, origin, fromSize: 10, keySet: next });
+  const admission = (await readFleet(await served([first, enrolment, rotated]), witnessed)).get(origin)!;
+  assert.deepEqual(keysAtSize(admission, 9), keySet);
+  assert.deepEqual(keysAtSize(admission, 10), next);
+  assert.deepEqual(keysNotReplacedAt(admission, 49), [keySet, next]);
+  assert.deepEqual(keysNotReplacedAt(admission, 51), [next]);
+});
+
+test("attack: a fleet log that replaces keys after the fact, or gives keys to nobody, is refused", async () => {
+  const rotated = (fromSize: number, of = origin) =>
+    encodeEntry({ kind: "keys", time: 50, origin: of, fromSize, keySet });
+  for (const entries of [
+    [first, enrolment, rotated(10), rotated(10)],
+    [first, enrolment, rotated(0)],
+    [first, enrolment, rotated(10, `${plane}/d/${deviceId}/1`)],
+  ]) {
+    await assert.rejects(readFleet(await served(entries), witnessed), { code: "proof-invalid" });
+  }
 });

@@ -10,6 +10,8 @@ import {
   equalBytes,
   Frontier,
   hashLeaf,
+  type KeySet,
+  type Keys,
   parseCheckpoint,
   quorumMet,
   type Trust,
@@ -37,14 +39,32 @@ export function trustedCheckpoint(bytes: Uint8Array, log: "log" | "fleet", trust
   });
 }
 
-/** How a ledger was admitted, as the fleet log has it. */
-export type Admission = Enrol | Epoch;
+/** The keys that sign for a ledger from a size on, and since when by the plane's clock. */
+export interface DatedKeys {
+  readonly fromSize: number;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly keySet: KeySet;
+}
+
+/** How a ledger was admitted, as the fleet log has it, and the keys that it has had, the oldest first. */
+export type Admission = (Enrol | Epoch) & { readonly keySets: readonly DatedKeys[] };
+
+/** The keys that have to sign a checkpoint of that size. */
+export function keysAtSize({ keySets }: Pick<Admission, "keySets">, size: number): KeySet | undefined {
+  return keySets.findLast(({ fromSize }) => fromSize <= size)?.keySet;
+}
+
+/** The key sets that none had taken the place of at that time, in milliseconds since 1970: any may speak for the ledger. */
+export function keysNotReplacedAt({ keySets }: Pick<Admission, "keySets">, time: number): readonly KeySet[] {
+  return keySets.filter((_, i) => (keySets[i + 1]?.since ?? Number.POSITIVE_INFINITY) >= time).map((set) => set.keySet);
+}
 
 /**
  * Reads the plane's fleet log, whole, and verifies it with the trust file: every key of the log and the witness quorum
  * signed its checkpoint, and the entries are those of its root.
  *
- * @returns admissions by the ledger's origin
+ * @returns admissions by the ledger's origin, with the keys that took the place of the first
  * @throws EvidenceError `signature-missing`, `proof-invalid`
  */
 export async function readFleet(
@@ -53,16 +73,30 @@ export async function readFleet(
 ): Promise<ReadonlyMap<string, Admission>> {
   const checkpoint = trustedCheckpoint(await client.bytes("/fleet/checkpoint"), "fleet", trust);
   const tree = Frontier.empty();
-  const admissions = new Map<string, Admission>();
+  const admissions = new Map<string, Admission & { keySets: DatedKeys[] }>();
   for (let first = 0; first < checkpoint.size; first += tileWidth) {
     const width = Math.min(tileWidth, checkpoint.size - first);
     const bundle = await client.bytes(`/fleet/${entriesPath(first / tileWidth, width)}`);
     for (const bytes of decodeEntryBundle(bundle).slice(0, width)) {
       tree.append(hashLeaf(bytes));
       const entry = decodeEntry(bytes);
-      if (entry.kind === "enrol" || entry.kind === "epoch") admissions.set(entry.origin, entry);
+      if (entry.kind === "enrol" || entry.kind === "epoch") {
+        const keySets = [{ fromSize: 0, since: entry.time, keySet: entry.keySet }];
+        admissions.set(entry.origin, { ...entry, keySets });
+      } else if (entry.kind === "keys" && entry.origin !== trust.plane.name) {
+        addKeys(entry, admissions.get(entry.origin)?.keySets);
+      }
     }
   }
   if (tree.size === checkpoint.size && equalBytes(tree.root(), asHash(checkpoint.root))) return admissions;
   throw new EvidenceError("proof-invalid", "the fleet log's entries are not those that its checkpoint was signed over");
+}
+
+/** Key sets only follow one another. @throws EvidenceError `proof-invalid` */
+function addKeys({ origin, fromSize, time, keySet }: Keys, known: DatedKeys[] | undefined): void {
+  const last = known?.at(-1);
+  if (known === undefined || last === undefined || fromSize <= last.fromSize) {
+    throw new EvidenceError("proof-invalid", `the fleet log gives keys to ${origin} that follow none of its own`);
+  }
+  known.push({ fromSize, since: time, keySet });
 }

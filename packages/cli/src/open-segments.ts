@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type OpenedSegment, openSegment, type RowLabel, type SegmentRow } from "@tally/edge";
+import { type KeysAt, type OpenedSegment, openSegment, type RowLabel, type SegmentRow } from "@tally/edge";
 import { type Digest, equalBytes, parseDigest, type SegmentItem, type Trust, toHex } from "@tally/evidence";
 import { OciError, type RegistryClient, unpackModelKit } from "@tally/oci";
 import { readErasures, type StatedErasure } from "./erasures.ts";
-import { type Admission, readFleet } from "./fleet-log.ts";
+import { type Admission, keysAtSize, readFleet } from "./fleet-log.ts";
 import type { PlaneClient } from "./plane-client.ts";
 import { CliError, exitCodes } from "./terminal/index.ts";
 
@@ -57,7 +57,7 @@ export async function openSegments(wanted: SegmentsToOpen): Promise<OpenedData> 
   const opened: OpenedSegment[] = [];
   const kept = items.filter(({ manifest }) => !replaced.has(parseDigest(manifest)));
   for (const item of kept) {
-    const segment = await openOne(wanted, item);
+    const segment = await openOne(wanted, item, fleet);
     if (fleet !== undefined) requireEnrolled(segment, item.manifest, fleet.get(segment.origin));
     opened.push(segment);
   }
@@ -69,7 +69,11 @@ export async function openSegments(wanted: SegmentsToOpen): Promise<OpenedData> 
   };
 }
 
-async function openOne({ source, model }: SegmentsToOpen, item: SegmentItem): Promise<OpenedSegment> {
+async function openOne(
+  { source, model }: SegmentsToOpen,
+  item: SegmentItem,
+  fleet: ReadonlyMap<string, Admission> | undefined,
+): Promise<OpenedSegment> {
   const temporary = await mkdtemp(join(tmpdir(), "tally-segment-"));
   try {
     const into = join(temporary, "segment");
@@ -79,7 +83,7 @@ async function openOne({ source, model }: SegmentsToOpen, item: SegmentItem): Pr
       },
     );
     if (manifest.subject?.digest !== model) throw wrong(item.manifest, `its subject is not ${model}`);
-    const segment = await openSegment(into);
+    const segment = await openSegment(into, keysIn(fleet));
     const { origin, from, to } = segment;
     if (origin !== item.origin || from !== item.from || to !== item.to) {
       throw wrong(item.manifest, `it holds entries ${from} to ${to} of ${origin}, not those that the plane names`);
@@ -120,6 +124,14 @@ function absentRows(
         statement: stated.get(`${origin} ${index} ${toHex(leaf)}`) ?? null,
       })),
   );
+}
+
+/** Whose signatures a ledger's segments need; undefined where the fleet log does not know, or was not read. */
+export function keysIn(fleet: ReadonlyMap<string, Admission> | undefined): KeysAt {
+  return (origin, size) => {
+    const admission = fleet?.get(origin);
+    return admission && keysAtSize(admission, size);
+  };
 }
 
 /** The ledger is the one that the fleet log admitted: its genesis, and so its keys. @throws CliError verification failed */

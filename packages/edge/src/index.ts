@@ -29,7 +29,7 @@ export { type Circumstance, type Replayed, replayRecord } from "./replay/replay-
 export { rotateKeys } from "./rotation/rotate-keys.ts";
 export type { OnnxSession, OutputTensor, RunOptions, RunResult } from "./runtime/onnx-session.ts";
 export type { OnnxTensor } from "./runtime/tensors.ts";
-export { type AbsentRecord, type OpenedSegment, openSegment } from "./segments/open-segment.ts";
+export { type AbsentRecord, type KeysAt, type OpenedSegment, openSegment } from "./segments/open-segment.ts";
 export type { PackedSegment } from "./segments/pack-segments.ts";
 export type { LateLabel, RowLabel, SegmentRow } from "./segments/row.ts";
 export { renderTables, type Tables } from "./segments/tables.ts";

@@ -17,7 +17,7 @@ import { deviceFolder } from "../folder/device-folder.ts";
 import { openPayload } from "../recorder/payload-cipher.ts";
 import { readPayloads } from "../recorder/payload-store.ts";
 import { SaltStore } from "../recorder/salt-store.ts";
-import { loadSegment } from "../segments/open-segment.ts";
+import { type KeysAt, loadSegment } from "../segments/open-segment.ts";
 
 /** Content that opens the commitment of its entry. */
 export interface KeptContent {
@@ -80,8 +80,9 @@ export async function keptInFolder(dir: string, index: number): Promise<KeptReco
 export async function keptInSegment(
   folder: string,
   index: number,
+  keysAt?: KeysAt,
 ): Promise<KeptRecord & { readonly genesisHash: LeafHash }> {
-  const { segment, entries, payloads } = await loadSegment(folder);
+  const { segment, entries, payloads } = await loadSegment(folder, keysAt);
   const entry = entries.get(index);
   const load = entry?.kind === "inference" ? entries.get(entry.loadIndex) : undefined;
   if (entry?.kind !== "inference" || load?.kind !== "load") {

@@ -55,18 +55,22 @@ export interface AbsentRecord {
   readonly model: Digest | null;
 }
 
+/** The keys that have to sign a ledger's checkpoint of that size, as the fleet log has them; undefined where it knows none. */
+export type KeysAt = (origin: string, size: number) => KeySet | undefined;
+
 /**
  * Opens an unpacked segment and checks all of it: the device's signatures on the checkpoint, the range under its root, each
  * payload against its commitment, the loads that records name, and the tables against the payloads.
  *
- * The signatures are checked by the key set of the genesis entry that the segment carries; that this genesis is an
- * enrolled device's is for the fleet log to prove.
+ * The signatures are checked by `keysAt`, and where that knows none by the key set of the genesis entry that the segment
+ * carries; that this genesis is an enrolled device's is for the fleet log to prove.
  *
  * @param folder as `unpackModelKit` leaves it
+ * @param keysAt needed for a ledger whose keys were rotated before the segment was signed
  * @throws EdgeError `segment-invalid` naming the file and what is wrong with it.
  */
-export async function openSegment(folder: string): Promise<OpenedSegment> {
-  return (await loadSegment(folder)).segment;
+export async function openSegment(folder: string, keysAt?: KeysAt): Promise<OpenedSegment> {
+  return (await loadSegment(folder, keysAt)).segment;
 }
 
 /** A segment with what its rows are made of, for who needs a record's own bytes. */
@@ -78,9 +82,9 @@ export interface LoadedSegment {
 }
 
 /** As `openSegment`. */
-export async function loadSegment(folder: string): Promise<LoadedSegment> {
+export async function loadSegment(folder: string, keysAt?: KeysAt): Promise<LoadedSegment> {
   const proof = decodeProof(await readPart(folder, "proof/proof.cbor"));
-  const known = checkProof(proof);
+  const known = checkProof(proof, keysAt);
   const payloads = decodePayloads(await readPart(folder, "data/payloads.cborseq"));
   const { origin, from, to } = proof;
   const records = placed<Inference>(proof, "inference");
@@ -108,7 +112,7 @@ export async function loadSegment(folder: string): Promise<LoadedSegment> {
 type KnownEntries = ReadonlyMap<number, Entry>;
 
 /** Checks the range and the entries beside it, and returns all entries by index. */
-function checkProof(proof: SegmentProof): KnownEntries {
+function checkProof(proof: SegmentProof, keysAt: KeysAt | undefined): KnownEntries {
   const { origin, from, to, checkpoint: note, entries, left, right, others } = proof;
   if (entries.length !== to - from) throw invalid(`proof.cbor holds ${entries.length} entries of [${from}, ${to})`);
   try {
@@ -120,7 +124,8 @@ function checkProof(proof: SegmentProof): KnownEntries {
       verifyInclusion(index, size, hashLeaf(entry), [...path], root);
       known.set(index, decodeEntry(entry));
     }
-    verifyAllOf(parseNote(note), origin, keySetIn(known));
+    const own = keySetIn(known);
+    verifyAllOf(parseNote(note), origin, keysAt?.(origin, size) ?? own);
     return known;
   } catch (cause) {
     if (!(cause instanceof EvidenceError)) throw cause;

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { decodeEntry } from "@tally/evidence";
+import {
+  decodeEntry,
+  generatePrivateKeyPem,
+  type KeySet,
+  noteSignerFromPem,
+  parseCheckpoint,
+  signCheckpoint,
+  utf8,
+} from "@tally/evidence";
 import { RegistryClient, unpackModelKit } from "@tally/oci";
 import { type Device, openDevice } from "../device.ts";
 import { EdgeError } from "../error.ts";
@@ -11,6 +19,7 @@ import { enrolDevice } from "../testing/loopback-device.ts";
 import { LoopbackPlane } from "../testing/loopback-plane.ts";
 import { publishModel } from "../testing/publish-model.ts";
 import { openSegment } from "./open-segment.ts";
+import { decodeProof, encodeProof } from "./segment-proof.ts";
 
 const root = await temporaryFolder(after);
 const plane = await LoopbackPlane.open(join(root, "plane"));
@@ -130,4 +139,21 @@ test("what was erased gives no row, and the rest stays proven", async () => {
     [kept.index],
   );
   await device.close();
+});
+
+test("a segment signed after a rotation opens with the keys that hold at its size, and with no others", async () => {
+  const { device, folder } = await packedSegment();
+  const { origin } = device;
+  await device.close();
+  const next = noteSignerFromPem(origin, 1, generatePrivateKeyPem("ed25519"));
+  const path = join(folder, "proof", "proof.cbor");
+  const proof = decodeProof(await readFile(path));
+  const { checkpoint } = parseCheckpoint(utf8(proof.checkpoint));
+  await writeFile(path, encodeProof({ ...proof, checkpoint: await signCheckpoint(checkpoint, [next], 0) }));
+  const keySet: KeySet = [{ type: next.key.type, publicKey: next.key.publicKey }];
+  const from = (size: number) => (of: string, at: number) => (of === origin && at >= size ? keySet : undefined);
+  assert.equal((await openSegment(folder, from(checkpoint.size))).rows.length, 5);
+  const refused = { name: "EdgeError", code: "segment-invalid" };
+  await assert.rejects(openSegment(folder, from(checkpoint.size + 1)), refused);
+  await assert.rejects(openSegment(folder), refused);
 });

@@ -5,7 +5,7 @@ import { OciError, unpackModelKit } from "@tally/oci";
 import { repositoryOf } from "../../artifact.ts";
 import { readErasures } from "../../erasures.ts";
 import { readFleet } from "../../fleet-log.ts";
-import { requireEnrolled } from "../../open-segments.ts";
+import { keysIn, requireEnrolled } from "../../open-segments.ts";
 import { connect, type PlaneClient } from "../../plane-client.ts";
 import { requireAnswerTo } from "../../record-place.ts";
 import { CliError, exitCodes, settings, type Terminal, usageError } from "../../terminal/index.ts";
@@ -90,7 +90,7 @@ async function inSegments(
       throw error;
     });
     if (unpacked === undefined) continue;
-    const record = await keptInSegment(into, index);
+    const record = await keptInSegment(into, index, keysIn(fleet));
     requireEnrolled({ origin: record.origin, genesisHash: record.genesisHash }, manifest, fleet.get(origin));
     if (record.contents !== undefined) return { kind: "kept", record };
   }
