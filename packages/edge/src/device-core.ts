@@ -144,7 +144,7 @@ async function startRun(core: Unstarted): Promise<DeviceCore> {
   if (restored !== undefined) await removeRestoredMark(folder.state);
   const gate = await ReleaseGate.open(config.release, ledger, folder.state);
   const autoSeal = new AutoSeal(ledger, config.sealEveryEntries);
-  const storage = new StorageWatch({ ledger, recorder, gate, payloads });
+  const storage = new StorageWatch({ ledger, recorder, gate, payloads, salts });
   return { ...core, recorder, salts, payloads, repeats, gate, autoSeal, storage };
 }
 

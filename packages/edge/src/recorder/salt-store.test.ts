@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, truncate } from "node:fs/promises";
+import { open, readdir, readFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { EdgeError } from "../error.ts";
@@ -153,4 +153,36 @@ test("a subject without a name, or with one that has no end, is refused", async 
     );
   }
   await store.close();
+});
+
+test("a keystore whose disk failed makes up for what was lost, before it gives out salts of a subject again", async (t) => {
+  const folder = join(root, "failed");
+  const store = await SaltStore.open(folder);
+  const before = await store.takeFor("a", 2);
+  const sizes = await Promise.all(
+    ["subjects", "owners"].map(async (name) => (await readFile(join(folder, name))).length),
+  );
+  const handle = await open(join(folder, "cells"));
+  const broken = t.mock.method(Object.getPrototypeOf(handle) as typeof handle, "datasync", async () => {
+    throw Object.assign(new Error("ENOSPC: datasync"), { code: "ENOSPC" });
+  });
+  await handle.close();
+  const isFull = { name: "EdgeError", code: "storage-full" };
+  await assert.rejects(store.takeFor("b", 2), isFull);
+  await assert.rejects(store.takeFor("a", 2), isFull);
+  // What an fsync has failed for may be gone from the cache as well.
+  await Promise.all(["subjects", "owners"].map((name, i) => truncate(join(folder, name), sizes[i])));
+  const next = store.next;
+  for (let i = 0; i < 3; i++) await assert.rejects(store.takeFor("b", 2), isFull);
+  assert.equal(store.next, next, "a refused record takes no salts once it is known that the disk fails");
+  broken.mock.restore();
+
+  const after = [...(await store.takeFor("b", 2)), ...(await store.takeFor("a", 2))];
+  const again = await SaltStore.open(folder);
+  for (const { slot, salt } of [...before, ...after]) assert.deepEqual(await again.read(slot), salt);
+  assert.deepEqual(
+    ["a", "b"].map((subject) => again.subjectNumber(subject)),
+    [1, 2],
+  );
+  await Promise.all([store.close(), again.close()]);
 });

@@ -2,10 +2,11 @@ import { hkdfSync, randomBytes } from "node:crypto";
 import { type FileHandle, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { concatBytes } from "@tally/evidence";
-import { EdgeError, messageOf } from "../error.ts";
+import { EdgeError } from "../error.ts";
 import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
 import { deriveSalts, keyBytes } from "./salt-derivation.ts";
 import { openOrCreate, readAll, SharedWrite, writeAll } from "./shared-write.ts";
+import { storageError } from "./storage-watch.ts";
 import { isZero, SubjectKeys } from "./subject-keys.ts";
 
 /** A salt and where it lies: entries name the slot, never the salt. */
@@ -14,6 +15,12 @@ export interface Salt {
   readonly salt: Uint8Array;
   /** The key of the record that the slot is of; `sealPayload` encrypts contents under it. */
   readonly key: Uint8Array;
+}
+
+/** A cell and the number of its subject. */
+interface OwnedCell {
+  readonly group: number;
+  readonly number: number;
 }
 
 /** Cells made durable at a time: 64 KiB, one fsync for 2,048 records. */
@@ -52,7 +59,7 @@ export class SaltStore {
   #drawn = new Uint8Array(0);
   #refilling: Promise<void> | undefined;
   /** Owners of cells that were taken and are not on disk yet. */
-  #unwritten: { readonly group: number; readonly number: number }[] = [];
+  readonly #unwritten: OwnedCell[] = [];
 
   private constructor(parts: {
     cells: FileHandle;
@@ -127,6 +134,7 @@ export class SaltStore {
    */
   async takeFor(subject: string, count: number): Promise<Salt[]> {
     const cells = cellsFor(count);
+    await this.recover();
     while (this.#end - this.#next < cells) await this.#refill(cells);
     const { number, write } = this.#subjects.number(subject);
     return this.#takeOwned(number, count, write);
@@ -137,6 +145,7 @@ export class SaltStore {
     const number = slot < this.next ? await this.#ownerOf(Math.floor(slot / 2)) : 0;
     if (number === 0 || (await this.read(slot)) === undefined) return this.take(count);
     const cells = cellsFor(count);
+    await this.recover();
     while (this.#end - this.#next < cells) await this.#refill(cells);
     return this.#takeOwned(number, count);
   }
@@ -197,6 +206,16 @@ export class SaltStore {
     await this.#cells.datasync();
   }
 
+  /**
+   * After a failed write: makes durable what is not, so that every subject that has a number has its key on disk. Costs
+   * nothing otherwise.
+   *
+   * @throws EdgeError `storage-full`, `record-failed` while the disk fails; the next call tries again
+   */
+  recover(): Promise<void> {
+    return orFailed(this.#shared.recover());
+  }
+
   async close(): Promise<void> {
     await this.#refilling?.catch(() => {});
     await this.#shared.settled();
@@ -206,10 +225,13 @@ export class SaltStore {
   async #takeOwned(number: number, count: number, write?: () => Promise<void>): Promise<Salt[]> {
     const taken = Array.from({ length: cellsFor(count) }, () => this.#takeCell());
     for (const { group } of taken) this.#unwritten.push({ group, number });
+    let owners: readonly OwnedCell[] | undefined;
     const durable = orFailed(
       this.#shared.add(async () => {
         await write?.();
-        await this.#writeOwners();
+        // All that were taken since; the same ones again where this is run again.
+        owners ??= this.#unwritten.splice(0);
+        await this.#writeOwners(owners);
       }),
     );
     durable.catch(() => {});
@@ -223,10 +245,8 @@ export class SaltStore {
     return salts;
   }
 
-  /** Writes the owners of all cells that were taken since, neighbours together: cells are taken in their order. */
-  async #writeOwners(): Promise<void> {
-    const cells = this.#unwritten;
-    this.#unwritten = [];
+  /** Neighbours together: cells are taken in their order. */
+  async #writeOwners(cells: readonly OwnedCell[]): Promise<void> {
     for (let at = 0; at < cells.length; ) {
       const first = cells[at]!.group;
       let end = at + 1;
@@ -278,10 +298,7 @@ export class SaltStore {
 /** Without durable salts there is no record. */
 function orFailed<T>(written: Promise<T>): Promise<T> {
   return written.catch((cause: unknown) => {
-    throw new EdgeError("record-failed", `the keystore of salts cannot be written: ${messageOf(cause)}`, {
-      cause,
-      hint: "nothing was recorded; make room or repair the disk, then open the device again",
-    });
+    throw storageError(cause, "the keystore of salts cannot be written");
   });
 }
 

@@ -1,27 +1,34 @@
 import { type FileHandle, open } from "node:fs/promises";
 
 /**
- * Makes writes durable together: whatever is added while one fsync runs shares the next. A write that failed fails all
- * later ones: after a failed fsync nobody knows what the disk holds (evidence.md 1).
+ * Makes writes durable together: whatever is added while one fsync runs shares the next. After a failed fsync nobody knows
+ * what the disk holds (evidence.md 1): what was not durable by then is written again, in its order, before anything else is.
  */
 export class SharedWrite {
   readonly #files: readonly FileHandle[];
   #waiting: (() => Promise<void>)[] = [];
   #next: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
+  /** Writes of failed rounds, of which nobody knows how much the disk holds. */
+  #owed: readonly (() => Promise<void>)[] = [];
 
   /** @param files what is fsynced after each round, in this order */
   constructor(files: readonly FileHandle[]) {
     this.#files = files;
   }
 
-  /** Runs `write` in the order of the calls and resolves when it is durable. */
+  /**
+   * Runs `write` in the order of the calls and resolves when it is durable. Where that fails it is run again, later, with
+   * the same effect.
+   */
   add(write: () => Promise<void>): Promise<void> {
     this.#waiting.push(write);
-    this.#next ??= this.#running = this.#running.then(() => this.#round());
-    // Whoever awaits it hears of the failure; nobody may be awaiting the round itself.
-    this.#next.catch(() => {});
-    return this.#next;
+    return this.#soon();
+  }
+
+  /** Makes durable what failed before, if anything did. Rejects while the disk still fails; call it before adding more. */
+  async recover(): Promise<void> {
+    if (this.#owed.length > 0) await this.#soon();
   }
 
   /** Resolves when nothing is being written any more. */
@@ -29,12 +36,25 @@ export class SharedWrite {
     await this.#running.catch(() => {});
   }
 
+  #soon(): Promise<void> {
+    this.#next ??= this.#running = this.#running.catch(() => {}).then(() => this.#round());
+    // Whoever awaits it hears of the failure; nobody may be awaiting the round itself.
+    this.#next.catch(() => {});
+    return this.#next;
+  }
+
   async #round(): Promise<void> {
-    const writes = this.#waiting;
+    const writes = [...this.#owed, ...this.#waiting];
     this.#waiting = [];
     this.#next = undefined;
-    for (const write of writes) await write();
-    for (const file of this.#files) await file.datasync();
+    try {
+      for (const write of writes) await write();
+      for (const file of this.#files) await file.datasync();
+      this.#owed = [];
+    } catch (error) {
+      this.#owed = writes;
+      throw error;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { open as openFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { advanceRun, decodeEntry, type Entry, gapReasons, type RunState } from "@tally/evidence";
@@ -127,4 +128,30 @@ test("contents that could not be kept while the disk was full are kept again aft
   const payloads = await Array.fromAsync(device.core.payloads.read(index, index + 1));
   assert.equal(payloads.length, 2);
   await device.close();
+});
+
+test("records of a data subject are made again, without a restart, once the disk takes writes again", async (t) => {
+  const { dir, disk, device } = await open("subjects", "committed");
+  const model = await device.declare({ grade: "declared", runtime: "test", provider: "none" });
+  const record = (subject: string) => device.record({ model, input: "in", output: "out", subject });
+  await record("a");
+  const handle = await openFile(join(dir, "config.json"));
+  const broken = t.mock.method(Object.getPrototypeOf(handle) as typeof handle, "datasync", async () => {
+    throw Object.assign(new Error("EIO: datasync"), { code: "EIO" });
+  });
+  await handle.close();
+  disk.broken = true;
+  await assert.rejects(record("b"), { code: "record-failed" });
+  await assert.rejects(device.record({ model, input: "in", output: "out" }), { code: "record-failed" });
+  await assert.rejects(record("a"), { code: "record-failed" });
+  disk.broken = false;
+  broken.mock.restore();
+  const { index } = await record("b");
+  const entry = (await entriesOf(device))[index];
+  assert.ok(entry?.kind === "inference");
+  assert.ok((await device.core.salts.read(entry.input.slot)) !== undefined);
+  await device.erase({ subject: "b" });
+  assert.equal(await device.core.salts.read(entry.input.slot), undefined);
+  await device.close();
+  assert.deepEqual((await checkLedger(join(dir, "journal"))).problems, []);
 });

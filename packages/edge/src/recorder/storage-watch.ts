@@ -5,12 +5,14 @@ import type { PayloadStore } from "./payload-store.ts";
 import type { Recorder } from "./recorder.ts";
 import type { ReleaseGate } from "./release-gate.ts";
 import { replayRun } from "./replay.ts";
+import type { SaltStore } from "./salt-store.ts";
 
 interface Watched {
   readonly ledger: Ledger;
   readonly recorder: Recorder;
   readonly gate: ReleaseGate;
   readonly payloads: PayloadStore;
+  readonly salts: SaltStore;
 }
 
 /**
@@ -47,13 +49,15 @@ export class StorageWatch {
   }
 
   async #goOn(): Promise<void> {
-    const { ledger } = this.#parts;
+    const { ledger, salts } = this.#parts;
     try {
       if (ledger.failure !== undefined) await this.#beginAnew();
       this.#isFull = !(await ledger.keepReserve());
     } catch (cause) {
       throw storageError(cause, `${ledger.origin} cannot be written`);
     }
+    // What it still owes is tried again by the next record that needs it; others need not wait for it.
+    await salts.recover().catch(() => {});
     if (this.#isFull) {
       throw new EdgeError("storage-full", `the disk is full: ${ledger.origin} takes no record`, { hint: fullHint });
     }
