@@ -20,6 +20,11 @@ test("a device is named by its id, also as part of its ledger's name", () => {
   for (const text of ["ward-3", id.slice(1), id.toUpperCase()]) assert.throws(() => deviceId(text), { exitCode: 2 });
 });
 
+test("what is no device id is named on one line, however many lines it had", () => {
+  assert.throws(() => deviceId(`${id}\n${other}\n`), { message: `${id} ${other} is no device id` });
+  assert.throws(() => deviceId(""), { message: "(missing) is no device id" });
+});
+
 test("devices of a question stand once, in order", () => {
   const question = questionOf({ from: "2026-01-01", to: "2026-01-02", device: [id, other, id] });
   assert.deepEqual(question.devices, [other, id]);

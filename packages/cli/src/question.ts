@@ -35,7 +35,11 @@ export function timeOf(flag: string, text: string): number {
 export function deviceId(text: string): string {
   const id = /(?:^|\/d\/)([0-9a-f]{32})(?:\/\d+)?$/.exec(text)?.[1];
   if (id === undefined)
-    throw usage(`${text} is no device id`, "it has 32 hex digits; `tally device status` lists them");
+    throw usage(
+      // Two ids with a newline between them are what a pipe gives for a device with two epochs; a message has one line.
+      `${text.trim().replace(/\s+/g, " ") || "(missing)"} is no device id`,
+      "it has 32 hex digits; `tally device status` lists them",
+    );
   return id;
 }
 
