@@ -23,7 +23,10 @@ import {
   type TokenResponse,
   verifyBundle,
 } from "@tally/evidence";
+import { checkLedger, checkMirroredLog } from "@tally/ledger";
 import { type Plane, startPlane } from "@tally/plane";
+import { findLedgers } from "./ledger-check/find-ledgers.ts";
+import { KeyFinder } from "./ledger-check/ledger-keys.ts";
 
 /** The plane's clock, which a test moves on. */
 interface MovingClock {
@@ -390,6 +393,55 @@ test("keys rotate: records before and after hold, and the old keys alone are ref
   assert.equal(report.answer?.records.length, 5);
   assert.deepEqual(resultsOf(report, "key rotation"), ["good"]);
   assert.equal(exitCodeOf(await world.receipt(id, 3)), 0);
+});
+
+/** As `tally ledger check`: what is found of the signatures of a device's ledger, by its name in that folder. */
+async function signaturesIn(folder: string, origin: string, trustPath?: string) {
+  const trust = trustPath === undefined ? undefined : parseTrust(await readFile(trustPath));
+  const ledgers = await findLedgers(folder);
+  const finder = await KeyFinder.of(ledgers, trust);
+  for (const found of ledgers) {
+    const keys = await finder.keysOf(found);
+    const options = keys === undefined ? {} : { keySet: keys.keySet };
+    const report = await (found.kind === "own"
+      ? checkLedger(found.dir, options)
+      : checkMirroredLog(found.dir, options));
+    if (report.origin === origin) return `${report.signatures}, ${report.problems.length}, ${keys?.source}`;
+  }
+  return "not found";
+}
+
+test("a ledger whose keys were rotated is checked by the keys of its size: the device's, a plane's with trust and without", async (t) => {
+  const world = await World.start(t);
+  const dir = await world.enrolled();
+  const origin = await withDevice(dir, async (device) => {
+    await records(device, 3);
+    await device.sync();
+    return device.origin;
+  });
+  const before = await copyOf(dir, join(world.folder, "before"));
+  for (let round = 0; round < 2; round++) {
+    await rotateKeys({ dir });
+    await withDevice(dir, async (device) => {
+      await records(device, 2);
+      await device.sync();
+    });
+  }
+  assert.equal(await signaturesIn(dir, origin), "good, 0, first entry");
+  assert.equal(await signaturesIn(before, origin), "good, 0, first entry");
+  const plane = join(world.folder, "plane");
+  assert.equal(await signaturesIn(plane, origin, world.trustPath), "good, 0, fleet log");
+  assert.equal(await signaturesIn(plane, origin), "good, 0, first entry");
+  // Where nobody says which keys took over nothing is wrong, and nothing is proven.
+  const alone = join(world.folder, "alone");
+  await cp(join(dir, "journal"), alone, { recursive: true });
+  assert.equal(await signaturesIn(alone, origin), "not-checked, 0, first entry");
+  // Keys that the ledger's events do not name are not taken from the folder that it lies in.
+  await cp(join(before, "journal"), join(world.folder, "mixed", "journal"), { recursive: true });
+  for (const name of ["keys", "state"]) {
+    await cp(join(dir, name), join(world.folder, "mixed", name), { recursive: true });
+  }
+  assert.equal(await signaturesIn(join(world.folder, "mixed"), origin), "good, 0, first entry");
 });
 
 for (const moment of ["before the plane has heard of it", "after the plane has taken it"] as const) {

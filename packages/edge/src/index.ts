@@ -26,6 +26,7 @@ export { type RecoverOptions, recoverDevice } from "./recovery/recover.ts";
 export type { Comparison, TensorDifference } from "./replay/compare-tensors.ts";
 export { type KeptContent, type KeptRecord, keptInFolder, keptInSegment } from "./replay/kept-record.ts";
 export { type Circumstance, type Replayed, replayRecord } from "./replay/replay-record.ts";
+export { readKeyHistory } from "./rotation/key-history.ts";
 export { rotateKeys } from "./rotation/rotate-keys.ts";
 export type { OnnxSession, OutputTensor, RunOptions, RunResult } from "./runtime/onnx-session.ts";
 export type { OnnxTensor } from "./runtime/tensors.ts";

@@ -1,7 +1,9 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { readKeyHistory } from "@tally/edge";
 import { decodeEntry, EvidenceError, type KeySet, type Trust } from "@tally/evidence";
 import { type KeysOfLog, LedgerError, nodeFiles, openForReading, readFirstEntry, readOrigin } from "@tally/ledger";
 import type { FoundLedger } from "./find-ledgers.ts";
+import { rotatedKeys } from "./rotated-keys.ts";
 
 /** Whose keys a ledger is checked by: those of the trust file, those the fleet log admitted it with, or those that it names itself. */
 export type KeySource = "trust file" | "fleet log" | "first entry";
@@ -23,8 +25,9 @@ export class KeyFinder {
 
   static async of(ledgers: readonly FoundLedger[], trust: Trust | undefined): Promise<KeyFinder> {
     const fleet = ledgers.find(({ name }) => name === join("logs", "fleet"));
-    if (fleet === undefined || trust === undefined) return new KeyFinder(trust, new Map());
-    return new KeyFinder(trust, await admittedKeys(fleet.dir, `${trust.plane.name}/fleet`).catch(unreadable));
+    if (fleet === undefined) return new KeyFinder(trust, new Map());
+    const origin = trust && `${trust.plane.name}/fleet`;
+    return new KeyFinder(trust, await admittedKeys(fleet.dir, origin).catch(unreadable));
   }
 
   /** Undefined where nobody's keys are known. */
@@ -35,11 +38,17 @@ export class KeyFinder {
     const trusted = [...(plane?.log ?? []), ...(plane?.fleet ?? [])].filter(({ name }) => name === origin);
     if (trusted.length > 0) return { keySet: trusted.map(keyOf), source: "trust file" };
     const admitted = origin === undefined ? undefined : this.#admitted.get(origin);
-    if (admitted !== undefined) {
+    if (admitted !== undefined && this.#trust !== undefined) {
       return { keySet: (size) => admitted.findLast(({ from }) => from <= size)?.keySet, source: "fleet log" };
     }
     const named = await keysOfGenesis(log);
-    return named && { keySet: named, source: "first entry" };
+    if (named === undefined) return undefined;
+    // Whoever names them: only keys that the ledger's own events commit to are taken.
+    const known =
+      admitted?.map(({ keySet }) => keySet) ?? (kind === "own" ? await readKeyHistory(dirname(dir)) : undefined);
+    const later = await rotatedKeys(log, known).catch(nothing);
+    const keySets = [{ from: 0, keySet: named }, ...later];
+    return { keySet: (size) => keySets.findLast(({ from }) => from <= size)?.keySet, source: "first entry" };
   }
 }
 
@@ -49,11 +58,14 @@ interface AdmittedKeys {
 }
 
 /** By which keys each ledger was admitted, and which took their place from which size on. */
-async function admittedKeys(dir: string, origin: string): Promise<ReadonlyMap<string, readonly AdmittedKeys[]>> {
+async function admittedKeys(
+  dir: string,
+  origin: string | undefined,
+): Promise<ReadonlyMap<string, readonly AdmittedKeys[]>> {
   const keys = new Map<string, AdmittedKeys[]>();
   const { log } = await openForReading(dir);
   try {
-    if (log.origin !== origin) return keys;
+    if (origin !== undefined && log.origin !== origin) return keys;
     for await (const bytes of log.entries(0, log.size)) {
       const entry = decodeEntry(bytes);
       if (entry.kind === "enrol" || entry.kind === "epoch") {
@@ -84,6 +96,11 @@ async function originOf(dir: string): Promise<string | undefined> {
     if (error instanceof LedgerError) return undefined;
     throw error;
   });
+}
+
+function nothing(error: unknown): readonly [] {
+  unreadable(error);
+  return [];
 }
 
 /** What cannot be opened is for the check to name. */
