@@ -86,7 +86,7 @@ function modelLines(model: ModelAnswer): string[] {
   const data = model.origin.data.map(({ name, source }) => `${name} (${source ?? "no signed source"})`).join(", ");
   return [
     [model.manifest, ...(model.repository === null ? [] : [model.repository])].join("  "),
-    `  ${model.inside} records proven inside, ${model.possiblyInside} possibly inside, on ${counted(model.devices, "device")}`,
+    `  ${counted(model.inside, "record")} proven inside, ${model.possiblyInside} possibly inside, on ${counted(model.devices, "device")}`,
     `  signed by ${list(model.signedBy)}, approved by ${list(model.approvedBy)}, released as ${released || "nothing proven"}`,
     `  trained by ${list(model.origin.trainedBy)} from ${data || "nothing stated"}`,
   ];

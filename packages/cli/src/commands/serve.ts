@@ -53,7 +53,7 @@ export const serve: Register = (program, { terminal }) => {
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "its private key, PEM")
     .option("--insecure-http", "plain HTTP beyond this machine: tokens can be read on the way")
-    .option("--log", "logs on stdout, after the URL")
+    .option("--log", "logs on stdout, a line each, beside the URL")
     .addOption(new Option("--log-format <format>", "of the logs; turns them on").choices(["json", "text"]))
     .addOption(new Option("--log-level <level>", "the least that is logged").choices(["info", "warn", "error"]))
     .option("--rate-limit <n>", "requests a second of one token; ten times as many at once (default: 200)", parseCount)
