@@ -288,7 +288,10 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     onSealingFailed = (error) => {
       // Why nothing is signed was said when it began.
       if (error instanceof PlaneError && (error.code === "refuses-to-sign" || error.code === "not-ready")) return;
-      logger.error({ err: error }, "sealing failed");
+      const { problem } = logs;
+      if (problem === undefined) logger.error({ err: error }, "sealing failed");
+      else
+        logger.error({ err: problem, hint: problem.hint }, "the plane's own log cannot be written: restart the plane");
     };
     await sealer.seal().catch(onSealingFailed);
     sealer.start();

@@ -51,9 +51,24 @@ export class PlaneLogs {
 
   /** Appends and resolves with the index once the entry is durable. */
   async append(to: "log" | "fleet", entry: NewEntry): Promise<number> {
-    const { index, committed } = this[to].append(encodeEntry({ time: this.#clock.now(), ...entry } as Entry));
-    await committed;
-    return index;
+    try {
+      const { index, committed } = this[to].append(encodeEntry({ time: this.#clock.now(), ...entry } as Entry));
+      await committed;
+      return index;
+    } catch (cause) {
+      throw this.problem ?? cause;
+    }
+  }
+
+  /** A log that could not be written takes nothing more until the plane is started again, which finds out what is there. */
+  get problem(): PlaneError | undefined {
+    const failed = [this.log, this.fleet].find(({ failure }) => failure !== undefined);
+    if (failed === undefined) return undefined;
+    const { failure: cause, origin } = failed;
+    return new PlaneError("internal", `the log ${origin} takes nothing more: ${cause!.message}`, {
+      cause,
+      hint: "make room or repair the disk, then restart the plane; what was acknowledged is kept",
+    });
   }
 
   async close(): Promise<void> {

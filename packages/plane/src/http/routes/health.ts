@@ -3,7 +3,7 @@ import type { PlaneParts } from "../../parts.ts";
 import type { Route } from "../route.ts";
 
 /** Whether the process lives, and whether it can answer with proof. */
-export function healthRoutes({ checkpoints, witnesses, sealer }: PlaneParts): readonly Route[] {
+export function healthRoutes({ checkpoints, witnesses, sealer, logs }: PlaneParts): readonly Route[] {
   return [
     {
       method: "GET",
@@ -23,7 +23,7 @@ export function healthRoutes({ checkpoints, witnesses, sealer }: PlaneParts): re
       tag: "health",
       async handle(_, reply) {
         const newest = await checkpoints.log.newest();
-        const { problem, hint } = sealer;
+        const { message: problem, hint } = logs.problem ?? { message: sealer.problem, hint: sealer.hint };
         const ready = newest !== undefined && problem === undefined;
         const body: Readiness = {
           ready,
