@@ -3,15 +3,6 @@ import manifest from "../package.json" with { type: "json" };
 import { commands } from "./commands/index.ts";
 import type { Terminal } from "./terminal/index.ts";
 
-/** What a command's file gives: how it is called, and what it does. */
-export interface Registration {
-  readonly terminal: Terminal;
-  /** Ends with an exit code other than 0 that is an answer and not a failure. */
-  readonly finish: (code: number) => void;
-}
-
-export type Register = (program: Command, context: Registration) => void;
-
 const exits = `
 Exit codes:
   0 good  1 unexpected  2 usage  3 verification failed  4 denied by policy  5 not reachable  6 not proven

@@ -15,7 +15,7 @@ import {
   type TextCommitment,
 } from "@tally/evidence";
 import { EdgeError } from "./error.ts";
-import type { Salt } from "./recorder/salt-store.ts";
+import type { Salt } from "./recorder/salt-derivation.ts";
 
 /** What a record or a label commits to: text, JSON, tensors, or bytes of any other media type. */
 export type Content =

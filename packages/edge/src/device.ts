@@ -2,7 +2,7 @@ import { bundleMediaType, type RecordReference, toHex, unloadReasons } from "@ta
 import { type Clock, type Files, systemClock } from "@tally/ledger";
 import type { ConfigOverrides } from "./config.ts";
 import { canonicalContent } from "./content.ts";
-import { closeCore, type DeviceCore, openCore, whenRoom } from "./device-core.ts";
+import { type DeviceCore, whenRoom } from "./device-core.ts";
 import type { Declaration, DeclaredModel, DeviceStatus, LabelRequest, RecordRequest } from "./device-requests.ts";
 import { destroyContents, type ErasureRequest } from "./erasure/destroy.ts";
 import { type FinishedErasure, finishErasures } from "./erasure/finish.ts";
@@ -10,6 +10,7 @@ import type { ErasurePlan } from "./erasure/plan.ts";
 import { EdgeError } from "./error.ts";
 import { loadGuarded } from "./models/load-guard.ts";
 import { LoadedModel } from "./models/loaded-model.ts";
+import { closeCore, openCore } from "./open-core.ts";
 import { askPlane } from "./plane/http.ts";
 import { PlaneSession } from "./plane/session.ts";
 import { type DeviceRecord, deviceRecord, type Receipt, receiptOf, type SyncedReceipts } from "./record.ts";

@@ -18,7 +18,7 @@ import {
 } from "@tally/evidence";
 import { openFileSource } from "../file-source.ts";
 import { withForce, writeOutput } from "../output-file.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { CliError, exitCodes, say } from "../terminal/index.ts";
 
 /** `tally bundle open` and `pack`: a bundle as files that a person can read, and back to identical bytes. */

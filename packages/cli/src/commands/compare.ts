@@ -21,8 +21,8 @@ import {
 import { openSegments } from "../open-segments.ts";
 import { collect, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
-import type { Register } from "../program.ts";
 import { questionOf } from "../question.ts";
+import type { Register } from "../register.ts";
 import { checkLines } from "../report-lines.ts";
 import { CliError, print, printLine, say, type Terminal, table, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";

@@ -16,7 +16,7 @@ import { type OpenedData, openSegments } from "../open-segments.ts";
 import { parseDigestOption, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { readSigningKey } from "../signing-key.ts";
 import { counted, print, say, settings, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";

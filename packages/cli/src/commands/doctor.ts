@@ -1,7 +1,7 @@
 import { findings } from "../checkup/index.ts";
 import { withJson, withPlane } from "../options.ts";
 import type { PlaneFlags } from "../plane-client.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { exitCodes, print, table } from "../terminal/index.ts";
 
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;

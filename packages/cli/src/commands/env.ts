@@ -1,6 +1,6 @@
 import { withJson, withPlane } from "../options.ts";
 import type { PlaneFlags } from "../plane-client.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { print, type Setting, settings, table } from "../terminal/index.ts";
 
 /** `tally env`: which settings hold, and where each comes from. */

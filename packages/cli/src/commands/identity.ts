@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { type IdentityBody, type IdentityList, publicIdentityFromPem, trustedActions } from "@tally/evidence";
 import { collectList, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { print, say, table, usageError } from "../terminal/index.ts";
 import { revokeIdentity } from "./identity-revoke.ts";
 

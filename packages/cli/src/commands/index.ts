@@ -1,4 +1,4 @@
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { approve } from "./approve.ts";
 import { audit } from "./audit.ts";
 import { backup } from "./backup.ts";

@@ -5,7 +5,7 @@ import { parseLicense } from "../license.ts";
 import { parseCount, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { readSigningKey } from "../signing-key.ts";
 import { counted, print, say } from "../terminal/index.ts";
 

@@ -2,7 +2,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { generatePrivateKeyPem, keyIdOf, publicKeyOfPem, publicKeyPem } from "@tally/evidence";
 import { InvalidArgumentError } from "commander";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { CliError, exitCodes, print, say } from "../terminal/index.ts";
 
 const types = ["p-256", "p-384", "ed25519", "ml-dsa-44"] as const;

@@ -14,8 +14,8 @@ import {
 import { Option } from "commander";
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
-import type { Register } from "../program.ts";
 import { recordOf, requireAnswerTo } from "../record-place.ts";
+import type { Register } from "../register.ts";
 import { checkLines } from "../report-lines.ts";
 import { print, say } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";

@@ -3,7 +3,7 @@ import { manifestOf } from "../artifact.ts";
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { readSigningKey } from "../signing-key.ts";
 import { CliError, print, say } from "../terminal/index.ts";
 

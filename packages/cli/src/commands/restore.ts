@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { withJson } from "../options.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { print, say, type Terminal } from "../terminal/index.ts";
 
 interface Options {

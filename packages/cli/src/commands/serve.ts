@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Option } from "commander";
 import { collect, parseCount, parsePort } from "../options.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { required, say, settings, type Terminal, usageError } from "../terminal/index.ts";
 import { untilStopped } from "../until-stopped.ts";
 

@@ -29,7 +29,7 @@ import { collect, parseDigestOption, withJson, withPlane } from "../options.ts";
 import { withForce, writeOutput } from "../output-file.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { postEnvelope } from "../post-statement.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { readSigningKey } from "../signing-key.ts";
 import { print, say, type Terminal, table, usageError } from "../terminal/index.ts";
 

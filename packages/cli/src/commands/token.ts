@@ -2,7 +2,7 @@ import { type Role, roles, type TokenRequest, type TokenResponse } from "@tally/
 import { InvalidArgumentError } from "commander";
 import { parseDuration, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { print, say } from "../terminal/index.ts";
 
 const grantable = roles.filter((role) => role !== "device");

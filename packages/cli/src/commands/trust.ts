@@ -1,7 +1,7 @@
 import { digestOf, parseTrust } from "@tally/evidence";
 import { withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { say } from "../terminal/index.ts";
 
 /** `tally trust show`: the trust file as the plane itself would write it. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { formatVkey, type NoteKey, type NoteSigner, parseVkey } from "@tally/evidence";
 import { serveWitness, Witness } from "@tally/ledger";
 import { collect, parsePort } from "../options.ts";
-import type { Register } from "../program.ts";
+import type { Register } from "../register.ts";
 import { print, required, say, settings, type Terminal, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 import { untilStopped } from "../until-stopped.ts";

@@ -4,7 +4,7 @@ import { asSalted, type CanonicalContent, commitTo } from "../content.ts";
 import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
 import { whileRecording } from "./record-output.ts";
-import type { Salt } from "./salt-store.ts";
+import type { Salt } from "./salt-derivation.ts";
 
 /** Ground truth or a correction for a record, of this ledger or another. */
 export interface GivenLabel {

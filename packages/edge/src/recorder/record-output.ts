@@ -17,7 +17,8 @@ import { encodeParameters, encodeUsage, type Parameters, type Usage } from "./de
 import { sealedOverhead, sealPayload } from "./payload-cipher.ts";
 import type { PayloadRole } from "./payload-store.ts";
 import type { LiveLoad, RecordFields, RecordPlace } from "./recorder.ts";
-import type { Salt, SaltStore } from "./salt-store.ts";
+import type { Salt } from "./salt-derivation.ts";
+import type { SaltStore } from "./salt-store.ts";
 
 /** One output with what led to it. */
 export interface Output {

@@ -25,7 +25,7 @@ import { asSalted } from "../content.ts";
 import { EdgeError } from "../error.ts";
 import { runtimeName, tallyVersion } from "../version.ts";
 import { ClockWatch } from "./clock-watch.ts";
-import { storageError } from "./storage-watch.ts";
+import { storageError } from "./storage-error.ts";
 
 type Written<E> = E extends UnderstoodEntry ? Omit<E, "time"> : never;
 

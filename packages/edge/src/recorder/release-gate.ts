@@ -4,7 +4,7 @@ import type { ReleaseMode } from "../config.ts";
 import type { EdgeError } from "../error.ts";
 import { readIfPresent, removeDurably, writeDurably } from "../folder/durable-file.ts";
 import { asCount, parseObject } from "../folder/json.ts";
-import { storageError } from "./storage-watch.ts";
+import { storageError } from "./storage-error.ts";
 
 /** Outputs that may have left the device in `immediate` mode before their records are durable. */
 const block = 1024;

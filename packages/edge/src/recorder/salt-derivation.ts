@@ -1,5 +1,13 @@
 import { hash } from "node:crypto";
 
+/** A salt and where it lies: entries name the slot, never the salt. */
+export interface Salt {
+  readonly slot: number;
+  readonly salt: Uint8Array;
+  /** The key of the record that the slot is of; `sealPayload` encrypts contents under it. */
+  readonly key: Uint8Array;
+}
+
 /** Bytes of a record key, and of a salt. */
 export const keyBytes = 32;
 

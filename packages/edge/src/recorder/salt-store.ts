@@ -4,18 +4,10 @@ import { join } from "node:path";
 import { concatBytes } from "@tally/evidence";
 import { EdgeError } from "../error.ts";
 import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
-import { deriveSalts, keyBytes } from "./salt-derivation.ts";
+import { deriveSalts, keyBytes, type Salt } from "./salt-derivation.ts";
 import { openOrCreate, readAll, SharedWrite, writeAll } from "./shared-write.ts";
-import { storageError } from "./storage-watch.ts";
+import { storageError } from "./storage-error.ts";
 import { isZero, SubjectKeys } from "./subject-keys.ts";
-
-/** A salt and where it lies: entries name the slot, never the salt. */
-export interface Salt {
-  readonly slot: number;
-  readonly salt: Uint8Array;
-  /** The key of the record that the slot is of; `sealPayload` encrypts contents under it. */
-  readonly key: Uint8Array;
-}
 
 /** A cell and the number of its subject. */
 interface OwnedCell {

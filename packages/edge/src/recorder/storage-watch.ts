@@ -1,11 +1,12 @@
 import { gapReasons } from "@tally/evidence";
 import { isDiskFull, type Ledger } from "@tally/ledger";
-import { EdgeError, messageOf } from "../error.ts";
+import { EdgeError } from "../error.ts";
 import type { PayloadStore } from "./payload-store.ts";
 import type { Recorder } from "./recorder.ts";
 import type { ReleaseGate } from "./release-gate.ts";
 import { replayRun } from "./replay.ts";
 import type { SaltStore } from "./salt-store.ts";
+import { fullHint, storageError } from "./storage-error.ts";
 
 interface Watched {
   readonly ledger: Ledger;
@@ -75,16 +76,4 @@ export class StorageWatch {
     gate.forget(lost);
     await payloads.recover(index);
   }
-}
-
-const fullHint = "nothing was recorded and no output released; make room, and the device goes on by itself";
-
-/** What a failed write means for the one who wanted to record. */
-export function storageError(cause: unknown, what: string): EdgeError {
-  if (cause instanceof EdgeError && cause.code !== "record-failed") return cause;
-  const isFull = isDiskFull(cause);
-  return new EdgeError(isFull ? "storage-full" : "record-failed", `${what}: ${messageOf(cause)}`, {
-    cause,
-    hint: isFull ? fullHint : "the output was not released; the device goes on by itself when the disk is well",
-  });
 }

@@ -1,7 +1,7 @@
 import type { SignedCheckpoint } from "../checkpoint-file.ts";
 import type { Conflict } from "../conflicts/conflict.ts";
 import { commitPackages } from "./commit-packages.ts";
-import type { Upload } from "./receive-entries.ts";
+import type { Upload } from "./upload.ts";
 import { MAX_REQUEST_PACKAGES } from "./upload-body.ts";
 import type { VerifiedPackage } from "./verify-package.ts";
 

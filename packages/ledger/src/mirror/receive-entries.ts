@@ -3,29 +3,21 @@ import type { SignedCheckpoint } from "../checkpoint-file.ts";
 import type { Conflict } from "../conflicts/conflict.ts";
 import { LedgerError } from "../error.ts";
 import { type ProtocolResponse, refusal, respond } from "../witness/response.ts";
-import type { ByteReader } from "./byte-reader.ts";
-import type { Inspector } from "./commit-packages.ts";
 import { Commits } from "./commits.ts";
 import { formatMirrorInfo, MIRROR_INFO_TYPE } from "./mirror-info.ts";
 import type { MirroredFolder } from "./mirrored-log.ts";
 import type { Tickets } from "./ticket.ts";
+import type { Upload } from "./upload.ts";
 import { MAX_REQUEST_PACKAGES, PACKAGE_ENTRIES, packageRanges, readPackage, type UploadHeader } from "./upload-body.ts";
 import { type VerifiedPackage, verifyPackage } from "./verify-package.ts";
 
 /** How many entries that are stored already an upload may send again: one request that was answered into the void. */
 const MAX_EXCESS = MAX_REQUEST_PACKAGES * PACKAGE_ENTRIES;
+
 /** What came of reading an upload: everything up to its end is stored, or the answer that ends it here. */
 export type Receipt =
   | { readonly complete: true; readonly tree: SignedCheckpoint }
   | { readonly complete: false; readonly response: ProtocolResponse; readonly conflict?: Conflict };
-
-export interface Upload {
-  readonly folder: MirroredFolder;
-  readonly header: UploadHeader;
-  readonly reader: ByteReader;
-  readonly tickets: Tickets;
-  readonly inspect: Inspector | undefined;
-}
 
 /**
  * Reads the packages of an upload, verifies each before the next is read, and stores them (C2SP tlog-mirror, add-entries,

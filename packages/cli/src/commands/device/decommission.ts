@@ -2,8 +2,8 @@ import type { FleetDecision } from "@tally/evidence";
 import { decide, ledgersOf } from "../../fleet-decision.ts";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
-import type { Register } from "../../program.ts";
 import { deviceId } from "../../question.ts";
+import type { Register } from "../../register.ts";
 import { readSigningKey } from "../../signing-key.ts";
 import { print, say, usageError } from "../../terminal/index.ts";
 

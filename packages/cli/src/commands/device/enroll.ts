@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { type CaptureMode, captureModes, enroll as enrollDevice, type ReleaseMode, releaseModes } from "@tally/edge";
 import { Option } from "commander";
 import { withJson } from "../../options.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { print, required, say, settings } from "../../terminal/index.ts";
 
 interface Options {

@@ -1,4 +1,4 @@
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { accept } from "./accept.ts";
 import { decommission } from "./decommission.ts";
 import { enroll } from "./enroll.ts";

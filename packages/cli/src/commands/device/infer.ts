@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { OnnxTensor } from "@tally/edge";
 import { toHex } from "@tally/evidence";
 import { deviceFolderOf, withDeviceFolder } from "../../device-folder.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { say, type Terminal, usageError } from "../../terminal/index.ts";
 import { withDevice } from "../../with-device.ts";
 

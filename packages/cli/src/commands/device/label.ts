@@ -1,7 +1,7 @@
 import { decodeEntry, type JsonValue, toHex } from "@tally/evidence";
 import { deviceFolderOf, withDeviceFolder } from "../../device-folder.ts";
 import { parseCount, withJson } from "../../options.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { print, say, usageError } from "../../terminal/index.ts";
 import { withDevice } from "../../with-device.ts";
 

@@ -1,8 +1,8 @@
 import type { EntryRequest, EntryRequestBody, EntryRequestList } from "@tally/evidence";
 import { parseCount, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
-import type { Register } from "../../program.ts";
 import { deviceId } from "../../question.ts";
+import type { Register } from "../../register.ts";
 import { print, say } from "../../terminal/index.ts";
 
 interface Options extends PlaneFlags {

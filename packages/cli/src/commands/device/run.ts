@@ -1,6 +1,6 @@
 import { runAgent, type SyncRound } from "@tally/edge";
 import { deviceFolderOf, withDeviceFolder } from "../../device-folder.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { say } from "../../terminal/index.ts";
 import { untilStopped } from "../../until-stopped.ts";
 

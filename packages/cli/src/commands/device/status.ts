@@ -2,8 +2,8 @@ import type { DeviceList, DeviceStatus } from "@tally/evidence";
 import { isDevice, type LocalDevice, localDevice } from "../../local-device.ts";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
-import type { Register } from "../../program.ts";
 import { deviceId } from "../../question.ts";
+import type { Register } from "../../register.ts";
 import { print, required, settings, table } from "../../terminal/index.ts";
 
 /** `tally device status`: the device of this folder, or the devices of a plane. */

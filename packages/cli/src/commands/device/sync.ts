@@ -1,7 +1,7 @@
 import { syncRound } from "@tally/edge";
 import { deviceFolderOf, withDeviceFolder } from "../../device-folder.ts";
 import { withJson } from "../../options.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { print, say } from "../../terminal/index.ts";
 import { withDevice } from "../../with-device.ts";
 

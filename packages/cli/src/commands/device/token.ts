@@ -1,7 +1,7 @@
 import type { EnrolmentTokenRequest, TokenResponse } from "@tally/evidence";
 import { parseDuration, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { print, say } from "../../terminal/index.ts";
 
 interface Options extends PlaneFlags {

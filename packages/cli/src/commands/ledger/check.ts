@@ -6,7 +6,7 @@ import { type FoundLedger, findLedgers } from "../../ledger-check/find-ledgers.t
 import { KeyFinder } from "../../ledger-check/ledger-keys.ts";
 import { checkLines, isProven, type LedgerCheck } from "../../ledger-check/report-lines.ts";
 import { withJson } from "../../options.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { exitCodes, print, settings, type Terminal } from "../../terminal/index.ts";
 
 interface Options {

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { exportTiles, nodeFiles, openForReading, readHead } from "@tally/ledger";
 import { type FoundLedger, findLedgers } from "../../ledger-check/find-ledgers.ts";
 import { withJson } from "../../options.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { print, usageError } from "../../terminal/index.ts";
 
 interface Options {

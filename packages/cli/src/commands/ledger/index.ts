@@ -1,4 +1,4 @@
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { check } from "./check.ts";
 import { exportCommand } from "./export.ts";
 

@@ -1,4 +1,4 @@
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { pack } from "./pack.ts";
 import { pull } from "./pull.ts";
 import { push } from "./push.ts";

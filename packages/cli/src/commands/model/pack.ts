@@ -3,7 +3,7 @@ import { basename, resolve } from "node:path";
 import { type FileEntry, ImageLayout, type Kitfile, listFiles, packModelKit, parseKitfile } from "@tally/oci";
 import { describeFolder } from "../../describe-folder.ts";
 import { withJson } from "../../options.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { counted, print, say } from "../../terminal/index.ts";
 import { signatureFile } from "./signature-file.ts";
 

@@ -12,7 +12,7 @@ import {
 import { repositoryOf } from "../../artifact.ts";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { CliError, exitCodes, print, say, type Terminal, usageError } from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
 

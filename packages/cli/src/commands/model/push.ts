@@ -23,7 +23,7 @@ import { hashFiles } from "../../hash-files.ts";
 import { parseDigestOption, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import { postEnvelope, signAndPost } from "../../post-statement.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { readSigningKey } from "../../signing-key.ts";
 import { CliError, counted, exitCodes, print, say, usageError } from "../../terminal/index.ts";
 

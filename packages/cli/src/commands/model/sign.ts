@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { signModel } from "@tally/oci";
 import { withJson } from "../../options.ts";
 import { withForce, writeOutput } from "../../output-file.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { readSigningKey } from "../../signing-key.ts";
 import { counted, print, say } from "../../terminal/index.ts";
 import { signatureFile } from "./signature-file.ts";

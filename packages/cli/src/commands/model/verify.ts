@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { listFiles, type ModelReport, verifyModel } from "@tally/oci";
 import { withJson } from "../../options.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { exitCodes, print, table, usageError } from "../../terminal/index.ts";
 import { signatureFile } from "./signature-file.ts";
 

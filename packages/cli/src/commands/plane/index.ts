@@ -1,4 +1,4 @@
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { reindex } from "./reindex.ts";
 
 /** `tally plane`: a plane's folder, without the plane. */

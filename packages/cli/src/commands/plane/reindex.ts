@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { withJson } from "../../options.ts";
-import type { Register } from "../../program.ts";
+import type { Register } from "../../register.ts";
 import { print } from "../../terminal/index.ts";
 
 /** `tally plane reindex FOLDER`: what the database knows of ledgers and statements, read again from them. */

@@ -10,7 +10,7 @@ import { connect, type PlaneClient } from "../../plane-client.ts";
 import { requireAnswerTo } from "../../record-place.ts";
 import { CliError, exitCodes, settings, type Terminal, usageError } from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
-import type { ReplayFlags } from "./index.ts";
+import type { ReplayFlags } from "./flags.ts";
 
 /** A record whose contents are at hand, or why they are not. */
 export type FoundRecord =

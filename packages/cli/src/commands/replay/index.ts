@@ -4,19 +4,13 @@ import { join, resolve } from "node:path";
 import { replayRecord } from "@tally/edge";
 import { withDeviceFolder } from "../../device-folder.ts";
 import { withJson, withPlane } from "../../options.ts";
-import type { PlaneFlags } from "../../plane-client.ts";
-import type { Register } from "../../program.ts";
 import { recordOf } from "../../record-place.ts";
+import type { Register } from "../../register.ts";
 import { CliError, exitCodes, print, usageError } from "../../terminal/index.ts";
 import { findRecord } from "./find-record.ts";
+import type { ReplayFlags } from "./flags.ts";
 import { modelFolder } from "./model-folder.ts";
 import { replayAsJson, replayLines } from "./replay-lines.ts";
-
-export interface ReplayFlags extends PlaneFlags {
-  readonly dir?: string;
-  readonly modelFolder?: string;
-  readonly tolerance: number;
-}
 
 /** `tally replay DEVICE/INDEX`: whether the recorded model still gives the recorded output. */
 export const replay: Register = (program, { terminal, finish }) => {

@@ -6,7 +6,7 @@ import { repositoryOf } from "../../artifact.ts";
 import { connect } from "../../plane-client.ts";
 import { type Terminal, usageError } from "../../terminal/index.ts";
 import { repositoryOfModel } from "./find-record.ts";
-import type { ReplayFlags } from "./index.ts";
+import type { ReplayFlags } from "./flags.ts";
 
 /** A folder with the model's files: the device's own, or pulled by digest. */
 export async function modelFolder(

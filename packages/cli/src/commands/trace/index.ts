@@ -1,8 +1,8 @@
 import { exitCodeOf, type LineageResponse, parseDigest, verifyBundle } from "@tally/evidence";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
-import type { Register } from "../../program.ts";
 import { recordOf, requireAnswerTo } from "../../record-place.ts";
+import type { Register } from "../../register.ts";
 import { reportAsJson } from "../../report-json.ts";
 import { print, say, usageError } from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
