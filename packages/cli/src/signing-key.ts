@@ -1,35 +1,35 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { type PublicIdentity, type StatementSigner, statementSignerFromPem } from "@tally/evidence";
-import { type Terminal, usageError } from "./terminal/index.ts";
+import type { Signer } from "@tally/evidence";
+import { openKeyFile } from "./key-file.ts";
+import type { Terminal } from "./terminal/index.ts";
 
-/** A person's private key, to sign with. */
-export interface SigningKey {
-  readonly pem: string;
-  readonly signer: StatementSigner & { readonly identity: PublicIdentity };
+/** A person's private key, to sign with; disposing of it closes what holds it. */
+export interface SigningKey extends AsyncDisposable {
+  readonly signer: Signer;
   /** Further keys of the same person, whose signatures stand in the same envelope. */
-  readonly others: readonly StatementSigner[];
+  readonly others: readonly Signer[];
 }
 
-/** Reads `--key`: one file, or several separated by commas, of which the first is the one that model signatures use. @throws CliError usage naming the file, without showing what is in it */
-export async function readSigningKey(terminal: Terminal, paths: string): Promise<SigningKey> {
-  const [first, ...more] = paths.split(",");
-  const key = await readOne(terminal, first!);
-  const others = await Promise.all(more.map(async (path) => (await readOne(terminal, path)).signer));
-  return { ...key, others };
-}
-
-async function readOne(terminal: Terminal, path: string): Promise<Omit<SigningKey, "others">> {
-  const pem = await readFile(resolve(terminal.cwd, path), "utf8");
-  if (pem.includes("BEGIN PUBLIC KEY")) {
-    throw usageError(
-      `${path} is the public half of a key, and signing needs the private one`,
-      "give NAME.pem instead of NAME.pub.pem",
-    );
-  }
+/**
+ * Opens `--key`: one, or several separated by commas, of which the first is the one that model signatures use.
+ *
+ * @throws CliError usage naming the key, without showing what is in it
+ */
+export async function readSigningKey(terminal: Terminal, keys: string): Promise<SigningKey> {
+  const open: Signer[] = [];
+  const close = async () => {
+    for (const signer of open.splice(0)) await signer.close?.();
+  };
   try {
-    return { pem, signer: statementSignerFromPem(pem) };
-  } catch (cause) {
-    throw usageError(`${path} holds no private key that can sign`, "make one with `tally keygen`", cause);
+    for (const key of keys.split(",")) open.push(await openSigner(terminal, key));
+  } catch (error) {
+    await close();
+    throw error;
   }
+  const [signer, ...others] = open;
+  return { signer: signer!, others, [Symbol.asyncDispose]: close };
+}
+
+/** What stands before the colon says what holds the key; a path holds it itself. */
+function openSigner(terminal: Terminal, key: string): Promise<Signer> {
+  return openKeyFile(terminal, key);
 }

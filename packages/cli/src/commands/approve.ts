@@ -24,7 +24,7 @@ export const approve: Register = (program, { terminal }) => {
     .option("--reject", "reject it: it is not released from now on")
     .option("--note <text>", "why, in a sentence");
   withJson(withPlane(command)).action(async (model: string, options: Options) => {
-    const key = await readSigningKey(terminal, options.key);
+    await using key = await readSigningKey(terminal, options.key);
     const client = await connect(terminal, options);
     const manifest = await manifestOf(client, model);
     const query = new URLSearchParams({ subject: manifest, type: evaluationType });

@@ -51,7 +51,7 @@ export const data: Register = (program, { terminal }) => {
     const dir = resolve(terminal.cwd, options.output);
     await mkdir(dir, { recursive: true });
     if ((await readdir(dir)).length > 0) throw usageError(`${dir} is not empty`, "name a folder that is not there yet");
-    const key = options.key === undefined ? undefined : await readSigningKey(terminal, options.key);
+    await using key = options.key === undefined ? undefined : await readSigningKey(terminal, options.key);
     const client = await connect(terminal, options);
     const trust =
       (await settings(terminal, options)).trust.value === undefined

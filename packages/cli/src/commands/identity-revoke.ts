@@ -28,7 +28,7 @@ export const revokeIdentity: Register = (program, { terminal }) => {
   withJson(withPlane(command)).action(async (who: string, options: Options) => {
     const { compromisedAt, reason, key: keyPath, ...flags } = options;
     const compromiseTime = compromisedAt === undefined ? null : timeOf("--compromised-at", compromisedAt);
-    const key = await readSigningKey(terminal, keyPath);
+    await using key = await readSigningKey(terminal, keyPath);
     const client = await connect(terminal, flags);
     const { identities } = await client.get<IdentityList>("/api/v1/identities");
     const keyIds = identities

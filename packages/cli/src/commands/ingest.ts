@@ -31,7 +31,7 @@ export const ingest: Register = (program, { terminal }) => {
     .requiredOption("--key <file>", "private key of who says so");
   withJson(withPlane(command)).action(async (paths: string[], options: Options) => {
     const { source, license, citation, rows, key } = options;
-    const signingKey = await readSigningKey(terminal, key);
+    await using signingKey = await readSigningKey(terminal, key);
     const client = await connect(terminal, options);
     const files = (await Promise.all(paths.map((path) => hashFiles(resolve(terminal.cwd, path))))).flat();
     const ingestion: Ingestion = {

@@ -24,7 +24,7 @@ export const release: Register = (program, { terminal }) => {
     .option("--id <text>", "what the release is called; the default is its sequence number");
   withJson(withPlane(command)).action(async (model: string, channel: string, options: Options) => {
     const { repository } = splitChannel(channel);
-    const key = await readSigningKey(terminal, options.key);
+    await using key = await readSigningKey(terminal, options.key);
     const client = await connect(terminal, options);
     const manifest = await manifestOf(client, model);
     const sequence = (await newestSequence(client, channel)) + 1;

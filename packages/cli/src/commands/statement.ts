@@ -116,11 +116,11 @@ async function signFile(terminal: Terminal, path: string, options: SignOptions):
     throw usageError(`${type} is no type of statement`, `it is one of ${Object.keys(types).join(", ")}, or a URI`);
   }
   const predicate = readPredicate(path, await readFile(resolve(terminal.cwd, path), "utf8"));
-  const { signer, others } = await readSigningKey(terminal, key);
+  await using signingKey = await readSigningKey(terminal, key);
   const subjects = (await Promise.all(subject.map((text) => subjectsOf(terminal, text)))).flat();
   const made = makeStatement(subjects, known?.uri ?? type, predicate);
   known?.parse(made);
-  const { bytes, digest } = await signStatement(made, signer, ...others);
+  const { bytes, digest } = await signStatement(made, signingKey.signer, ...signingKey.others);
   await writeOutput(terminal, output, bytes, options.force);
   print(terminal, options.json, { digest, subjects }, () => [digest]);
   say(terminal, `signed; \`tally statement post ${output}\` adds it to the plane's log`);

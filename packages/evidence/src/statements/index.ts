@@ -49,7 +49,7 @@ export {
   selectionStatement,
   selectionType,
 } from "./selection.ts";
-export { type StatementSigner, signStatement, statementSignerFromPem } from "./sign.ts";
+export { type Signer, type StatementSigner, signStatement, statementSignerFromPem } from "./sign.ts";
 export {
   encodeStatement,
   makeStatement,

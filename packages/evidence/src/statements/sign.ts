@@ -1,6 +1,6 @@
 import * as crypto from "#crypto";
 import { toBase64 } from "../bytes.ts";
-import { encodeJson } from "../content/i-json.ts";
+import { encodeJson, type JsonObject } from "../content/i-json.ts";
 import { EvidenceError } from "../error.ts";
 import { type Envelope, parseEnvelope, payloadType } from "./envelope.ts";
 import { pae } from "./pae.ts";
@@ -14,8 +14,24 @@ export interface StatementSigner {
   sign(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
-/** A signer with a private key in PEM: P-256 (SHA-256), P-384 (SHA-384), Ed25519 or ML-DSA-44. */
-export function statementSignerFromPem(pem: string): StatementSigner & { readonly identity: PublicIdentity } {
+/** Whoever signs on a person's behalf, whatever holds the key: a file, a token, a certificate of ten minutes. */
+export interface Signer extends StatementSigner {
+  readonly identity: PublicIdentity;
+  /**
+   * The `verificationMaterial` of a sigstore bundle around an envelope that this signer has just signed: certificates and
+   * log entries where signing is keyless. Without it the bundle names the key.
+   */
+  verificationMaterial?(envelope: Envelope): Promise<JsonObject>;
+  /** Lets go of what holds the key, such as a token's session. Nothing is asked of a signer after it. */
+  close?(): Promise<void>;
+}
+
+/**
+ * A signer with a private key in PEM: P-256 (SHA-256), P-384 (SHA-384), Ed25519 or ML-DSA-44.
+ *
+ * @throws EvidenceError `key-invalid`
+ */
+export function statementSignerFromPem(pem: string): Signer {
   const identity = publicIdentity(crypto.publicKeyOfPem(pem).spki);
   return { keyId: identity.keyId, identity, sign: (bytes) => crypto.signWithPem(pem, bytes) };
 }

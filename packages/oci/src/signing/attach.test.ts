@@ -27,7 +27,7 @@ const kitfile = { manifestVersion: "1.0.0", model: { path: "model.onnx" } };
 test("a model signature hangs on its artifact as cosign 3 expects it", async () => {
   const layout = await ImageLayout.create(join(root, "layout"));
   const { descriptor: subject } = await packModelKit({ files, kitfile, target: layout });
-  const { bundle } = await signModel({ files, privateKeyPem });
+  const { bundle } = await signModel({ files, signer: statementSignerFromPem(privateKeyPem) });
   const { digest } = await attach(layout, { subject, bundle, created });
   const [found, ...others] = await Array.fromAsync(layout.referrers(subject.digest, bundleMediaType));
   assert.equal(found?.digest, digest);

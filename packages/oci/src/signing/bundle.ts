@@ -12,6 +12,7 @@ import {
   publicIdentity,
   publicIdentityFromPem,
   publicKeyPem,
+  type Signer,
   sha256,
   toBase64,
   toHex,
@@ -71,6 +72,12 @@ export function parseModelBundle(bytes: Uint8Array): ModelBundle {
 /** A bundle for an envelope that a long-lived key signed. The same envelope and key give the same bytes. */
 export function keyBundle(envelope: Envelope, spki: Uint8Array): Uint8Array {
   return encodeBundle(envelope, { publicKey: { hint: keyHint(spki) }, tlogEntries: [] });
+}
+
+/** A bundle for an envelope that this signer signed: keyless where it has a certificate to show, else with its key. */
+export async function signerBundle(envelope: Envelope, signer: Signer): Promise<Uint8Array> {
+  if (signer.verificationMaterial === undefined) return keyBundle(envelope, signer.identity.spki);
+  return encodeBundle(envelope, await signer.verificationMaterial(envelope));
 }
 
 /** A bundle for an envelope signed by the key of the first certificate of the chain. */

@@ -6,6 +6,7 @@ export {
   keyHint,
   type ModelBundle,
   parseModelBundle,
+  signerBundle,
   type VerificationMaterial,
 } from "./bundle.ts";
 export { defaultIgnoredPaths } from "./ignored-paths.ts";

@@ -30,7 +30,7 @@ function verify(bundle: Uint8Array, changed: readonly FileEntry[] = files, more:
 }
 
 async function sign(options: Partial<SignOptions> = {}) {
-  return signModel({ files, privateKeyPem, name: "model", ...options });
+  return signModel({ files, signer: statementSignerFromPem(privateKeyPem), name: "model", ...options });
 }
 
 for (const [name, options] of [
@@ -98,9 +98,11 @@ test("resources in another order than the subject was computed in contradict it"
 
 test("P-384 keys sign and verify; Ed25519 keys are refused", async () => {
   const pem = generatePrivateKeyPem("p-384");
-  const { bundle } = await sign({ privateKeyPem: pem });
+  const { bundle } = await sign({ signer: statementSignerFromPem(pem) });
   assert.equal((await verify(bundle, files, { publicKeyPem: publicPem(pem) })).outcome, "good");
-  await assert.rejects(sign({ privateKeyPem: generatePrivateKeyPem("ed25519") }), { code: "signature-invalid" });
+  await assert.rejects(sign({ signer: statementSignerFromPem(generatePrivateKeyPem("ed25519")) }), {
+    code: "signature-invalid",
+  });
 });
 
 test("another key does not verify, and without a key nothing is claimed", async () => {
@@ -122,7 +124,7 @@ test("an attacker who changes the payload and keeps the signature is caught", as
 });
 
 test("an attacker who signs with their own key and keeps the publisher's hint is caught", async () => {
-  const attacker = await sign({ privateKeyPem: generatePrivateKeyPem("p-256") });
+  const attacker = await sign({ signer: statementSignerFromPem(generatePrivateKeyPem("p-256")) });
   const json = JSON.parse(Buffer.from(attacker.bundle).toString());
   const honest = JSON.parse(Buffer.from((await sign()).bundle).toString());
   json.verificationMaterial = honest.verificationMaterial;

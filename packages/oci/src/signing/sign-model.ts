@@ -11,12 +11,12 @@ import {
   parseEnvelope,
   parseModelSignature,
   payloadType,
-  statementSignerFromPem,
+  type Signer,
   toBase64,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import { type FileEntry, listFiles } from "../tar/entry.ts";
-import { certificateBundle, keyBundle } from "./bundle.ts";
+import { certificateBundle, signerBundle } from "./bundle.ts";
 import { certificatesFromPem } from "./certificate-chain.ts";
 import { defaultIgnoredPaths, withoutIgnored } from "./ignored-paths.ts";
 import { hashResources, type Serialization } from "./resources.ts";
@@ -24,8 +24,8 @@ import { hashResources, type Serialization } from "./resources.ts";
 export interface SignOptions {
   /** A folder, one file, or files with names relative to the model's root. */
   readonly files: string | readonly FileEntry[];
-  /** P-256 or P-384, PEM. */
-  readonly privateKeyPem: string;
+  /** With a P-256 or P-384 key. */
+  readonly signer: Signer;
   /** What the model is called; the folder's or file's name if not given. Informational. */
   readonly name?: string;
   /** Paths within the model that are no part of it. Version control's are ignored always, and so is a Kitfile at the root. */
@@ -52,13 +52,12 @@ const kitfilePath = "Kitfile";
  * a key of another kind, and `archive-invalid` for links.
  */
 export async function signModel(options: SignOptions): Promise<SignedModel> {
-  const { privateKeyPem, serialization = { method: "files" }, certificateChainPem } = options;
+  const { signer, serialization = { method: "files" }, certificateChainPem } = options;
   const files = typeof options.files === "string" ? await listFiles(options.files) : options.files;
   const ignorePaths = [...defaultIgnoredPaths, kitfilePath, ...(options.ignorePaths ?? [])];
   const { counted } = withoutIgnored(files, ignorePaths);
   const resources = await hashResources(counted, serialization);
   if (resources.length === 0) throw new OciError("signature-invalid", "there is no file to sign");
-  const signer = statementSignerFromPem(privateKeyPem);
   if (signer.identity.algorithm !== "p-256" && signer.identity.algorithm !== "p-384") {
     throw new OciError("signature-invalid", `model signing has no ${signer.identity.algorithm} keys`, {
       hint: "sign models with a P-256 or P-384 key",
@@ -79,7 +78,7 @@ export async function signModel(options: SignOptions): Promise<SignedModel> {
   );
   const bundle =
     certificateChainPem === undefined
-      ? keyBundle(envelope, signer.identity.spki)
+      ? await signerBundle(envelope, signer)
       : certificateBundle(envelope, chainFor(signer.identity.spki, certificateChainPem));
   return Object.freeze({ bundle, envelope, signature: parseModelSignature(statement) });
 }

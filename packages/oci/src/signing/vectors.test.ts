@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { generatePrivateKeyPem } from "@tally/evidence";
+import { generatePrivateKeyPem, statementSignerFromPem } from "@tally/evidence";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { listFiles, memoryFile } from "../tar/index.ts";
 import { parseModelBundle, signModel, verifyModel } from "./index.ts";
@@ -124,7 +124,7 @@ test("bundles written here satisfy the published schemas", { skip }, async () =>
   for (const serialization of [{ method: "files" }, { method: "shards", shardSize: 3 }] as const) {
     const { bundle, envelope } = await signModel({
       files: [memoryFile("weights.bin", new Uint8Array(10))],
-      privateKeyPem: generatePrivateKeyPem("p-256"),
+      signer: statementSignerFromPem(generatePrivateKeyPem("p-256")),
       serialization,
     });
     const json = JSON.parse(Buffer.from(bundle).toString());

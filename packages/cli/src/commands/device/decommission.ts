@@ -22,7 +22,7 @@ export const decommission: Register = (program, { terminal }) => {
     .requiredOption("--key <file>", "private key of whoever manages the fleet");
   withJson(withPlane(command)).action(async (device: string, { reason, key: keyPath, ...flags }: Options) => {
     const id = deviceId(device);
-    const key = await readSigningKey(terminal, keyPath);
+    await using key = await readSigningKey(terminal, keyPath);
     const client = await connect(terminal, flags);
     const ledgers = (await ledgersOf(client, id)).filter(
       ({ state }) => !["awaiting", "revoked", "decommissioned"].includes(state),

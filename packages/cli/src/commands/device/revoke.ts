@@ -29,7 +29,7 @@ export const revoke: Register = (program, { terminal }) => {
     const { compromisedAt, reason, key: keyPath, ...flags } = options;
     const id = deviceId(device);
     const compromiseTime = compromisedAt === undefined ? null : timeOf("--compromised-at", compromisedAt);
-    const key = await readSigningKey(terminal, keyPath);
+    await using key = await readSigningKey(terminal, keyPath);
     const client = await connect(terminal, flags);
     const ledgers = (await ledgersOf(client, id)).filter(({ state }) => state !== "awaiting");
     const left = ledgers.filter(({ state }) => state !== "revoked");

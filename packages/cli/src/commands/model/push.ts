@@ -53,7 +53,7 @@ export const push: Register = (program, { terminal }) => {
     const { repository, reference } = parseArtifactName(ref);
     if (reference.includes(":"))
       throw usageError(`${ref} names a digest`, "push to repository:tag; the digest follows from the content");
-    const key = await readSigningKey(terminal, options.key);
+    await using key = await readSigningKey(terminal, options.key);
     const client = await connect(terminal, options);
     const source = await ImageLayout.open(resolve(terminal.cwd, layout));
     const bundle = await readFile(resolve(terminal.cwd, options.signature));

@@ -28,13 +28,13 @@ export const sign: Register = (program, { terminal }) => {
     .option("--name <name>", "what the model is called; the default is the folder's name")
     .option("-o, --output <file>", "where the signature goes");
   withJson(withForce(command)).action(async (folder: string, options: Options) => {
-    const { pem } = await readSigningKey(terminal, options.key);
+    await using key = await readSigningKey(terminal, options.key);
     const dir = resolve(terminal.cwd, folder);
     const { certificateChain, name } = options;
     const chain = certificateChain && (await readFile(resolve(terminal.cwd, certificateChain), "utf8"));
     const { bundle, envelope, signature } = await signModel({
       files: dir,
-      privateKeyPem: pem,
+      signer: key.signer,
       ignorePaths: [signatureFile],
       ...(name !== undefined && { name }),
       ...(chain && { certificateChainPem: chain }),
