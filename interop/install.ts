@@ -54,13 +54,19 @@ async function make(install: Install, work: string, milliseconds: number): Promi
   const left = () => deadline - Date.now();
   switch (install.by) {
     case "go": {
-      const args = ["install", ...goFlags, ...(install.tags ? [`-tags=${install.tags}`] : []), install.of];
-      await run("go", args, left(), { env: { ...goEnv, GOBIN: work } });
-      const [path = ""] = install.of.split("@");
-      const parts = path.split("/");
-      // A module's major version is no program's name: `…/v3` is called after the part before it.
-      const last = parts.at(-1) ?? "";
-      return join(work, /^v\d+$/.test(last) ? (parts.at(-2) ?? last) : last);
+      const [path = "", version = ""] = install.of.split("@");
+      const flags = [...goFlags, ...(install.tags ? [`-tags=${install.tags}`] : [])];
+      if (install.module === undefined) {
+        await run("go", ["install", ...flags, install.of], left(), { env: { ...goEnv, GOBIN: work } });
+        return join(work, programOf(path));
+      }
+      const module = join(work, "module");
+      const inModule = { cwd: module, env: goEnv };
+      await mkdir(module);
+      await run("go", ["mod", "init", "tally.test/tool"], left(), inModule);
+      await run("go", ["mod", "edit", `-require=${install.module}@${version}`], left(), inModule);
+      await run("go", ["build", ...flags, "-o", join(work, "program"), path], left(), inModule);
+      return join(work, "program");
     }
     case "go-test": {
       const inModule = { cwd: work, env: goEnv };
@@ -88,6 +94,13 @@ async function make(install: Install, work: string, milliseconds: number): Promi
       return now;
     }
   }
+}
+
+/** What `go install` calls the program: a module's major version is no name, `…/tool/v3` is `tool`. */
+function programOf(path: string): string {
+  const parts = path.split("/");
+  const last = parts.at(-1) ?? "";
+  return /^v\d+$/.test(last) ? (parts.at(-2) ?? last) : last;
 }
 
 const goFlags = ["-trimpath", "-ldflags=-s -w"];

@@ -7,8 +7,11 @@ import { join } from "node:path";
 
 /** How a program comes onto a machine. Versions are pinned, so that a run says what it ran. */
 export type Install =
-  /** `go install <of>`, such as `example.org/tool/cmd/tool@v1.2.3`. */
-  | { readonly by: "go"; readonly of: string; readonly tags?: string }
+  /**
+   * `go install <of>`, such as `example.org/tool/cmd/tool@v1.2.3`. With `module` it is built as a requirement of an otherwise empty
+   * module instead: `go install` asks for the list of a module's versions too, which not every proxy gives out.
+   */
+  | { readonly by: "go"; readonly of: string; readonly module?: string; readonly tags?: string }
   /** A Go test suite as a program: `go test -c` of the package `of` at `version`. */
   | { readonly by: "go-test"; readonly of: string; readonly version: string }
   /** Packages in a virtual environment of their own, `run` in its `bin`. */
@@ -28,7 +31,7 @@ export const programs: readonly Program[] = [
   { name: "docker-registry", install: { by: "apt", of: ["docker-registry"], file: "docker-registry" } },
   { name: "skopeo", install: { by: "apt", of: ["skopeo"], file: "skopeo" } },
   { name: "tessera-fsck", install: { by: "go", of: "github.com/transparency-dev/tessera/cmd/fsck@v1.0.4" } },
-  { name: "oras", install: { by: "go", of: "oras.land/oras/cmd/oras@v1.3.0" } },
+  { name: "oras", install: { by: "go", of: "oras.land/oras/cmd/oras@v1.2.3", module: "oras.land/oras" } },
   {
     name: "oci-conformance",
     install: { by: "go", of: "github.com/opencontainers/distribution-spec/conformance@967efdc079b9" },
