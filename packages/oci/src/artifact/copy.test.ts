@@ -80,7 +80,7 @@ test("a tag that moves between resolve and pull mixes nothing", async (t) => {
     },
     manifest: (digest) => client.manifest(digest),
     blob: (content) => client.blob(content),
-    referrers: (subject, artifactType) => client.referrers(subject, artifactType),
+    referrers: (subject, filter) => client.referrers(subject, filter),
   };
   const layout = await ImageLayout.create(await temporaryFolder(t));
   assert.equal((await copyArtifact(movesAfterwards, layout, "v1", { tag: "v1" })).digest, first.digest);

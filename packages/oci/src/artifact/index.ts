@@ -28,4 +28,14 @@ export {
   parseTag,
   referrersTag,
 } from "./reference.ts";
+export {
+  filterParameters,
+  formatTime,
+  isDeviceName,
+  matchesFilter,
+  parseTime,
+  type ReferrerFilter,
+  referrerAnnotations,
+  traitsOf,
+} from "./referrer-filter.ts";
 export type { ArtifactSource, ArtifactTarget, ResolvedManifest } from "./transfer.ts";

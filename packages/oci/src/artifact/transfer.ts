@@ -3,6 +3,7 @@ import type { ByteSource } from "../storage/blob-store.ts";
 import type { ContentDigest } from "../storage/content-digest.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Manifest } from "./manifest.ts";
+import type { ReferrerFilter } from "./referrer-filter.ts";
 
 /** A manifest whose bytes were checked against the digest it was asked for by. */
 export interface ResolvedManifest {
@@ -25,8 +26,8 @@ export interface ArtifactSource {
    * bytes, so nothing may be used before the stream has ended well. A descriptor's size is enforced from the first chunk.
    */
   blob(content: ContentDigest | Descriptor): AsyncIterable<Uint8Array>;
-  /** Manifests whose subject is this digest, by artifact type if one is given. */
-  referrers(subject: ContentDigest, artifactType?: string): AsyncIterable<Descriptor>;
+  /** Manifests whose subject is this digest: all, those of an artifact type, or what a filter asks for. */
+  referrers(subject: ContentDigest, filter?: string | ReferrerFilter): AsyncIterable<Descriptor>;
 }
 
 /** Where artifacts can be written, blobs before the manifests that name them. */

@@ -22,8 +22,21 @@ export async function fallbackReferrers(
     return manifest.kind === "index" ? manifest.manifests : undefined;
   } catch (error) {
     if (error instanceof OciError && error.code === "not-found") return undefined;
+    if (error instanceof OciError && error.code === "too-large") throw tooLong(subject, error);
     throw error;
   }
+}
+
+/** One manifest holds the whole list, and registries take none that is larger: some ten thousand referrers. */
+function tooLong(subject: ContentDigest, cause: OciError): OciError {
+  return new OciError(
+    "too-large",
+    `the list of referrers under the tag ${referrersTag(subject)} is too long: ${cause.message}`,
+    {
+      cause,
+      hint: "this registry has no referrers API; so many need one that has",
+    },
+  );
 }
 
 /**

@@ -3,7 +3,7 @@ import { OciError } from "../error.ts";
 import { type Reply, readBounded } from "./reply.ts";
 import type { Transport } from "./transport.ts";
 
-/** Registries without paging send every referrer at once. */
+/** Registries without paging send every tag at once. */
 const largestPage = 64 * 1024 * 1024;
 
 /**
@@ -23,7 +23,8 @@ export async function* pages(
   }
 }
 
-function nextPage({ response, url }: Reply, origin: URL, doing: string): URL | undefined {
+/** Where the next page is said to be; refused anywhere but at the registry itself. */
+export function nextPage({ response, url }: Reply, origin: URL, doing: string): URL | undefined {
   const link = response.headers.get("link");
   const target = link && /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(link)?.[1];
   if (!target) return undefined;

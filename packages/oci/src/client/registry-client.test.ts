@@ -195,7 +195,7 @@ test("hundreds of referrers are walked page by page, all or by type", async (t) 
 });
 
 test("a registry that ignores the filter is filtered here", async (t) => {
-  const manifests = ["a/b", "c/d"].map((artifactType) => ({ ...subject, artifactType }));
+  const manifests = ["a/b", "c/d"].map((artifactType, n) => ({ ...[subject, layer][n]!, artifactType }));
   const url = await serve(t, (_req, res) => res.end(JSON.stringify({ schemaVersion: 2, manifests })));
   const found = await Array.fromAsync(clientOf(url).referrers(layer.digest, "c/d"));
   assert.deepEqual(found, [manifests[1]]);

@@ -1,8 +1,9 @@
 import type { Digest } from "@tally/evidence";
-import { type Descriptor, parseDescriptor } from "../artifact/descriptor.ts";
+import type { Descriptor } from "../artifact/descriptor.ts";
 import { largestManifest, parseManifest, referrerDescriptor } from "../artifact/manifest.ts";
 import { manifestTypes, mediaTypeOfHeader, mediaTypes } from "../artifact/media-types.ts";
 import { parseManifestReference, parseRepository } from "../artifact/reference.ts";
+import { asFilter, type ReferrerFilter } from "../artifact/referrer-filter.ts";
 import type { ArtifactSource, ArtifactTarget, ResolvedManifest } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
 import type { ByteSource } from "../storage/blob-store.ts";
@@ -14,7 +15,8 @@ import {
   isContentDigest,
   requireDigest,
 } from "../storage/content-digest.ts";
-import { addFallbackReferrer, fallbackReferrers } from "./fallback-referrers.ts";
+import { addFallbackReferrer } from "./fallback-referrers.ts";
+import { type ListOptions, listReferrers } from "./list-referrers.ts";
 import { pages } from "./pages.ts";
 import { requireEcho, uploadPlace } from "./push-answers.ts";
 import { discard, readBounded } from "./reply.ts";
@@ -134,32 +136,19 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
     return { digest };
   }
 
-  /** Manifests whose subject this is, page by page; from the referrers tag where the registry has no referrers API. */
-  async *referrers(subject: ContentDigest, artifactType?: string): AsyncGenerator<Descriptor> {
-    const doing = `listing what refers to ${subject} in ${this.repository}`;
-    const query = artifactType === undefined ? "" : `?${new URLSearchParams({ artifactType })}`;
-    const headers = { Accept: mediaTypes.imageIndex };
-    const first = await this.#transport.call(
-      { method: "GET", url: `${this.#base}/referrers/${subject}${query}`, headers, doing },
-      200,
-      404,
-    );
-    if (first.response.status === 404) {
-      await discard(first);
-      const listed = (await fallbackReferrers(this, subject)) ?? [];
-      yield* listed.filter((descriptor) => artifactType === undefined || descriptor.artifactType === artifactType);
-      return;
-    }
-    for await (const { json } of pages(this.#transport, first, doing)) {
-      const { manifests } = json;
-      if (!Array.isArray(manifests))
-        throw new OciError("protocol", `${doing}: the registry's answer is not an image index`);
-      for (const [i, item] of manifests.entries()) {
-        const descriptor = parseDescriptor(item, `referrers[${i}]`);
-        // Filtering is optional for a registry.
-        if (artifactType === undefined || descriptor.artifactType === artifactType) yield descriptor;
-      }
-    }
+  /**
+   * Manifests whose subject this is, while they arrive, each once: from the referrers API page by page, or from the
+   * referrers tag where the registry has none. The list is the registry's word, annotations included, until a manifest itself
+   * is fetched. Throws `protocol` for a list that goes in circles, leads elsewhere or is none, `too-large` beyond the limits.
+   */
+  referrers(
+    subject: ContentDigest,
+    filter: string | ReferrerFilter = {},
+    options: ListOptions = {},
+  ): AsyncGenerator<Descriptor> {
+    const { repository } = this;
+    const registry = { transport: this.#transport, repository, resolve: (tag: string) => this.resolve(tag) };
+    return listReferrers(registry, subject, asFilter(filter), options);
   }
 
   /** The tags of the repository, in the registry's order. */

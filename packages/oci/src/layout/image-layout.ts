@@ -6,6 +6,7 @@ import type { Descriptor } from "../artifact/descriptor.ts";
 import { largestManifest, parseManifest, referrerDescriptor } from "../artifact/manifest.ts";
 import { manifestKind } from "../artifact/media-types.ts";
 import { parseManifestReference } from "../artifact/reference.ts";
+import { asFilter, matchesFilter, type ReferrerFilter } from "../artifact/referrer-filter.ts";
 import type { ArtifactSource, ArtifactTarget, ResolvedManifest } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
 import type { ByteSource } from "../storage/blob-store.ts";
@@ -119,7 +120,8 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
     requireDigest(`the blob in ${this.dir}`, digest, hash.digest());
   }
 
-  async *referrers(subject: ContentDigest, artifactType?: string): AsyncGenerator<Descriptor> {
+  async *referrers(subject: ContentDigest, filter: string | ReferrerFilter = {}): AsyncGenerator<Descriptor> {
+    const wanted = asFilter(filter);
     const seen = new Set<ContentDigest>();
     for (const { digest, mediaType } of await this.manifests()) {
       if (seen.has(digest) || manifestKind(mediaType) === undefined) continue;
@@ -127,7 +129,7 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
       const { manifest, bytes } = await this.resolve(digest);
       if (manifest.subject?.digest !== subject) continue;
       const descriptor = referrerDescriptor(manifest, digest, bytes.length);
-      if (artifactType === undefined || descriptor.artifactType === artifactType) yield descriptor;
+      if (matchesFilter(descriptor, wanted)) yield descriptor;
     }
   }
 

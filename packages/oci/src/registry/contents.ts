@@ -1,7 +1,9 @@
 import type { Descriptor } from "../artifact/descriptor.ts";
 import { type Manifest, partsOf, referrerDescriptor } from "../artifact/manifest.ts";
+import type { ReferrerFilter } from "../artifact/referrer-filter.ts";
 import type { ContentDigest } from "../storage/content-digest.ts";
-import type { Database, SqlValue } from "../storage/database.ts";
+import type { Database } from "../storage/database.ts";
+import { listingOf, type PageWanted, type ReferrersPage, referrersPage } from "./referrers.ts";
 
 /** What a repository knows about one of its manifests; the bytes are a blob. */
 export interface StoredManifest {
@@ -79,8 +81,9 @@ export class Contents {
       const wrong = await wrongParts(tx, repository, manifest);
       if (wrong.length > 0) return wrong;
       await tx.run(
-        `INSERT INTO registry_manifest (repository, digest, media_type, size, subject, artifact_type, descriptor)
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+        `INSERT INTO registry_manifest
+         (repository, digest, media_type, size, subject, artifact_type, descriptor, subject_id, device, from_ms, to_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
         [
           repository,
           digest,
@@ -89,6 +92,7 @@ export class Contents {
           manifest.subject?.digest ?? null,
           descriptor.artifactType ?? null,
           JSON.stringify(descriptor),
+          ...(await listingOf(tx, repository, manifest.subject?.digest, descriptor)),
         ],
       );
       for (const part of new Set(partsOf(manifest).map(({ digest }) => digest))) {
@@ -135,43 +139,14 @@ export class Contents {
     return (await this.#db.query<{ tag: string }>(sql, [repository, last, limit])).map(({ tag }) => tag);
   }
 
-  /**
-   * A page of the manifests whose subject this is, in the order of their digests, after `last`: at most `limit`, and
-   * about `maxCharacters` of descriptors, but at least one if there is one. `more` tells whether others follow.
-   */
-  async referrers(
+  /** A page of the manifests whose subject this is. */
+  referrers(
     repository: string,
     subject: ContentDigest,
-    page: { artifactType?: string; last: string; limit: number; maxCharacters: number },
-  ): Promise<{ descriptors: Descriptor[]; more: boolean }> {
-    const typed = page.artifactType === undefined ? "" : "AND artifact_type = ?";
-    const where = `FROM registry_manifest WHERE repository = ? AND subject = ? ${typed} AND digest > ?`;
-    const params: SqlValue[] = [
-      repository,
-      subject,
-      ...(page.artifactType === undefined ? [] : [page.artifactType]),
-      page.last,
-    ];
-    // Sizes first: annotations may make each descriptor as large as a manifest, and a page must fit into memory.
-    const sizes = await this.#db.query<{ characters: number }>(
-      `SELECT LENGTH(descriptor) AS characters ${where} ORDER BY digest LIMIT ?`,
-      [...params, page.limit + 1],
-    );
-    let characters = 0;
-    let count = 0;
-    for (const row of sizes.slice(0, page.limit)) {
-      characters += row.characters;
-      if (count > 0 && characters > page.maxCharacters) break;
-      count += 1;
-    }
-    const rows = await this.#db.query<{ descriptor: string }>(`SELECT descriptor ${where} ORDER BY digest LIMIT ?`, [
-      ...params,
-      count,
-    ]);
-    return {
-      descriptors: rows.map(({ descriptor }) => JSON.parse(descriptor) as Descriptor),
-      more: sizes.length > count,
-    };
+    filter: ReferrerFilter,
+    wanted: PageWanted,
+  ): Promise<ReferrersPage> {
+    return referrersPage(this.#db, repository, subject, filter, wanted);
   }
 }
 

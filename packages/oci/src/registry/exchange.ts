@@ -27,7 +27,15 @@ export function sendJson(
   value: unknown,
   headers: Record<string, string> & { "Content-Type": string } = { "Content-Type": "application/json" },
 ): void {
-  const body = Buffer.from(JSON.stringify(value));
+  sendJsonText(res, JSON.stringify(value), headers);
+}
+
+export function sendJsonText(
+  res: ServerResponse,
+  text: string,
+  headers: Record<string, string> & { "Content-Type": string },
+): void {
+  const body = Buffer.from(text);
   res.writeHead(200, { ...headers, "Content-Length": body.length });
   res.end(body);
 }

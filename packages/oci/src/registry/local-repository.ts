@@ -2,6 +2,7 @@ import type { Digest } from "@tally/evidence";
 import type { Descriptor } from "../artifact/descriptor.ts";
 import { largestManifest, parseManifest } from "../artifact/manifest.ts";
 import { parseManifestReference, parseRepository } from "../artifact/reference.ts";
+import { asFilter, type ReferrerFilter } from "../artifact/referrer-filter.ts";
 import type { ArtifactSource, ResolvedManifest } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
 import type { BlobStore } from "../storage/blob-store.ts";
@@ -13,6 +14,8 @@ import {
   requireDigest,
 } from "../storage/content-digest.ts";
 import type { Contents } from "./contents.ts";
+import { pageBytes } from "./list-referrers.ts";
+import type { Place } from "./referrers.ts";
 
 /** A repository of the registry in this process, read without HTTP and without asking for access. */
 export class LocalRepository implements ArtifactSource {
@@ -66,19 +69,18 @@ export class LocalRepository implements ArtifactSource {
     requireDigest("the stored blob", digest, hash.digest());
   }
 
-  async *referrers(subject: ContentDigest, artifactType?: string): AsyncGenerator<Descriptor> {
+  async *referrers(subject: ContentDigest, filter: string | ReferrerFilter = {}): AsyncGenerator<Descriptor> {
     await this.#ready();
-    for (let last = ""; ; ) {
-      const { descriptors, more } = await this.#contents.referrers(this.repository, subject, {
-        last,
+    const wanted = asFilter(filter);
+    let after: Place | undefined;
+    do {
+      const page = await this.#contents.referrers(this.repository, subject, wanted, {
+        after,
         limit: 1_000,
-        maxCharacters: 4 * 1024 * 1024,
-        ...(artifactType === undefined ? {} : { artifactType }),
+        maxBytes: pageBytes,
       });
-      yield* descriptors;
-      const end = descriptors.at(-1);
-      if (!more || end === undefined) return;
-      last = end.digest;
-    }
+      for (const text of page.descriptors) yield JSON.parse(text) as Descriptor;
+      after = page.next;
+    } while (after !== undefined);
   }
 }

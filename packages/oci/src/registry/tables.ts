@@ -1,4 +1,6 @@
+import type { ContentDigest } from "../storage/content-digest.ts";
 import { type Database, migrate } from "../storage/database.ts";
+import { listingOf } from "./referrers.ts";
 
 const tables = [
   // Which blobs a repository holds: the bytes are shared, the right to read them is not.
@@ -24,6 +26,46 @@ const tables = [
     id TEXT NOT NULL PRIMARY KEY, repository TEXT NOT NULL, touched BIGINT NOT NULL)`,
 ];
 
-export function migrateRegistry(db: Database): Promise<void> {
-  return migrate(db, "registry", [tables]);
+/** Lists referrers by device, time and type: each index holds what a page is chosen by, and no descriptors. */
+const listings = [
+  // A number stands for repository and subject, which would take 150 bytes in each index. `longest` is the longest time, in
+  // milliseconds, that one of its referrers spans.
+  `CREATE TABLE registry_subject (
+    id BIGINT NOT NULL PRIMARY KEY, repository TEXT NOT NULL, subject TEXT NOT NULL, longest BIGINT NOT NULL,
+    UNIQUE (repository, subject))`,
+  // 0 where there is no subject, -1 where it has not been looked for: manifests stored before there was this column.
+  "ALTER TABLE registry_manifest ADD COLUMN subject_id BIGINT NOT NULL DEFAULT -1",
+  "ALTER TABLE registry_manifest ADD COLUMN device TEXT",
+  "ALTER TABLE registry_manifest ADD COLUMN from_ms BIGINT",
+  "ALTER TABLE registry_manifest ADD COLUMN to_ms BIGINT NOT NULL DEFAULT -1",
+  "DROP INDEX registry_referrer",
+  "DROP INDEX registry_referrer_type",
+  "CREATE INDEX registry_listing ON registry_manifest (subject_id, to_ms, digest, from_ms, size, artifact_type)",
+  "CREATE INDEX registry_listing_type ON registry_manifest (subject_id, artifact_type, to_ms, digest, from_ms, size)",
+  "CREATE INDEX registry_listing_device ON registry_manifest (subject_id, device, to_ms, digest, from_ms, size, artifact_type)",
+];
+
+export async function migrateRegistry(db: Database): Promise<void> {
+  await migrate(db, "registry", [tables, listings]);
+  while (await listOlder(db));
+}
+
+/** Gives some manifests of before their columns; whether there were any. */
+async function listOlder(db: Database): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const rows = await tx.query<{
+      repository: string;
+      digest: string;
+      subject: ContentDigest | null;
+      descriptor: string;
+    }>("SELECT repository, digest, subject, descriptor FROM registry_manifest WHERE subject_id = -1 LIMIT 200");
+    for (const { repository, digest, subject, descriptor } of rows) {
+      const listing = await listingOf(tx, repository, subject ?? undefined, JSON.parse(descriptor));
+      await tx.run(
+        "UPDATE registry_manifest SET subject_id = ?, device = ?, from_ms = ?, to_ms = ? WHERE repository = ? AND digest = ?",
+        [...listing, repository, digest],
+      );
+    }
+    return rows.length > 0;
+  });
 }
