@@ -30,8 +30,16 @@ export { readKeyHistory } from "./rotation/key-history.ts";
 export { rotateKeys } from "./rotation/rotate-keys.ts";
 export type { OnnxSession, OutputTensor, RunOptions, RunResult } from "./runtime/onnx-session.ts";
 export type { OnnxTensor } from "./runtime/tensors.ts";
-export { type AbsentRecord, type KeysAt, type OpenedSegment, openSegment } from "./segments/open-segment.ts";
+export {
+  type AbsentRecord,
+  type InspectedSegment,
+  inspectSegment,
+  type KeysAt,
+  type OpenedSegment,
+} from "./segments/inspect-segment.ts";
+export { openSegment } from "./segments/open-segment.ts";
 export type { PackedSegment } from "./segments/pack-segments.ts";
 export type { LateLabel, RowLabel, SegmentRow } from "./segments/row.ts";
+export type { SegmentFault } from "./segments/table-faults.ts";
 export { renderTables, type Tables } from "./segments/tables.ts";
 export type { SyncReport } from "./sync/sync.ts";

@@ -9,20 +9,19 @@ import {
   type Inference,
   isDigest,
   type Label,
-  utf8,
 } from "@tally/evidence";
-import { type FileEntry, memoryFile, OciError, packModelKit, RegistryClient, unpackModelKit } from "@tally/oci";
+import { OciError, packModelKit, RegistryClient, unpackModelKit } from "@tally/oci";
 import type { DeviceCore } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
 import { knownRepositories } from "../models/repositories.ts";
 import { unreachable } from "../plane/http.ts";
 import type { PlaneSession } from "../plane/session.ts";
 import { buildRows, type PlacedEntry } from "../segments/build-rows.ts";
-import { readPart } from "../segments/open-segment.ts";
-import { segmentKitfile } from "../segments/pack-segments.ts";
-import { decodePayloads, encodePayloads } from "../segments/payload-sequence.ts";
+import { decodePayloads } from "../segments/payload-sequence.ts";
+import { segmentFiles } from "../segments/segment-files.ts";
+import { segmentKitfile } from "../segments/segment-kitfile.ts";
+import { readPart } from "../segments/segment-part.ts";
 import { decodeProof } from "../segments/segment-proof.ts";
-import { renderTables } from "../segments/tables.ts";
 
 /**
  * Pushes a segment of this device again without what was erased: the same proof, the rows that stay. Undefined where it
@@ -59,19 +58,14 @@ export async function replaceSegment(
     const placed = entries.map((bytes, i) => ({ index: from + i, leaf: hashLeaf(bytes), entry: decodeEntry(bytes) }));
     const records = placed.filter(({ entry }) => entry.kind === "inference") as PlacedEntry<Inference>[];
     const labels = placed.filter(({ entry }) => entry.kind === "label") as PlacedEntry<Label>[];
-    const { rows, late, used } = buildRows(ledger.origin, records, labels, staying);
-    if (rows.length + late.length === 0) return { manifest, layers: gone };
-    const tables = Object.entries(renderTables(rows, late));
-    const files: FileEntry[] = [
-      ...tables.map(([name, text]) => memoryFile(`data/${name}`, utf8(text))),
-      memoryFile("data/payloads.cborseq", encodePayloads(used)),
-      memoryFile("proof/proof.cbor", proofBytes),
-    ];
+    const built = buildRows(ledger.origin, records, labels, staying);
+    const { rows } = built;
+    if (rows.length + built.late.length === 0) return { manifest, layers: gone };
     const { subject } = parts;
-    const kitfile = segmentKitfile(ledger.origin, { model: (subject?.digest ?? "") as Digest, from, to }, rows.length);
+    const model = (subject?.digest ?? "") as Digest;
     const { digest: replacement } = await packModelKit({
-      files,
-      kitfile,
+      files: segmentFiles(built, proofBytes),
+      kitfile: segmentKitfile({ origin: ledger.origin, model, from, to, rows, records }),
       target: registry,
       ...(subject !== undefined && { subject }),
     });

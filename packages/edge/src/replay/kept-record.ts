@@ -17,7 +17,8 @@ import { deviceFolder } from "../folder/device-folder.ts";
 import { openPayload } from "../recorder/payload-cipher.ts";
 import { readPayloads } from "../recorder/payload-store.ts";
 import { SaltStore } from "../recorder/salt-store.ts";
-import { type KeysAt, loadSegment } from "../segments/open-segment.ts";
+import type { KeysAt } from "../segments/inspect-segment.ts";
+import { loadSegment } from "../segments/open-segment.ts";
 
 /** Content that opens the commitment of its entry. */
 export interface KeptContent {

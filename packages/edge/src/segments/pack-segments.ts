@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { type Digest, utf8 } from "@tally/evidence";
+import type { Digest } from "@tally/evidence";
 import type { SignedCheckpoint } from "@tally/ledger";
-import { type FileEntry, type Kitfile, memoryFile, OciError, packModelKit, RegistryClient } from "@tally/oci";
+import { OciError, packModelKit, RegistryClient } from "@tally/oci";
 import { type DeviceCore, whenRoom } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
 import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
@@ -12,9 +12,10 @@ import type { PlaneSession } from "../plane/session.ts";
 import { readSyncState } from "../sync/sync-state.ts";
 import { buildRows } from "./build-rows.ts";
 import { collectPayloads, collectShares, type ModelShare } from "./collect.ts";
-import { encodePayloads, type OpenedPayload } from "./payload-sequence.ts";
+import type { OpenedPayload } from "./payload-sequence.ts";
+import { segmentFiles } from "./segment-files.ts";
+import { segmentKitfile } from "./segment-kitfile.ts";
 import { encodeProof, gatherProof } from "./segment-proof.ts";
-import { renderTables } from "./tables.ts";
 
 /** A segment that was pushed. */
 export interface PackedSegment {
@@ -71,23 +72,18 @@ interface Part {
 async function packOne(core: DeviceCore, session: PlaneSession, part: Part): Promise<PackedSegment | undefined> {
   const { ledger, config, folder } = core;
   const { model, share, kept, from, to, latest } = part;
-  const { rows, late, used } = buildRows(ledger.origin, share.records, share.labels, kept);
+  const built = buildRows(ledger.origin, share.records, share.labels, kept);
+  const { rows } = built;
   const repository = await repositoryOf(folder.state, model);
-  if (rows.length + late.length === 0 || repository === undefined) return undefined;
+  if (rows.length + built.late.length === 0 || repository === undefined) return undefined;
   const proof = await gatherProof(ledger, latest, [from, to], [0, ...share.loads]);
-  const tables = Object.entries(renderTables(rows, late)).map(([name, text]) => memoryFile(`data/${name}`, utf8(text)));
-  const files: FileEntry[] = [
-    ...tables,
-    memoryFile("data/payloads.cborseq", encodePayloads(used)),
-    memoryFile("proof/proof.cbor", encodeProof(proof)),
-  ];
   try {
     const { origin: url } = new URL(config.url);
     const target = new RegistryClient({ url, repository, token: await session.token() });
     const { descriptor: subject } = await target.manifest(model);
     const { digest } = await packModelKit({
-      files,
-      kitfile: segmentKitfile(ledger.origin, part, rows.length),
+      files: segmentFiles(built, encodeProof(proof)),
+      kitfile: segmentKitfile({ origin: ledger.origin, model, from, to, rows, records: share.records }),
       target,
       subject,
     });
@@ -100,26 +96,6 @@ async function packOne(core: DeviceCore, session: PlaneSession, part: Part): Pro
       ...(cause.hint !== undefined && { hint: cause.hint }),
     });
   }
-}
-
-export function segmentKitfile(
-  origin: string,
-  { model, from, to }: Pick<Part, "model" | "from" | "to">,
-  rows: number,
-): Kitfile {
-  return {
-    manifestVersion: "1.0.0",
-    package: { name: "segment", description: "Records of one model from one range of one device ledger" },
-    datasets: [
-      {
-        name: "records",
-        path: "data",
-        description: "Inputs, outputs and labels, one row per record, with the payloads they are rendered from",
-        parameters: { origin, from, to, model, rows },
-      },
-    ],
-    docs: [{ path: "proof", description: "Proof that the rows are in the device's signed ledger" }],
-  };
 }
 
 /** The first entry that was not yet packed. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import {
@@ -11,14 +11,18 @@ import {
   signCheckpoint,
   utf8,
 } from "@tally/evidence";
-import { RegistryClient, unpackModelKit } from "@tally/oci";
+import { RegistryClient, readModelKit, unpackModelKit } from "@tally/oci";
+import { parquetReadObjects } from "hyparquet";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { type Device, openDevice } from "../device.ts";
 import { EdgeError } from "../error.ts";
 import { temporaryFolder } from "../testing/device-folders.ts";
 import { enrolDevice } from "../testing/loopback-device.ts";
 import { LoopbackPlane } from "../testing/loopback-plane.ts";
 import { publishModel } from "../testing/publish-model.ts";
+import { inspectSegment } from "./inspect-segment.ts";
 import { openSegment } from "./open-segment.ts";
+import { decodePayloads, encodePayloads } from "./payload-sequence.ts";
 import { decodeProof, encodeProof } from "./segment-proof.ts";
 
 const root = await temporaryFolder(after);
@@ -107,7 +111,13 @@ test("a row that was changed, added or left out is noticed", async () => {
   const { device, folder } = await packedSegment();
   await device.close();
   const invalid = (error: unknown) => error instanceof EdgeError && error.code === "segment-invalid";
-  for (const name of ["data/records.jsonl", "data/records.csv", "data/payloads.cborseq", "proof/proof.cbor"]) {
+  for (const name of [
+    "data/records.jsonl",
+    "data/records.csv",
+    "data/records.parquet",
+    "data/payloads.cborseq",
+    "proof/proof.cbor",
+  ]) {
     const path = join(folder, name);
     const whole = await readFile(path);
     for (const at of [Math.floor(whole.length / 3), Math.floor(whole.length / 2)]) {
@@ -121,6 +131,76 @@ test("a row that was changed, added or left out is noticed", async () => {
     await writeFile(path, whole);
   }
   await openSegment(folder);
+});
+
+test("every row that was edited is named, with the file it stands in", async () => {
+  const { device, folder, indices } = await packedSegment();
+  await device.close();
+  const edit = async (name: string, change: (text: string) => string) => {
+    const path = join(folder, "data", name);
+    await writeFile(path, change(await readFile(path, "utf8")));
+  };
+  await edit("records.csv", (text) => text.replace(/^(.*,1,2,3,4,)0\.88/m, "$10.99"));
+  await edit("records.jsonl", (text) => text.replace('"ordinal":3', '"ordinal":9'));
+  await writeFile(join(folder, "data", "notes.parquet"), "mine");
+  const parquet = join(folder, "data", "records.parquet");
+  const rows = await parquetReadObjects({ file: (await readFile(parquet)).buffer.slice(0) as ArrayBuffer });
+  const names = Object.keys(rows[0]!);
+  rows[4]!["output.probability"] = 0.5;
+  const columnData = names.map((name) => ({ name, data: rows.map((row) => row[name]) as string[] }));
+  await writeFile(parquet, new Uint8Array(parquetWriteBuffer({ columnData })));
+  const { faults } = await inspectSegment(folder);
+  assert.deepEqual(
+    faults.map(({ file, index }) => [file, index]),
+    [
+      ["data/records.jsonl", indices[3]],
+      ["data/records.csv", indices[1]],
+      ["data/records.parquet", indices[4]],
+      ["data/notes.parquet", undefined],
+    ],
+  );
+  await assert.rejects(openSegment(folder), { code: "segment-invalid", message: new RegExp(`entry ${indices[3]}`) });
+});
+
+test("an item of the payloads that was edited is named by its record", async () => {
+  const { device, folder, indices } = await packedSegment();
+  await device.close();
+  const path = join(folder, "data", "payloads.cborseq");
+  const payloads = decodePayloads(await readFile(path));
+  const changed = payloads.map((payload) =>
+    payload.index === indices[2] && payload.role === "output"
+      ? { ...payload, bytes: payload.bytes.map((b) => b ^ 1) }
+      : payload,
+  );
+  await writeFile(path, encodePayloads(changed));
+  const { faults } = await inspectSegment(folder);
+  assert.equal(faults[0]?.file, "data/payloads.cborseq");
+  assert.deepEqual([...new Set(faults.map(({ index }) => index))].slice(0, 1), [indices[2]]);
+});
+
+test("a segment from before there were Parquet tables goes on verifying", async () => {
+  const { device, folder } = await packedSegment();
+  await device.close();
+  await rm(join(folder, "data", "records.parquet"));
+  assert.equal((await openSegment(folder)).rows.length, 5);
+});
+
+test("the Kitfile tells tools of the device, the time and the parameters", async () => {
+  const device = await capturing();
+  const declared = await (await device.load("tiny:stable")).onnx();
+  await declared.run({ features: features(1) }, { parameters: { temperature: 0.7, seed: 4 } });
+  await declared.run({ features: features(1) }, { parameters: { temperature: 0 } });
+  await device.sync();
+  const [segment] = await device.packSegments();
+  const source = new RegistryClient({ url: plane.url, repository: "tiny" });
+  const { kitfile } = await readModelKit(source, segment!.artifact);
+  const parameters = kitfile?.datasets?.[0]?.parameters as Record<string, unknown>;
+  assert.deepEqual(parameters.inference, { seed: [4], temperature: [0, 0.7] });
+  assert.equal(parameters.device, device.origin.split("/").at(-2));
+  assert.deepEqual([parameters.origin, parameters.model, parameters.rows], [device.origin, model, 2]);
+  const { from, to } = parameters.deviceTime as { from: string; to: string };
+  assert.ok(Date.parse(from) <= Date.parse(to) && Date.parse(to) <= Date.now());
+  await device.close();
 });
 
 test("what was erased gives no row, and the rest stays proven", async () => {

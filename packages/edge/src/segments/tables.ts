@@ -1,4 +1,6 @@
-import type { JsonObject, JsonValue } from "@tally/evidence";
+import { utf8 } from "@tally/evidence";
+import { cellText, columnsOf, flatRow, keyColumns, mostColumns } from "./flat-columns.ts";
+import { renderParquet } from "./parquet-table.ts";
 import type { LateLabel, SegmentRow } from "./row.ts";
 
 /** The files of a segment that ordinary tools read. They are rendered from the payloads, and compared when verified. */
@@ -11,64 +13,56 @@ export interface Tables {
   readonly "labels.jsonl": string;
 }
 
-/** Beyond this many columns content is no table; those columns are left to records.jsonl. */
-const mostColumns = 1024;
+/** A table in pieces: what it begins with, and each of its rows. */
+export interface RenderedRows {
+  readonly head: string;
+  readonly rows: readonly string[];
+}
 
 export function renderTables(rows: readonly SegmentRow[], late: readonly LateLabel[]): Tables {
+  const pieces = renderTableRows(rows, late);
+  const whole = (name: keyof Tables) => pieces[name].head + pieces[name].rows.join("");
   return {
-    "records.jsonl": lines(rows),
-    "records.csv": renderCsv(rows),
-    "labels.jsonl": lines(late),
+    "records.jsonl": whole("records.jsonl"),
+    "records.csv": whole("records.csv"),
+    "labels.jsonl": whole("labels.jsonl"),
   };
 }
 
-function lines(values: readonly object[]): string {
-  return values.map((value) => `${JSON.stringify(value)}\n`).join("");
+/** All tables by their name in a segment, as bytes; the Parquet one, too. */
+export function renderTableFiles(
+  rows: readonly SegmentRow[],
+  late: readonly LateLabel[],
+): readonly (readonly [name: string, bytes: Uint8Array])[] {
+  const texts = Object.entries(renderTables(rows, late)).map(([name, text]) => [name, utf8(text)] as const);
+  return [...texts, [parquetName, renderParquet(rows)]];
 }
 
-function renderCsv(rows: readonly SegmentRow[]): string {
-  const flat = rows.map(flatRow);
-  const columns = new Set<string>();
-  for (const row of flat) for (const name of row.keys()) columns.add(name);
-  const shown = columns.size <= mostColumns ? [...columns] : keyColumns;
-  const cells = flat.map((row) => shown.map((name) => quoted(row.get(name) ?? "")).join(","));
-  return [shown.map(quoted).join(","), ...cells].map((line) => `${line}\r\n`).join("");
+/** Segments from before there was one have none. */
+export const parquetName = "records.parquet";
+
+/** The text tables row for row, to find the row in which one differs. */
+export function renderTableRows(
+  rows: readonly SegmentRow[],
+  late: readonly LateLabel[],
+): Readonly<Record<keyof Tables, RenderedRows>> {
+  return { "records.jsonl": lines(rows), "records.csv": renderCsv(rows), "labels.jsonl": lines(late) };
 }
 
-const keyColumns = ["origin", "index", "leaf", "label"];
-
-function flatRow({ origin, index, leaf, input, output, labels }: SegmentRow): Map<string, string> {
-  const latest = labels.at(-1);
-  return new Map([
-    ["origin", origin],
-    ["index", String(index)],
-    ["leaf", leaf],
-    ["label", latest === undefined ? "" : text(latest.value)],
-    ...cellsOf("input", input),
-    ...cellsOf("output", output),
-  ]);
+function lines(values: readonly object[]): RenderedRows {
+  return { head: "", rows: values.map((value) => `${JSON.stringify(value)}\n`) };
 }
 
-/** `input.features[0]`, `input.features[1]`, … for tensors; one cell for text, numbers and truth values; none for the rest. */
-function cellsOf(prefix: string, content: JsonValue): [string, string][] {
-  if (typeof content !== "object" || content === null) return [[prefix, text(content)]];
-  return Object.entries(content as JsonObject).flatMap(([name, value]): [string, string][] => {
-    const path = `${prefix}.${name}`;
-    if (!isTensor(value)) return typeof value === "object" ? [] : [[path, text(value)]];
-    const { data } = value;
-    if (data.length === 1) return [[path, text(data[0]!)]];
-    return data.length > mostColumns ? [] : data.map((item, i) => [`${path}[${i}]`, text(item)]);
+function renderCsv(rows: readonly SegmentRow[]): RenderedRows {
+  const flat = rows.map((row) => {
+    // Lists have no place in a CSV.
+    const cells = [...flatRow(row)].flatMap(([name, cell]) => ("value" in cell ? [[name, cellText(cell.value)]] : []));
+    return new Map(cells as [string, string][]);
   });
-}
-
-function isTensor(value: JsonValue): value is { readonly data: readonly JsonValue[] } & JsonObject {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const { data, dims } = value as JsonObject;
-  return Array.isArray(data) && Array.isArray(dims);
-}
-
-function text(value: JsonValue): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+  const columns = rows.length === 0 ? [] : columnsOf(flat);
+  const shown = columns.length <= mostColumns ? columns : keyColumns;
+  const line = (cells: readonly string[]) => `${cells.map(quoted).join(",")}\r\n`;
+  return { head: line(shown), rows: flat.map((row) => line(shown.map((name) => row.get(name) ?? ""))) };
 }
 
 function quoted(cell: string): string {
