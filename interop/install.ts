@@ -81,6 +81,8 @@ async function make(install: Install, work: string, milliseconds: number): Promi
       await run(join(venv, "bin", "pip"), ["install", "--quiet", "--disable-pip-version-check", ...install.of], left());
       return join(venv, "bin", install.run);
     }
+    case "hand":
+      throw new CommandFailed(install.why);
     case "apt": {
       const found = inSystem(install.file);
       if (found !== undefined) return found;

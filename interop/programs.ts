@@ -17,7 +17,9 @@ export type Install =
   /** Packages in a virtual environment of their own, `run` in its `bin`. */
   | { readonly by: "pip"; readonly of: readonly string[]; readonly run: string }
   /** A package of Debian's, with root; `file` is what is wanted of it, in PATH or with an absolute path (a library). */
-  | { readonly by: "apt"; readonly of: readonly string[]; readonly file: string };
+  | { readonly by: "apt"; readonly of: readonly string[]; readonly file: string }
+  /** No client installs it: it is used where it was put into the tools folder by hand. */
+  | { readonly by: "hand"; readonly why: string };
 
 export interface Program {
   readonly name: string;
@@ -43,6 +45,11 @@ export const programs: readonly Program[] = [
       of: "github.com/opencontainers/distribution-spec/conformance",
       version: "a139cc423184",
     },
+  },
+  { name: "tessera-mirror", install: { by: "hand", why: "no released version of Tessera has its mirror" } },
+  {
+    name: "tessera-mirror-client",
+    install: { by: "hand", why: "no released version of Tessera has its mirror client" },
   },
   { name: "zot", install: { by: "go", of: "zotregistry.dev/zot/v2/cmd/zot@v2.1.20" }, minutes: 10 },
 ];
