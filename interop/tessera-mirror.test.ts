@@ -128,7 +128,7 @@ test("Tessera's mirror client uploads a ledger to Tally's mirror, in steps, and 
     const out = await temporaryFolder(t);
     await exportTiles(ledger, note, join(out, "tiles"));
     const args = [`--tiles=${join(out, "tiles")}`, `--mirror_url=${mirror.url}`];
-    const { stdout } = await run(path, args);
+    const { stdout }: { stdout: string } = await run(path, args);
     const { text } = parseNote(note);
     assert.equal(verifyNote(parseNote(`${text}\n${stdout}`), keys).length, 2, `cosignatures of the tree of ${size}`);
   }
