@@ -18,6 +18,7 @@ import { unreachable } from "../plane/http.ts";
 import type { PlaneSession } from "../plane/session.ts";
 import { buildRows, type PlacedEntry } from "../segments/build-rows.ts";
 import { decodePayloads } from "../segments/payload-sequence.ts";
+import { segmentAnnotations } from "../segments/segment-annotations.ts";
 import { segmentFiles } from "../segments/segment-files.ts";
 import { segmentKitfile } from "../segments/segment-kitfile.ts";
 import { readPart } from "../segments/segment-part.ts";
@@ -67,6 +68,7 @@ export async function replaceSegment(
       files: segmentFiles(built, proofBytes),
       kitfile: segmentKitfile({ origin: ledger.origin, model, from, to, rows, records }),
       target: registry,
+      annotations: segmentAnnotations(ledger.origin, rows, records, labels),
       ...(subject !== undefined && { subject }),
     });
     return { manifest, layers: gone, replacement };

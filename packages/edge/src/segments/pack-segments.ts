@@ -13,6 +13,7 @@ import { readSyncState } from "../sync/sync-state.ts";
 import { buildRows } from "./build-rows.ts";
 import { collectPayloads, collectShares, type ModelShare } from "./collect.ts";
 import type { OpenedPayload } from "./payload-sequence.ts";
+import { segmentAnnotations } from "./segment-annotations.ts";
 import { segmentFiles } from "./segment-files.ts";
 import { segmentKitfile } from "./segment-kitfile.ts";
 import { encodeProof, gatherProof } from "./segment-proof.ts";
@@ -86,6 +87,7 @@ async function packOne(core: DeviceCore, session: PlaneSession, part: Part): Pro
       kitfile: segmentKitfile({ origin: ledger.origin, model, from, to, rows, records: share.records }),
       target,
       subject,
+      annotations: segmentAnnotations(ledger.origin, rows, share.records, share.labels),
     });
     return { artifact: digest, model, repository, from, to, rows: rows.length };
   } catch (cause) {

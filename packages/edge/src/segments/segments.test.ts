@@ -90,6 +90,30 @@ test("the segment refers to the model it holds records of", async () => {
   await device.close();
 });
 
+test("a segment is found under its model by device and by the time that the device's clock said", async () => {
+  const before = Date.now();
+  const { device, indices } = await packedSegment();
+  const registry = new RegistryClient({ url: plane.url, repository: "tiny" });
+  const found = (filter: object) => Array.fromAsync(registry.referrers(model, { device: device.deviceId, ...filter }));
+  const [segment, ...others] = await found({});
+  assert.deepEqual(others, []);
+  const times = await Promise.all(
+    indices.map(async (index) => {
+      const entry = decodeEntry(await device.core.ledger.entry(index));
+      assert.ok(entry.kind === "inference");
+      return entry.time;
+    }),
+  );
+  assert.deepEqual(segment!.annotations, {
+    "tally.device": device.deviceId,
+    "tally.time.from": new Date(times[0]!).toISOString(),
+    "tally.time.to": new Date(times.at(-1)!).toISOString(),
+  });
+  assert.deepEqual(await found({ since: before }), [segment]);
+  assert.deepEqual(await found({ until: before }), []);
+  await device.close();
+});
+
 test("a label that comes later travels in a later segment", async () => {
   const { device, indices } = await packedSegment();
   const index = indices[0]!;
