@@ -1,18 +1,13 @@
-import { createHash } from "node:crypto";
-import { type NamedFile, parseDigest } from "@tally/evidence";
-import { type FileEntry, listFiles } from "@tally/oci";
+import type { NamedFile } from "@tally/evidence";
+import { hashFiles as digestsOf, listFiles, type Progress } from "@tally/oci";
 
-/** Digests and sizes of a file, or of all files of a folder. Links are refused. */
-export async function hashFiles(path: string, except: readonly string[] = []): Promise<readonly NamedFile[]> {
-  return Promise.all((await listFiles(path, except)).map(hashFile));
-}
-
-async function hashFile({ name, content }: FileEntry): Promise<NamedFile> {
-  const hash = createHash("sha256");
-  let size = 0;
-  for await (const chunk of content()) {
-    hash.update(chunk);
-    size += chunk.length;
-  }
-  return { name, digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
+/** Digests and sizes of a file, or of all files of a folder, on all cores. Links are refused. */
+export async function hashFiles(
+  path: string,
+  except: readonly string[] = [],
+  progress?: Progress,
+): Promise<readonly NamedFile[]> {
+  const files = await listFiles(path, except);
+  const digests = await digestsOf(files, progress);
+  return files.map(({ name, size }, i) => ({ name, digest: digests[i]!, size }));
 }

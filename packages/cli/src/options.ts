@@ -22,6 +22,16 @@ export function parseDuration(text: string): number {
   return Number(count) * units[unit!]!;
 }
 
+const sizeUnits: Readonly<Record<string, number>> = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** `1000000`, `64MiB`, `1GiB` as bytes. */
+export function parseSize(text: string): number {
+  const [, count, unit = ""] = /^(\d{1,12})(KiB|MiB|GiB)?$/.exec(text) ?? [];
+  const bytes = count === undefined ? 0 : Number(count) * sizeUnits[unit]!;
+  if (!(bytes > 0 && Number.isSafeInteger(bytes))) throw new InvalidArgumentError("Write bytes, or 64MiB, or 1GiB.");
+  return bytes;
+}
+
 export function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (!(port <= 65_535)) throw new InvalidArgumentError("It is a number from 0 (any free port) to 65535.");

@@ -1,8 +1,10 @@
 export * from "./artifact/index.ts";
 export * from "./client/index.ts";
 export * from "./error.ts";
+export * from "./hashing/index.ts";
 export * from "./layout/index.ts";
 export * from "./modelkit/index.ts";
+export type { Progress } from "./progress.ts";
 export * from "./registry/index.ts";
 export * from "./signing/index.ts";
 export * from "./storage/index.ts";

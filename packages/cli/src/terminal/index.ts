@@ -2,5 +2,6 @@ export * from "./counted.ts";
 export * from "./exit-code.ts";
 export * from "./failure.ts";
 export * from "./printable.ts";
+export * from "./progress.ts";
 export * from "./settings.ts";
 export * from "./terminal.ts";

@@ -5,6 +5,10 @@ import { printable } from "./printable.ts";
 
 export interface Output {
   write(text: string): unknown;
+  /** Whether a person watches: then a line may be written over. */
+  readonly isTTY?: boolean;
+  /** Characters in a line of it. */
+  readonly columns?: number;
 }
 
 /** Where a command reads its surroundings from and writes to. Tests give their own. */

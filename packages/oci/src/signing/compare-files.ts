@@ -1,5 +1,6 @@
 import type { ModelResource, ModelSignature } from "@tally/evidence";
 import { OciError } from "../error.ts";
+import type { Progress } from "../progress.ts";
 import type { FileEntry } from "../tar/entry.ts";
 import { withoutIgnored } from "./ignored-paths.ts";
 import { hashResources, resourceName, type Serialization } from "./resources.ts";
@@ -12,11 +13,12 @@ export async function compareFiles(
   signature: ModelSignature,
   files: readonly FileEntry[],
   ignoreUnsignedFiles: boolean,
+  progress?: Progress,
 ): Promise<string> {
   const { counted, ignored } = withoutIgnored(namedAsSigned(signature, files), signature.ignorePaths);
   const paths = new Set(signature.resources.map((resource) => resource.path));
   const considered = ignoreUnsignedFiles ? counted.filter((file) => paths.has(file.name)) : counted;
-  const actual = await hashResources(considered, serializationOf(signature));
+  const actual = await hashResources(considered, serializationOf(signature), progress);
   const left = new Map(actual.map((resource) => [resourceName(resource), resource]));
   for (const signed of signature.resources) {
     requireSame(signed, left.get(resourceName(signed)));
@@ -39,7 +41,7 @@ function requireSame(signed: ModelResource, actual: ModelResource | undefined): 
 function namedAsSigned({ resources }: ModelSignature, files: readonly FileEntry[]): readonly FileEntry[] {
   const [only, ...others] = files;
   const isOldSingle = only !== undefined && others.length === 0 && resources.every((resource) => resource.path === ".");
-  return isOldSingle ? [{ name: ".", size: only.size, content: () => only.content() }] : files;
+  return isOldSingle ? [{ ...only, name: ".", content: () => only.content() }] : files;
 }
 
 function serializationOf({ method, shardSize }: ModelSignature): Serialization {

@@ -1,6 +1,7 @@
-import { createHash } from "node:crypto";
-import { type ModelResource, parseDigest } from "@tally/evidence";
+import type { Digest, ModelResource } from "@tally/evidence";
 import { OciError } from "../error.ts";
+import { type FilePart, hashParts, wholeOf } from "../hashing/hash-files.ts";
+import type { Progress } from "../progress.ts";
 import type { FileEntry } from "../tar/entry.ts";
 import { compareNames } from "../tar/entry-name.ts";
 
@@ -13,17 +14,28 @@ export type Serialization =
       readonly shardSize: number;
     };
 
+/** More resources than this are no model, and would not fit the statement that lists them. */
+const mostResources = 1_000_000;
+
 /**
- * Hashes the files into resources, sorted by name in code point order. With shards, an empty file has none. Throws
- * `signature-invalid` when a file changes while it is read.
+ * Hashes the files into resources, sorted by name in code point order, files and shards on all cores. With shards, an empty file
+ * has none. Throws `signature-invalid` when a file changes while it is read, or for more than a million resources.
  */
 export async function hashResources(
   files: readonly FileEntry[],
   serialization: Serialization,
+  progress?: Progress,
 ): Promise<readonly ModelResource[]> {
-  const resources: ModelResource[] = [];
-  for (const file of files) resources.push(...(await hashFile(file, serialization)));
-  return resources.sort((a, b) => compareNames(resourceName(a), resourceName(b)));
+  const parts = partsOf(files, serialization);
+  const digests = await hashParts(parts, progress).catch((error: unknown) => {
+    if (error instanceof OciError && error.code === "size-mismatch") {
+      throw new OciError("signature-invalid", error.message, { cause: error });
+    }
+    throw error;
+  });
+  return parts
+    .map((part, i) => resourceOf(part, digests[i]!, serialization))
+    .sort((a, b) => compareNames(resourceName(a), resourceName(b)));
 }
 
 /** The name as it stands in a signature: the path, or `path:start:end`. */
@@ -31,34 +43,25 @@ export function resourceName({ path, range }: Pick<ModelResource, "path" | "rang
   return range === undefined ? path : `${path}:${range.start}:${range.end}`;
 }
 
-async function hashFile(file: FileEntry, serialization: Serialization): Promise<readonly ModelResource[]> {
-  const shardSize = serialization.method === "shards" ? serialization.shardSize : Number.POSITIVE_INFINITY;
-  const resources: ModelResource[] = [];
-  let hash = createHash("sha256");
-  let start = 0;
-  let at = 0;
-  const close = () => {
-    const digest = parseDigest(`sha256:${hash.digest("hex")}`);
-    const range = Object.freeze({ start, end: at });
-    resources.push(Object.freeze({ path: file.name, digest, ...(serialization.method === "shards" ? { range } : {}) }));
-    hash = createHash("sha256");
-    start = at;
-  };
-  for await (const chunk of file.content()) {
-    for (let rest = chunk; rest.length > 0; ) {
-      const part = rest.subarray(0, Math.min(rest.length, start + shardSize - at));
-      hash.update(part);
-      at += part.length;
-      rest = rest.subarray(part.length);
-      if (at - start === shardSize) close();
+function resourceOf({ file, start, end }: FilePart, digest: Digest, { method }: Serialization): ModelResource {
+  const range = Object.freeze({ start, end });
+  return Object.freeze({ path: file.name, digest, ...(method === "shards" && { range }) });
+}
+
+function partsOf(files: readonly FileEntry[], serialization: Serialization): readonly FilePart[] {
+  if (serialization.method === "files") return files.map(wholeOf);
+  const { shardSize } = serialization;
+  const count = files.reduce((sum, { size }) => sum + Math.ceil(size / shardSize), 0);
+  if (!(shardSize >= 1) || count > mostResources) {
+    throw new OciError("signature-invalid", `shards of ${shardSize} bytes would be ${count}`, {
+      hint: `choose a shard size that gives at most ${mostResources}`,
+    });
+  }
+  const parts: FilePart[] = [];
+  for (const file of files) {
+    for (let start = 0; start < file.size; start += shardSize) {
+      parts.push({ file, start, end: Math.min(file.size, start + shardSize) });
     }
   }
-  if (serialization.method === "files" || at > start) close();
-  if (at !== file.size) {
-    throw new OciError(
-      "signature-invalid",
-      `${file.name} changed while it was hashed: it had ${file.size} bytes, then ${at}`,
-    );
-  }
-  return resources;
+  return parts;
 }

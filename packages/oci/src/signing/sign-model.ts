@@ -15,6 +15,7 @@ import {
   toBase64,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
+import type { Progress } from "../progress.ts";
 import { type FileEntry, listFiles } from "../tar/entry.ts";
 import { certificateBundle, signerBundle } from "./bundle.ts";
 import { certificatesFromPem } from "./certificate-chain.ts";
@@ -34,6 +35,8 @@ export interface SignOptions {
   readonly serialization?: Serialization;
   /** PEM certificates, the signer's first, to sign by certificate instead of by key. */
   readonly certificateChainPem?: string;
+  /** Told how the hashing comes along. */
+  readonly progress?: Progress;
 }
 
 export interface SignedModel {
@@ -56,7 +59,7 @@ export async function signModel(options: SignOptions): Promise<SignedModel> {
   const files = typeof options.files === "string" ? await listFiles(options.files) : options.files;
   const ignorePaths = [...defaultIgnoredPaths, kitfilePath, ...(options.ignorePaths ?? [])];
   const { counted } = withoutIgnored(files, ignorePaths);
-  const resources = await hashResources(counted, serialization);
+  const resources = await hashResources(counted, serialization, options.progress);
   if (resources.length === 0) throw new OciError("signature-invalid", "there is no file to sign");
   if (signer.identity.algorithm !== "p-256" && signer.identity.algorithm !== "p-384") {
     throw new OciError("signature-invalid", `model signing has no ${signer.identity.algorithm} keys`, {

@@ -8,6 +8,7 @@ import {
   parseModelSignature,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
+import type { Progress } from "../progress.ts";
 import { type FileEntry, listFiles } from "../tar/entry.ts";
 import { parseModelBundle } from "./bundle.ts";
 import { compareFiles } from "./compare-files.ts";
@@ -20,6 +21,8 @@ export interface VerifyOptions extends ModelTrust {
   readonly files: string | readonly FileEntry[];
   /** Takes files that are not signed for no fault. The signed ones must all be there all the same. */
   readonly ignoreUnsignedFiles?: boolean;
+  /** Told how the hashing comes along. */
+  readonly progress?: Progress;
 }
 
 export interface ModelCheck {
@@ -77,7 +80,7 @@ export async function verifyModel(options: VerifyOptions): Promise<ModelReport> 
       "files",
       async () => {
         const files = typeof options.files === "string" ? await listFiles(options.files) : options.files;
-        return compareFiles(signature, files, options.ignoreUnsignedFiles ?? false);
+        return compareFiles(signature, files, options.ignoreUnsignedFiles ?? false, options.progress);
       },
       (message) => message,
     );

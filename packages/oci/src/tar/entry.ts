@@ -2,6 +2,7 @@ import type { Stats } from "node:fs";
 import { createReadStream } from "node:fs";
 import { lstat, opendir } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { Digest } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import { checkEntryName, compareNames } from "./entry-name.ts";
 
@@ -11,6 +12,17 @@ export interface FileEntry {
   readonly size: number;
   /** The content from its beginning; each call reads anew. */
   content(): AsyncIterable<Uint8Array>;
+  /** Where the content lies on disk, for threads that read it by themselves. */
+  readonly place?: Place;
+  /** Of the content, where whoever made the entry has hashed the very bytes already. */
+  readonly digest?: Digest;
+}
+
+/** A file on disk that is the content, or, from `start` on, holds it. */
+export interface Place {
+  readonly path: string;
+  /** Bytes; a whole file has none. */
+  readonly start?: number;
 }
 
 /** A file in memory. */
@@ -51,7 +63,8 @@ async function collect(root: string, prefix: string, except: ReadonlySet<string>
 }
 
 function diskFile(name: string, path: string, size: number): FileEntry {
-  return { name: checkEntryName(name), size, content: () => createReadStream(path, { highWaterMark: 256 * 1024 }) };
+  const content = () => createReadStream(path, { highWaterMark: 1024 * 1024 });
+  return { name: checkEntryName(name), size, content, place: { path } };
 }
 
 async function statOf(path: string, name: string): Promise<Stats> {

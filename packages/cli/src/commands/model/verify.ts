@@ -3,13 +3,22 @@ import { join, resolve } from "node:path";
 import { listFiles, type ModelReport, verifyModel } from "@tally/oci";
 import { withJson } from "../../options.ts";
 import type { Register } from "../../register.ts";
-import { exitCodes, print, table, usageError } from "../../terminal/index.ts";
+import {
+  exitCodes,
+  type ProgressMode,
+  print,
+  showingProgress,
+  table,
+  usageError,
+  withProgressOption,
+} from "../../terminal/index.ts";
 import { signatureFile } from "./signature-file.ts";
 
 interface Options {
   readonly key?: string;
   readonly certificateChain?: string;
   readonly signature?: string;
+  readonly progress: ProgressMode;
   readonly json?: boolean;
 }
 
@@ -24,7 +33,7 @@ export const verify: Register = (program, { terminal, finish }) => {
     .option("--key <file>", "public key of who is to have signed")
     .option("--certificate-chain <file>", "certificates that are trusted, to verify a signature by certificate")
     .option("--signature <file>", `the signature; the default is DIR/${signatureFile}`);
-  withJson(command).action(async (folder: string, options: Options) => {
+  withJson(withProgressOption(command)).action(async (folder: string, options: Options) => {
     const { key, certificateChain, signature } = options;
     if (key === undefined && certificateChain === undefined) {
       throw usageError("whose signature is it to be?", "give --key PUBLIC_KEY or --certificate-chain FILE");
@@ -41,12 +50,17 @@ export const verify: Register = (program, { terminal, finish }) => {
         "give NAME.pub.pem instead of NAME.pem, and keep the private half where it is",
       );
     }
-    const report = await verifyModel({
-      bundle,
-      files: await listFiles(dir, [signatureFile]),
-      ...(publicKeyPem !== undefined && { publicKeyPem }),
-      ...(certificateChain !== undefined && { trustedCertificatesPem: await read(certificateChain) }),
-    });
+    const files = await listFiles(dir, [signatureFile]);
+    const trustedCertificatesPem = certificateChain && (await read(certificateChain));
+    const report = await showingProgress(terminal, options.progress, "hashing", (progress) =>
+      verifyModel({
+        bundle,
+        files,
+        ...(publicKeyPem !== undefined && { publicKeyPem }),
+        ...(trustedCertificatesPem && { trustedCertificatesPem }),
+        ...(progress && { progress }),
+      }),
+    );
     print(terminal, options.json, jsonReport(report), () => [
       ...table(report.checks.map(({ name, result, message }) => [marks[result], name, message])),
       outcomes[report.outcome],

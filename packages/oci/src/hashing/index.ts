@@ -1,0 +1,1 @@
+export { hashFiles } from "./hash-files.ts";
