@@ -68,6 +68,12 @@ async function make(install: Install, work: string, milliseconds: number): Promi
       await run("go", ["build", ...flags, "-o", join(work, "program"), path], left(), inModule);
       return join(work, "program");
     }
+    case "go-main": {
+      const cwd = join(import.meta.dirname, "go", install.of);
+      const env = { ...goEnv, GOFLAGS: "-mod=readonly" };
+      await run("go", ["build", ...goFlags, "-o", join(work, "program"), "."], left(), { cwd, env });
+      return join(work, "program");
+    }
     case "go-test": {
       const inModule = { cwd: work, env: goEnv };
       await run("go", ["mod", "init", "tally.test/suite"], left(), inModule);

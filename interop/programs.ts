@@ -12,6 +12,8 @@ export type Install =
    * module instead: `go install` asks for the list of a module's versions too, which not every proxy gives out.
    */
   | { readonly by: "go"; readonly of: string; readonly module?: string; readonly tags?: string }
+  /** A program of ours around a Go library, in `interop/go/<of>`. */
+  | { readonly by: "go-main"; readonly of: string }
   /** A Go test suite as a program: `go test -c` of the package `of` at `version`. */
   | { readonly by: "go-test"; readonly of: string; readonly version: string }
   /** Packages in a virtual environment of their own, `run` in its `bin`. */
@@ -45,6 +47,20 @@ export const programs: readonly Program[] = [
       of: "github.com/opencontainers/distribution-spec/conformance",
       version: "a139cc423184",
     },
+  },
+  {
+    name: "tessera-oneshot",
+    install: { by: "go", of: "github.com/transparency-dev/tessera/cmd/examples/posix-oneshot@v1.0.4" },
+  },
+  {
+    name: "tessera-copy",
+    install: { by: "go", of: "github.com/transparency-dev/tessera/cmd/experimental/mirror/posix@v1.0.4" },
+  },
+  { name: "verify-proof", install: { by: "go-main", of: "verify-proof" } },
+  { name: "ssh-agent", install: { by: "apt", of: ["openssh-client"], file: "ssh-agent" } },
+  {
+    name: "litewitness",
+    install: { by: "go", of: "filippo.io/torchwood/cmd/litewitness@v0.9.0", module: "filippo.io/torchwood" },
   },
   { name: "tessera-mirror", install: { by: "hand", why: "no released version of Tessera has its mirror" } },
   {

@@ -12,12 +12,15 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-/** Starts a server, waits until the port on loopback takes connections, and ends it with the test. */
+/** Where a server listens: a port of loopback, or a socket. */
+export type Place = { readonly port: number } | { readonly socket: string };
+
+/** Starts a server, waits until it takes connections, and ends it with the test. */
 export async function startServer(
   t: TestContext,
   command: string,
   args: readonly string[],
-  port: number,
+  place: Place,
   env: NodeJS.ProcessEnv = {},
 ): Promise<ServerProcess> {
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
@@ -43,22 +46,32 @@ export async function startServer(
   void ended.then(() => {
     gone = true;
   });
-  for (let waited = 0; !(await listens(port)); waited += 1) {
-    if (gone || waited > 600) throw new Error(`${command} does not listen on port ${port}: ${said}`);
+  for (let waited = 0; !(await listens(place)); waited += 1) {
+    if (gone || waited > 600) throw new Error(`${command} does not listen on ${Object.values(place)}: ${said}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return { said: () => said, stop };
 }
 
-function listens(port: number): Promise<boolean> {
+function listens(place: Place): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = "port" in place ? connect(place.port, "127.0.0.1") : connect(place.socket);
     socket.on("connect", () => {
       socket.destroy();
       resolve(true);
     });
     socket.on("error", () => resolve(false));
   });
+}
+
+/** What `find` finds, once it does; asks for ten seconds. */
+export async function until<T>(find: () => T | undefined): Promise<T> {
+  for (let waited = 0; waited < 200; waited += 1) {
+    const found = find();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error("it did not come in ten seconds");
 }
 
 /** A port of loopback that was free a moment ago, for programs that cannot choose one themselves. */

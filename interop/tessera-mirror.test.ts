@@ -63,7 +63,7 @@ async function start(t: TestContext): Promise<Parts | undefined> {
       `--mirror_cosigner_path=${join(folder, "mirror")}`,
       `--config_path=${join(folder, "config")}`,
     ],
-    port,
+    { port },
   );
   const ledger = await Ledger.open({ dir: join(folder, "ledger"), origin: ORIGIN, signers });
   t.after(() => ledger.close());
