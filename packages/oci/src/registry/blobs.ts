@@ -24,7 +24,10 @@ export async function sendBlob(
     ...(range === undefined ? {} : { "Content-Range": `bytes ${range.start}-${range.end - 1}/${size}` }),
   };
   const status = range === undefined ? 200 : 206;
-  if (req.method === "HEAD") return sendEmpty(res, status, headers);
+  if (req.method === "HEAD") {
+    await contents.touchUnnamed(repository, digest);
+    return sendEmpty(res, status, headers);
+  }
   const { stream } = await blobs.get(digest, range ?? {});
   res.writeHead(status, headers);
   await pipeline(stream, res);
@@ -50,4 +53,30 @@ export async function deleteBlob(
 
 export function unknownBlob(repository: string, digest: ContentDigest): Refusal {
   return new Refusal(404, "BLOB_UNKNOWN", `${repository} holds no blob ${digest}`, { detail: { digest } });
+}
+
+/** The repository holds bytes that are in the store now: said in the digest's turn, so that nobody removes them in between. */
+export function holdBlob(exchange: Exchange, repository: string, digest: ContentDigest, size: number): Promise<void> {
+  return holdStored(exchange, digest, () => exchange.contents.linkBlob(repository, digest, size));
+}
+
+/** Takes a step by which stored bytes are held; where it fails and nobody else holds them, they go again. */
+export function holdStored<T>(
+  { blobs, contents, turns }: Pick<Exchange, "blobs" | "contents" | "turns">,
+  digest: ContentDigest,
+  step: () => Promise<T>,
+): Promise<T> {
+  return turns.take(digest, async () => {
+    if ((await blobs.has(digest)) === undefined) {
+      const message = `${digest} was deleted while it was being pushed: push it again`;
+      throw new Refusal(409, "BLOB_UPLOAD_INVALID", message);
+    }
+    try {
+      return await step();
+    } catch (error) {
+      // A collection finds them otherwise.
+      if (!(await contents.holds(digest).catch(() => true))) await blobs.delete(digest).catch(() => {});
+      throw error;
+    }
+  });
 }

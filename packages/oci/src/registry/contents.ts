@@ -3,7 +3,10 @@ import { type Manifest, partsOf, referrerDescriptor } from "../artifact/manifest
 import type { ReferrerFilter } from "../artifact/referrer-filter.ts";
 import type { ContentDigest } from "../storage/content-digest.ts";
 import type { Database } from "../storage/database.ts";
+import type { DigestTurns } from "./digest-turns.ts";
+import { account } from "./quotas.ts";
 import { listingOf, type PageWanted, type ReferrersPage, referrersPage } from "./referrers.ts";
+import type { Protection, Retention } from "./retention.ts";
 
 /** What a repository knows about one of its manifests; the bytes are a blob. */
 export interface StoredManifest {
@@ -12,12 +15,28 @@ export interface StoredManifest {
   readonly size: number;
 }
 
+/** A blob that somebody asks for is noted as wanted no more often than this. */
+const touchEveryMs = 600_000;
+
+/** A tag that a push would have moved, and may not. */
+export interface FixedTag {
+  readonly tag: string;
+  readonly target: ContentDigest;
+  readonly protection: Protection;
+}
+
 /** The registry's tables as questions and answers about repositories. */
 export class Contents {
   readonly #db: Database;
+  readonly #retention: Retention;
+  readonly #turns: DigestTurns;
+  readonly #clock: { now(): number };
 
-  constructor(db: Database) {
+  constructor(db: Database, retention: Retention, turns: DigestTurns, clock: { now(): number }) {
     this.#db = db;
+    this.#retention = retention;
+    this.#turns = turns;
+    this.#clock = clock;
   }
 
   async blobSize(repository: string, digest: ContentDigest): Promise<number | undefined> {
@@ -25,36 +44,49 @@ export class Contents {
     return (await this.#db.query<{ size: number }>(sql, [repository, digest]))[0]?.size;
   }
 
+  /** Says that a repository holds a blob, from now on or still. Throws `Refusal` where that is beyond a quota. */
   async linkBlob(repository: string, digest: ContentDigest, size: number): Promise<void> {
-    const sql = "INSERT INTO registry_blob (repository, digest, size) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-    await this.#db.run(sql, [repository, digest, size]);
+    const now = this.#clock.now();
+    await this.#db.transaction(async (tx) => {
+      const touched = "UPDATE registry_blob SET touched = ? WHERE repository = ? AND digest = ?";
+      if ((await tx.run(touched, [now, repository, digest])).changes > 0) return;
+      await account(tx, repository, { bytes: size, manifests: 0 });
+      const sql = "INSERT INTO registry_blob (repository, digest, size, touched) VALUES (?, ?, ?, ?)";
+      await tx.run(sql, [repository, digest, size, now]);
+    });
+  }
+
+  /** Whoever was told that a blob is here may name it soon: it counts as brought now, unless something names it already. */
+  async touchUnnamed(repository: string, digest: ContentDigest): Promise<void> {
+    const now = this.#clock.now();
+    const sql = `UPDATE registry_blob SET touched = ? WHERE repository = ? AND digest = ? AND touched < ?
+      AND NOT EXISTS (SELECT 1 FROM registry_part p WHERE p.repository = registry_blob.repository AND p.part = registry_blob.digest)`;
+    await this.#db.transaction((tx) => tx.run(sql, [now, repository, digest, now - touchEveryMs]), { synced: false });
   }
 
   async unlinkBlob(repository: string, digest: ContentDigest): Promise<"gone" | "absent" | "needed"> {
     return this.#db.transaction(async (tx) => {
       if (await isPart(tx, repository, digest)) return "needed";
-      const { changes } = await tx.run("DELETE FROM registry_blob WHERE repository = ? AND digest = ?", [
-        repository,
-        digest,
-      ]);
-      return changes > 0 ? "gone" : "absent";
+      return (await dropLink(tx, repository, digest)) ? "gone" : "absent";
     });
   }
 
   /** Removes a blob from a repository, needed or not; `last` when no other repository holds it. */
   async eraseBlob(repository: string, digest: ContentDigest): Promise<"last" | "shared" | "absent"> {
     return this.#db.transaction(async (tx) => {
-      const sql = "DELETE FROM registry_blob WHERE repository = ? AND digest = ?";
-      const { changes } = await tx.run(sql, [repository, digest]);
-      const others = await tx.query("SELECT 1 AS found FROM registry_blob WHERE digest = ? LIMIT 1", [digest]);
-      if (others.length === 0) return "last";
-      return changes > 0 ? "shared" : "absent";
+      const dropped = await dropLink(tx, repository, digest);
+      if (!(await isHeld(tx, digest))) return "last";
+      return dropped ? "shared" : "absent";
     });
   }
 
-  async tagTarget(repository: string, tag: string): Promise<ContentDigest | undefined> {
-    const sql = "SELECT digest FROM registry_tag WHERE repository = ? AND tag = ?";
-    return (await this.#db.query<{ digest: ContentDigest }>(sql, [repository, tag]))[0]?.digest;
+  /** Whether any repository holds these bytes, as a blob or as a manifest. */
+  holds(digest: ContentDigest): Promise<boolean> {
+    return isHeld(this.#db, digest);
+  }
+
+  tagTarget(repository: string, tag: string): Promise<ContentDigest | undefined> {
+    return tagTarget(this.#db, repository, tag);
   }
 
   async manifest(repository: string, digest: ContentDigest): Promise<StoredManifest | undefined> {
@@ -68,22 +100,36 @@ export class Contents {
     return wrongParts(this.#db, repository, manifest);
   }
 
-  /** Adds a manifest with its tags in one step, provided that its parts are (still) there. */
+  /**
+   * Adds a manifest with its tags in one step, provided that its parts are (still) there and that no tag is written once and
+   * leads elsewhere. Throws `Refusal` where it is beyond a quota.
+   */
   async addManifest(
     repository: string,
     manifest: Manifest,
     digest: ContentDigest,
     size: number,
     tags: readonly string[],
-  ): Promise<WrongPart[]> {
+  ): Promise<WrongPart[] | FixedTag> {
     const descriptor = referrerDescriptor(manifest, digest, size);
+    const now = this.#clock.now();
     return this.#db.transaction(async (tx) => {
       const wrong = await wrongParts(tx, repository, manifest);
       if (wrong.length > 0) return wrong;
+      for (const tag of tags) {
+        const target = await tagTarget(tx, repository, tag);
+        if (target === undefined || target === digest) continue;
+        const protection = await this.#protection(tx, repository, target);
+        if (protection !== undefined) return { tag, target, protection };
+      }
+      this.#turns.noteAddition(repository);
+      const sql = "SELECT 1 AS found FROM registry_manifest WHERE repository = ? AND digest = ?";
+      const known = (await tx.query(sql, [repository, digest])).length > 0;
+      if (!known) await account(tx, repository, { bytes: size, manifests: 1 });
       await tx.run(
         `INSERT INTO registry_manifest
-         (repository, digest, media_type, size, subject, artifact_type, descriptor, subject_id, device, from_ms, to_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+         (repository, digest, media_type, size, subject, artifact_type, descriptor, pushed, subject_id, device, from_ms, to_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository, digest) DO UPDATE SET pushed = excluded.pushed`,
         [
           repository,
           digest,
@@ -92,6 +138,7 @@ export class Contents {
           manifest.subject?.digest ?? null,
           descriptor.artifactType ?? null,
           JSON.stringify(descriptor),
+          now,
           ...(await listingOf(tx, repository, manifest.subject?.digest, descriptor)),
         ],
       );
@@ -108,23 +155,37 @@ export class Contents {
     });
   }
 
-  /** Removes a manifest and the tags that point to it, unless an index in the repository lists it. */
-  async removeManifest(repository: string, digest: ContentDigest): Promise<"gone" | "absent" | "needed"> {
+  /** Removes a manifest and the tags that point to it, unless an index in the repository lists it or it is written once. */
+  async removeManifest(
+    repository: string,
+    digest: ContentDigest,
+  ): Promise<"gone" | "absent" | "needed" | { readonly protection: Protection }> {
     return this.#db.transaction(async (tx) => {
       if (await isPart(tx, repository, digest)) return "needed";
-      const where = "WHERE repository = ? AND digest = ?";
-      const { changes } = await tx.run(`DELETE FROM registry_manifest ${where}`, [repository, digest]);
-      if (changes === 0) return "absent";
-      await tx.run(`DELETE FROM registry_tag ${where}`, [repository, digest]);
-      await tx.run("DELETE FROM registry_part WHERE repository = ? AND manifest = ?", [repository, digest]);
+      const protection = await this.#protection(tx, repository, digest);
+      if (protection !== undefined) return { protection };
+      return (await dropManifest(tx, repository, digest)) ? "gone" : "absent";
+    });
+  }
+
+  async removeTag(
+    repository: string,
+    tag: string,
+  ): Promise<"gone" | "absent" | { readonly target: ContentDigest; readonly protection: Protection }> {
+    return this.#db.transaction(async (tx) => {
+      const target = await tagTarget(tx, repository, tag);
+      if (target === undefined) return "absent";
+      const protection = await this.#protection(tx, repository, target);
+      if (protection !== undefined) return { target, protection };
+      await tx.run("DELETE FROM registry_tag WHERE repository = ? AND tag = ?", [repository, tag]);
       return "gone";
     });
   }
 
-  async removeTag(repository: string, tag: string): Promise<boolean> {
-    return (
-      (await this.#db.run("DELETE FROM registry_tag WHERE repository = ? AND tag = ?", [repository, tag])).changes > 0
-    );
+  async #protection(tx: Database, repository: string, digest: ContentDigest): Promise<Protection | undefined> {
+    const sql = "SELECT pushed FROM registry_manifest WHERE repository = ? AND digest = ?";
+    const [row] = await tx.query<{ pushed: number }>(sql, [repository, digest]);
+    return row && this.#retention.protection(tx, repository, row.pushed);
   }
 
   async repositoryExists(repository: string): Promise<boolean> {
@@ -170,7 +231,40 @@ async function wrongParts(db: Database, repository: string, manifest: Manifest):
   return wrong;
 }
 
-async function isPart(db: Database, repository: string, digest: ContentDigest): Promise<boolean> {
+export async function isPart(db: Database, repository: string, digest: ContentDigest): Promise<boolean> {
   const sql = "SELECT 1 AS found FROM registry_part WHERE repository = ? AND part = ? LIMIT 1";
   return (await db.query(sql, [repository, digest])).length > 0;
+}
+
+async function tagTarget(db: Database, repository: string, tag: string): Promise<ContentDigest | undefined> {
+  const sql = "SELECT digest FROM registry_tag WHERE repository = ? AND tag = ?";
+  return (await db.query<{ digest: ContentDigest }>(sql, [repository, tag]))[0]?.digest;
+}
+
+async function isHeld(db: Database, digest: ContentDigest): Promise<boolean> {
+  const sql = `SELECT 1 AS found FROM registry_blob WHERE digest = ?
+    UNION ALL SELECT 1 FROM registry_manifest WHERE digest = ? LIMIT 1`;
+  return (await db.query(sql, [digest, digest])).length > 0;
+}
+
+/** A repository no longer holds a blob; whether it did. Within a step that has looked whether it may go. */
+export async function dropLink(tx: Database, repository: string, digest: ContentDigest): Promise<boolean> {
+  const where = "WHERE repository = ? AND digest = ?";
+  const [row] = await tx.query<{ size: number }>(`SELECT size FROM registry_blob ${where}`, [repository, digest]);
+  if (row === undefined) return false;
+  await tx.run(`DELETE FROM registry_blob ${where}`, [repository, digest]);
+  await account(tx, repository, { bytes: -row.size, manifests: 0 });
+  return true;
+}
+
+/** A repository no longer holds a manifest, nor tags on it; whether it did. Within a step that has looked whether it may go. */
+export async function dropManifest(tx: Database, repository: string, digest: ContentDigest): Promise<boolean> {
+  const where = "WHERE repository = ? AND digest = ?";
+  const [row] = await tx.query<{ size: number }>(`SELECT size FROM registry_manifest ${where}`, [repository, digest]);
+  if (row === undefined) return false;
+  await tx.run(`DELETE FROM registry_manifest ${where}`, [repository, digest]);
+  await tx.run(`DELETE FROM registry_tag ${where}`, [repository, digest]);
+  await tx.run("DELETE FROM registry_part WHERE repository = ? AND manifest = ?", [repository, digest]);
+  await account(tx, repository, { bytes: -row.size, manifests: -1 });
+  return true;
 }

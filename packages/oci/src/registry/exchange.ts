@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BlobStore } from "../storage/blob-store.ts";
 import type { Contents } from "./contents.ts";
+import type { DigestTurns } from "./digest-turns.ts";
 import type { RegistryOptions } from "./options.ts";
+import type { Quotas } from "./quotas.ts";
 import type { UploadSessions } from "./upload-sessions.ts";
 
 /** One request with what it takes to answer it. */
@@ -12,6 +14,8 @@ export interface Exchange {
   readonly blobs: BlobStore;
   readonly contents: Contents;
   readonly uploads: UploadSessions;
+  readonly turns: DigestTurns;
+  readonly quotas: Quotas;
   readonly options: RegistryOptions;
 }
 

@@ -2,11 +2,13 @@ import { largestManifest, parseManifest } from "../artifact/manifest.ts";
 import { mediaTypeOfHeader } from "../artifact/media-types.ts";
 import { type ManifestReference, parseTag } from "../artifact/reference.ts";
 import { algorithmOf, contentDigestOf, requireDigest } from "../storage/content-digest.ts";
+import { holdStored } from "./blobs.ts";
 import type { WrongPart } from "./contents.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
-import { defaultLimits } from "./options.ts";
+import { defaultLimits, type RetentionRefused } from "./options.ts";
 import { Refusal } from "./refusal.ts";
 import { smallBody } from "./request-body.ts";
+import type { Protection } from "./retention.ts";
 
 /** GET and HEAD of a manifest (end-3): the exact bytes that were pushed. */
 export async function sendManifest(
@@ -48,8 +50,12 @@ export async function putManifest(exchange: Exchange, repository: string, refere
 
   refuseWrongParts(await contents.wrongParts(repository, manifest));
   await blobs.put(digest, bytes);
-  // Asked again together with storing: a part may have been deleted meanwhile.
-  refuseWrongParts(await contents.addManifest(repository, manifest, digest, bytes.length, tags));
+  await holdStored(exchange, digest, async () => {
+    // Asked again together with storing: a part may have been deleted meanwhile.
+    const added = await contents.addManifest(repository, manifest, digest, bytes.length, tags);
+    if (!("tag" in added)) return refuseWrongParts(added);
+    return refuseProtected(exchange, { repository, action: "move-tag", tag: added.tag, digest: added.target }, added);
+  });
   await options.onPush?.({ repository, digest, manifest, bytes, tags, req });
 
   sendEmpty(res, 201, {
@@ -68,11 +74,18 @@ export async function deleteManifest(
 ): Promise<void> {
   const { res, contents } = exchange;
   if (reference.kind === "tag") {
-    if (!(await contents.removeTag(repository, reference.tag)))
-      throw await unknownManifest(exchange, repository, reference);
+    const removed = await contents.removeTag(repository, reference.tag);
+    if (removed === "absent") throw await unknownManifest(exchange, repository, reference);
+    if (removed !== "gone") {
+      const refused = { repository, action: "delete-tag", tag: reference.tag, digest: removed.target } as const;
+      await refuseProtected(exchange, refused, removed);
+    }
     return sendEmpty(res, 202);
   }
   const result = await contents.removeManifest(repository, reference.digest);
+  if (typeof result === "object") {
+    await refuseProtected(exchange, { repository, action: "delete-manifest", digest: reference.digest }, result);
+  }
   if (result === "absent") throw await unknownManifest(exchange, repository, reference);
   if (result === "needed") {
     throw new Refusal(
@@ -82,6 +95,23 @@ export async function deleteManifest(
     );
   }
   sendEmpty(res, 202);
+}
+
+/** Says that a write-once rule keeps a manifest, after that was put on record: 403 for a deletion, 409 for a tag that leads elsewhere. */
+async function refuseProtected(
+  { req, options }: Exchange,
+  refused: Pick<RetentionRefused, "repository" | "action" | "tag" | "digest">,
+  { protection: { rule, until } }: { readonly protection: Protection },
+): Promise<never> {
+  await options.onRefused?.({ ...refused, rule, until, req });
+  const what = refused.tag === undefined ? refused.digest : `tag ${refused.tag} on ${refused.digest}`;
+  const time = until === null ? "for ever" : `until ${new Date(until).toISOString()}`;
+  throw new Refusal(
+    refused.action === "move-tag" ? 409 : 403,
+    "DENIED",
+    `${refused.repository} is written once by the rule ${rule.pattern}: it keeps ${what} ${time}`,
+    { detail: { rule: rule.pattern, until } },
+  );
 }
 
 function wantedTags({ query, options }: Exchange, reference: ManifestReference): string[] {

@@ -3,6 +3,8 @@ import type { Manifest } from "../artifact/manifest.ts";
 import type { BlobStore } from "../storage/blob-store.ts";
 import type { ContentDigest } from "../storage/content-digest.ts";
 import type { Database } from "../storage/database.ts";
+import type { Evidence } from "./collect/evidence.ts";
+import type { RetentionRule } from "./retention.ts";
 
 export type RegistryAction = "pull" | "push" | "delete";
 
@@ -23,6 +25,19 @@ export interface PushEvent {
   readonly req: IncomingMessage;
 }
 
+/** A deletion or a moved tag that a write-once rule refused. */
+export interface RetentionRefused {
+  readonly repository: string;
+  readonly action: "delete-manifest" | "delete-tag" | "move-tag";
+  readonly tag?: string;
+  /** The manifest that is kept. */
+  readonly digest: ContentDigest;
+  readonly rule: RetentionRule;
+  /** Milliseconds since 1970; null for ever. */
+  readonly until: number | null;
+  readonly req: IncomingMessage;
+}
+
 export interface RegistryOptions {
   readonly blobs: BlobStore;
   readonly db: Database;
@@ -37,6 +52,10 @@ export interface RegistryOptions {
   ): Promise<AccessRefused | void>;
   /** Called after each stored manifest and before the answer. When it throws, the answer is 500 and the client pushes again. */
   onPush?(event: PushEvent): Promise<void> | void;
+  /** Called before a refusal by a write-once rule is answered. When it throws, the answer is 500, and nothing is deleted or moved. */
+  onRefused?(refused: RetentionRefused): Promise<void> | void;
+  /** What names content of the registry from outside of it. Left out: nothing does. */
+  readonly evidence?: Evidence;
   readonly clock?: { now(): number };
   readonly limits?: Partial<RegistryLimits>;
   /** Hears of failures that are answered with 500. */

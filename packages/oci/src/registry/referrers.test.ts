@@ -9,6 +9,8 @@ import type { ContentDigest } from "../storage/content-digest.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { type LoopbackRegistry, loopbackRegistry } from "../testing/loopback-registry.ts";
 import { Contents } from "./contents.ts";
+import { DigestTurns } from "./digest-turns.ts";
+import { Retention } from "./retention.ts";
 import { migrateRegistry } from "./tables.ts";
 
 const subject = describe(mediaTypes.imageManifest, new TextEncoder().encode("a model"));
@@ -198,7 +200,7 @@ test("a question with few answers among many referrers comes in short pages, non
   const db = await openSqlite(":memory:");
   t.after(() => db.close());
   await migrateRegistry(db);
-  const contents = new Contents(db);
+  const contents = new Contents(db, new Retention(db, Date), new DigestTurns(), Date);
   await contents.linkBlob("m", emptyDescriptor.digest, emptyDescriptor.size);
   const add = async (referrer: Referrer) => {
     const { bytes, descriptor } = image(referrer);

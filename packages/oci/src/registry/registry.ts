@@ -2,14 +2,19 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ArtifactSource } from "../artifact/transfer.ts";
 import type { ContentDigest } from "../storage/content-digest.ts";
 import { deleteBlob, sendBlob } from "./blobs.ts";
+import { Collection } from "./collect/collection.ts";
+import type { CollectOptions, Decision } from "./collect/decision.ts";
 import { Contents } from "./contents.ts";
+import { turnsOf } from "./digest-turns.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
 import { listReferrers } from "./list-referrers.ts";
 import { listTags } from "./listings.ts";
 import { LocalRepository } from "./local-repository.ts";
 import { deleteManifest, putManifest, sendManifest } from "./manifests.ts";
 import { defaultLimits, type RegistryAction, type RegistryOptions } from "./options.ts";
+import { Quotas } from "./quotas.ts";
 import { Refusal, refusalOf, sendError } from "./refusal.ts";
+import { Retention } from "./retention.ts";
 import { parseRoute, type Route } from "./route.ts";
 import { migrateRegistry } from "./tables.ts";
 import { UploadSessions } from "./upload-sessions.ts";
@@ -28,6 +33,15 @@ export interface Registry {
    * they name is gone. The bytes go too unless another repository holds them. Whether there was something to destroy.
    */
   eraseBlob(repository: string, digest: ContentDigest): Promise<boolean>;
+  /**
+   * Removes what nothing needs, while pushes go on, and says of each thing what becomes of it and why. It works as far as its
+   * decisions are read, and can be left anywhere. Throws `busy` while another one is under way.
+   */
+  collect(options?: CollectOptions): AsyncGenerator<Decision, void>;
+  /** Which repositories are written once. */
+  readonly retention: Pick<Retention, "list" | "set">;
+  /** What repositories may hold. */
+  readonly quotas: Pick<Quotas, "list" | "set" | "remove">;
 }
 
 /**
@@ -36,13 +50,28 @@ export interface Registry {
  * blob store; several registries may share both.
  */
 export function createRegistry(options: RegistryOptions): Registry {
-  const contents = new Contents(options.db);
+  const { db, blobs, clock = Date } = options;
+  const turns = turnsOf(blobs);
+  const quotas = new Quotas(db);
+  const retention = new Retention(db, clock);
+  const contents = new Contents(db, retention, turns, clock);
   const limits = { ...defaultLimits, ...options.limits };
-  const uploads = new UploadSessions(options.db, options.blobs, options.clock ?? Date, limits);
+  const uploads = new UploadSessions(db, blobs, clock, limits);
+  const collection = new Collection({
+    db,
+    blobs,
+    contents,
+    turns,
+    retention,
+    uploads,
+    clock,
+    evidence: options.evidence,
+  });
   let ready: Promise<void> | undefined;
 
   async function open(): Promise<void> {
-    await migrateRegistry(options.db);
+    await migrateRegistry(db);
+    await quotas.recount();
     await uploads.sweep();
   }
 
@@ -62,17 +91,32 @@ export function createRegistry(options: RegistryOptions): Registry {
     const handler = handlerOf(req.method ?? "", route);
     await requireAccess(options, req, "repository" in route ? route.repository : "", handler.action);
     await opened();
-    await handler.run({ req, res, query: url.searchParams, blobs: options.blobs, contents, uploads, options });
+    await handler.run({ req, res, query: url.searchParams, blobs, contents, uploads, turns, quotas, options });
   }
 
   return {
-    repository: (name) => new LocalRepository(name, contents, options.blobs, opened),
+    repository: (name) => new LocalRepository(name, contents, blobs, opened),
     async eraseBlob(repository, digest) {
       await opened();
-      const held = await contents.eraseBlob(repository, digest);
-      // A stop before this leaves bytes that no repository shows; erasing again removes them.
-      if (held === "last") return options.blobs.delete(digest);
-      return held === "shared";
+      return turns.take(digest, async () => {
+        const held = await contents.eraseBlob(repository, digest);
+        // A stop before this leaves bytes that no repository shows; erasing again removes them.
+        if (held === "last") return blobs.delete(digest);
+        return held === "shared";
+      });
+    },
+    async *collect(wanted = {}) {
+      await opened();
+      yield* collection.run(wanted);
+    },
+    retention: {
+      list: async () => opened().then(() => retention.list()),
+      set: async (pattern, ms) => opened().then(() => retention.set(pattern, ms)),
+    },
+    quotas: {
+      list: async () => opened().then(() => quotas.list()),
+      set: async (quota) => opened().then(() => quotas.set(quota)),
+      remove: async (pattern) => opened().then(() => quotas.remove(pattern)),
     },
     async handle(req, res) {
       try {

@@ -45,8 +45,31 @@ const listings = [
   "CREATE INDEX registry_listing_device ON registry_manifest (subject_id, device, to_ms, digest, from_ms, size, artifact_type)",
 ];
 
+const hygiene = [
+  // When a repository was last told that it holds a blob, and when a manifest was last pushed: 0 is before anybody noted it.
+  "ALTER TABLE registry_blob ADD COLUMN touched BIGINT NOT NULL DEFAULT 0",
+  "ALTER TABLE registry_manifest ADD COLUMN pushed BIGINT NOT NULL DEFAULT 0",
+  // Whether any repository needs the bytes of a digest.
+  "CREATE INDEX registry_blob_digest ON registry_blob (digest)",
+  "CREATE INDEX registry_manifest_digest ON registry_manifest (digest)",
+  // Write-once rules: milliseconds from the last push on, null for ever.
+  "CREATE TABLE registry_retention (pattern TEXT NOT NULL PRIMARY KEY, ms BIGINT, since BIGINT NOT NULL)",
+  `CREATE TABLE registry_quota (
+    pattern TEXT NOT NULL PRIMARY KEY, bytes BIGINT, manifests BIGINT,
+    used_bytes BIGINT NOT NULL, used_manifests BIGINT NOT NULL)`,
+  // What one collection works with; emptied by the next one.
+  "CREATE TABLE registry_named (digest TEXT NOT NULL PRIMARY KEY, because TEXT NOT NULL)",
+  `CREATE TABLE registry_kept (
+    repository TEXT NOT NULL, digest TEXT NOT NULL, because TEXT NOT NULL, seq BIGINT NOT NULL,
+    PRIMARY KEY (repository, digest))`,
+  "CREATE INDEX registry_kept_seq ON registry_kept (repository, seq)",
+  `CREATE TABLE registry_going (
+    repository TEXT NOT NULL, digest TEXT NOT NULL, what TEXT NOT NULL,
+    PRIMARY KEY (repository, digest, what))`,
+];
+
 export async function migrateRegistry(db: Database): Promise<void> {
-  await migrate(db, "registry", [tables, listings]);
+  await migrate(db, "registry", [tables, listings, hygiene]);
   while (await listOlder(db));
 }
 

@@ -3,20 +3,24 @@ import { OciError, type OciErrorCode } from "../error.ts";
 import type { StagedBlob } from "../storage/blob-store.ts";
 import { exactly } from "../storage/byte-count.ts";
 import { type ContentDigest, isContentDigest, parseContentDigest } from "../storage/content-digest.ts";
+import { holdBlob } from "./blobs.ts";
 import { chunkRange } from "./byte-range.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
+import { overQuota } from "./quotas.ts";
 import { Refusal } from "./refusal.ts";
 import { announcedLength, requestBody } from "./request-body.ts";
 
 /** POST of uploads (end-4, end-11): mounts a blob, takes one whole, or begins an upload. */
 export async function beginUpload(exchange: Exchange, repository: string): Promise<void> {
-  const { req, res, query, blobs, contents, uploads } = exchange;
+  const { req, res, query, blobs, uploads } = exchange;
   const mount = query.get("mount");
   if (mount !== null && (await mountBlob(exchange, repository, mount, query.get("from")))) return;
   const digest = query.get("digest");
   if (mount === null && digest !== null) {
-    const stored = await blobs.put(parseContentDigest(digest), requestBody(req));
-    await contents.linkBlob(repository, stored.digest, stored.size);
+    const wanted = parseContentDigest(digest);
+    const room = await roomFor(exchange, repository, wanted, announcedLength(req) ?? 0);
+    const stored = await blobs.put(wanted, room(requestBody(req)));
+    await holdBlob(exchange, repository, stored.digest, stored.size);
     return sendCreated(exchange, repository, stored.digest);
   }
   const algorithm = query.get("digest-algorithm") ?? "sha256";
@@ -36,24 +40,28 @@ export async function uploadStatus({ res, uploads }: Exchange, repository: strin
 /** PATCH of an upload (end-5): a chunk with its range, or a stream that goes on where the upload stands. */
 export async function appendChunk(exchange: Exchange, repository: string, id: string): Promise<void> {
   const staged = await exchange.uploads.resume(repository, id);
-  await appendBody(exchange, staged);
+  await appendBody(exchange, repository, staged);
   sendEmpty(exchange.res, 202, progress(repository, id, staged.size));
 }
 
 /** PUT of an upload (end-6): the last chunk if there is one, and the digest of the whole. */
 export async function finishUpload(exchange: Exchange, repository: string, id: string): Promise<void> {
-  const { query, contents, uploads } = exchange;
+  const { query, uploads } = exchange;
   const digest = parseContentDigest(query.get("digest") ?? "");
   const staged = await uploads.resume(repository, id);
   const before = staged.size;
-  if (announcedLength(exchange.req) !== 0) await appendBody(exchange, staged);
+  if (announcedLength(exchange.req) !== 0) await appendBody(exchange, repository, staged, digest);
   const { size } = await staged.commit(digest).catch(async (error) => {
     // The last chunk may be what was wrong; without it the upload can still be finished by another.
     if (hasCode(error, "digest-mismatch")) await staged.truncate(before);
     throw error;
   });
-  await contents.linkBlob(repository, digest, size);
-  await uploads.end(id);
+  try {
+    await holdBlob(exchange, repository, digest, size);
+  } finally {
+    // Its bytes are a blob now, whoever holds it.
+    await uploads.end(id);
+  }
   sendCreated(exchange, repository, digest);
 }
 
@@ -64,11 +72,18 @@ export async function cancelUpload({ res, uploads }: Exchange, repository: strin
   sendEmpty(res, 204);
 }
 
-async function appendBody({ req }: Exchange, staged: StagedBlob): Promise<void> {
+async function appendBody(
+  exchange: Exchange,
+  repository: string,
+  staged: StagedBlob,
+  digest?: ContentDigest,
+): Promise<void> {
+  const { req } = exchange;
   const range = chunkRange(req.headers["content-range"]);
   const before = staged.size;
+  const room = await roomFor(exchange, repository, digest, before + (announcedLength(req) ?? 0), before);
   if (range === undefined) {
-    await staged.append(before, requestBody(req));
+    await staged.append(before, room(requestBody(req)));
     return;
   }
   const length = range.end - range.start;
@@ -77,7 +92,7 @@ async function appendBody({ req }: Exchange, staged: StagedBlob): Promise<void> 
     throw new Refusal(400, "SIZE_INVALID", `Content-Range names ${length} bytes, Content-Length ${announced}`);
   }
   try {
-    await staged.append(range.start, exactly(length, requestBody(req)));
+    await staged.append(range.start, room(exactly(length, requestBody(req))));
   } catch (error) {
     // A chunk that is not what its range says is not kept; what a broken connection left is, for resuming.
     if (hasCode(error, "size-mismatch")) await staged.truncate(before);
@@ -85,18 +100,46 @@ async function appendBody({ req }: Exchange, staged: StagedBlob): Promise<void> 
   }
 }
 
+/**
+ * Lets through what quotas leave room for. An upload that is too large by its announced length is refused before its first byte,
+ * one that does not say so at the byte that is too many; what the repository holds already costs nothing.
+ */
+async function roomFor(
+  { contents, quotas }: Exchange,
+  repository: string,
+  digest: ContentDigest | undefined,
+  announced: number,
+  before = 0,
+): Promise<(source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>> {
+  const room = await quotas.room(repository);
+  if (room === undefined) return (source) => source;
+  if (digest !== undefined && (await contents.blobSize(repository, digest)) !== undefined) return (source) => source;
+  if (announced > room.bytes) throw overQuota(repository, room.quota, announced);
+  return async function* (source) {
+    let length = before;
+    for await (const chunk of source) {
+      length += chunk.length;
+      if (length > room.bytes) throw overQuota(repository, room.quota, length);
+      yield chunk;
+    }
+  };
+}
+
 /** Whether the blob was mounted; where it cannot be, the specification wants an ordinary upload to begin. */
 async function mountBlob(exchange: Exchange, repository: string, mount: string, from: string | null): Promise<boolean> {
-  const { req, contents, options } = exchange;
+  const { req, blobs, contents, turns, options } = exchange;
   if (from === null || !isContentDigest(mount)) return false;
   const source = parseRepository(from);
   // Nobody learns through a mount what a repository holds that they may not read.
   if (await options.authorize(req, { repository: source, action: "pull" })) return false;
-  const size = await contents.blobSize(source, mount);
-  if (size === undefined) return false;
-  await contents.linkBlob(repository, mount, size);
-  sendCreated(exchange, repository, mount);
-  return true;
+  const mounted = await turns.take(mount, async () => {
+    const size = await contents.blobSize(source, mount);
+    if (size === undefined || (await blobs.has(mount)) === undefined) return false;
+    await contents.linkBlob(repository, mount, size);
+    return true;
+  });
+  if (mounted) sendCreated(exchange, repository, mount);
+  return mounted;
 }
 
 function hasCode(error: unknown, code: OciErrorCode): boolean {

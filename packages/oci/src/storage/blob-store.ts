@@ -6,7 +6,8 @@ export type ByteSource = AsyncIterable<Uint8Array> | Uint8Array;
 
 /** Bytes by digest. A blob is either wholly there and durable, or absent; nothing half-written is ever seen by a reader. */
 export interface BlobStore {
-  has(digest: ContentDigest): Promise<{ size: number } | undefined>;
+  /** `storedAt`, in milliseconds since 1970, is when it was last put, where the store can tell. */
+  has(digest: ContentDigest): Promise<{ size: number; storedAt?: number } | undefined>;
 
   /**
    * A blob as a stream; `size` is the size of the whole blob. The range is half-open like `slice`: [start, end).

@@ -33,7 +33,7 @@ test("a blob put is there, whole and in ranges, also for a store opened later", 
   assert.deepEqual(stored, { digest, size: hello.length });
 
   const store = new FileBlobStore(dir);
-  assert.deepEqual(await store.has(digest), { size: hello.length });
+  assert.equal((await store.has(digest))?.size, hello.length);
   assert.deepEqual(await store.bytes(digest, 100), hello);
   const part = await store.get(digest, { start: 7, end: 12 });
   assert.equal(part.size, hello.length);

@@ -37,9 +37,9 @@ export class FileBlobStore implements BlobStore {
     this.#dir = dir;
   }
 
-  async has(digest: ContentDigest): Promise<{ size: number } | undefined> {
+  async has(digest: ContentDigest): Promise<{ size: number; storedAt: number } | undefined> {
     const found = await absentAsUndefined(stat(this.#path(digest)));
-    return found === undefined ? undefined : { size: found.size };
+    return found === undefined ? undefined : { size: found.size, storedAt: found.mtimeMs };
   }
 
   async get(

@@ -71,7 +71,12 @@ export class StagedFile implements StagedBlob {
       const file = await storing("opening an upload", () => open(this.#path, "a", 0o600));
       try {
         requireDigest("the upload", digest, await this.#digest(algorithmOf(digest)));
-        await storing("writing an upload", () => file.sync());
+        await storing("writing an upload", async () => {
+          // It becomes a blob now, however long ago its last bytes came.
+          const now = new Date();
+          await file.utimes(now, now);
+          await file.sync();
+        });
       } finally {
         await file.close();
       }

@@ -1,0 +1,110 @@
+import { OciError } from "../../error.ts";
+import type { BlobStore } from "../../storage/blob-store.ts";
+import type { Database } from "../../storage/database.ts";
+import type { Contents } from "../contents.ts";
+import type { DigestTurns } from "../digest-turns.ts";
+import type { Retention } from "../retention.ts";
+import type { UploadSessions } from "../upload-sessions.ts";
+import { type CollectOptions, type Decision, defaultGraceMs, pageLength } from "./decision.ts";
+import { type Evidence, type EvidenceReader, noEvidence } from "./evidence.ts";
+import { inStep } from "./kept-manifests.ts";
+import { collectBytes } from "./unheld-bytes.ts";
+import { collectBlobs } from "./unnamed-blobs.ts";
+import { collectManifests, explainManifests } from "./untagged-manifests.ts";
+
+export interface CollectionOptions {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly contents: Contents;
+  readonly turns: DigestTurns;
+  readonly retention: Retention;
+  readonly uploads: UploadSessions;
+  readonly clock: { now(): number };
+  readonly evidence: Evidence | undefined;
+}
+
+/** One collection: what it works with, and how far evidence was read. */
+export interface Round extends CollectionOptions {
+  readonly reader: EvidenceReader;
+  /** What was brought from then on stays. */
+  readonly since: number;
+  readonly dryRun: boolean;
+  readonly explain: boolean;
+  /** Notes what came to be named since it was last called. */
+  readNames(): Promise<void>;
+}
+
+/**
+ * Garbage collection of a registry (mark and sweep), while it serves. In each repository first manifests go, if that is asked for,
+ * then blobs that no manifest names, and last stored bytes that no repository holds. Each removal looks again, in one step of the
+ * database, whether it may be: a push that came meanwhile wins. A stop anywhere leaves at most bytes that nobody holds, which
+ * the next collection removes.
+ */
+export class Collection {
+  readonly #options: CollectionOptions;
+  #running = false;
+
+  constructor(options: CollectionOptions) {
+    this.#options = options;
+  }
+
+  async *run({ dryRun = false, untagged = false, graceMs = defaultGraceMs, explain = true }: CollectOptions = {}) {
+    if (this.#running) {
+      throw new OciError("busy", "a collection of this registry is under way", { hint: "wait until it has ended" });
+    }
+    this.#running = true;
+    try {
+      yield* this.#collect(untagged, { dryRun, explain, since: this.#options.clock.now() - graceMs });
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async *#collect(
+    untagged: boolean,
+    asked: Pick<Round, "dryRun" | "explain" | "since">,
+  ): AsyncGenerator<Decision, void> {
+    const { db, uploads, evidence = noEvidence } = this.#options;
+    const reader = evidence.read();
+    const round: Round = { ...this.#options, ...asked, reader, readNames: () => noteNames(db, reader) };
+    for (const table of ["registry_named", "registry_going"]) await inStep(db, (tx) => tx.run(`DELETE FROM ${table}`));
+    if (!asked.dryRun) await uploads.expire();
+    await round.readNames();
+    for await (const repository of repositories(db)) {
+      if (untagged) yield* collectManifests(round, repository);
+      else if (asked.explain) yield* explainManifests(round, repository);
+      yield* collectBlobs(round, repository);
+    }
+    yield* collectBytes(round);
+  }
+}
+
+async function noteNames(db: Database, reader: EvidenceReader): Promise<void> {
+  const note = (page: readonly { digest: string; because: string }[]) =>
+    inStep(db, async (tx) => {
+      for (const { digest, because } of page) {
+        const sql = "INSERT INTO registry_named (digest, because) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING";
+        await tx.run(sql, [digest, because]);
+      }
+    });
+  let page: { digest: string; because: string }[] = [];
+  for await (const named of reader.more()) {
+    page.push(named);
+    if (page.length < pageLength) continue;
+    await note(page);
+    page = [];
+  }
+  if (page.length > 0) await note(page);
+}
+
+async function* repositories(db: Database): AsyncGenerator<string> {
+  const sql = `SELECT MIN(repository) AS repository FROM (
+    SELECT MIN(repository) AS repository FROM registry_manifest WHERE repository > ?
+    UNION ALL SELECT MIN(repository) FROM registry_blob WHERE repository > ?)`;
+  for (let last = ""; ; ) {
+    const [row] = await db.query<{ repository: string | null }>(sql, [last, last]);
+    if (row === undefined || row.repository === null) return;
+    yield row.repository;
+    last = row.repository;
+  }
+}

@@ -1,0 +1,2 @@
+export type { CollectOptions, Decision } from "./decision.ts";
+export type { Evidence, EvidenceReader, Named } from "./evidence.ts";
