@@ -1,7 +1,7 @@
 import { type DeviceList, type DeviceStatus, type FleetDecision, fleetDecisionStatement } from "@tally/evidence";
+import type { SigningKey } from "./keys/index.ts";
 import type { PlaneClient } from "./plane-client.ts";
 import { signAndPost } from "./post-statement.ts";
-import type { SigningKey } from "./signing-key.ts";
 
 /** Every ledger of a device, oldest first. @throws CliError for a device that the plane does not know */
 export async function ledgersOf(client: PlaneClient, deviceId: string): Promise<readonly DeviceStatus[]> {

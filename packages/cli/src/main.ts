@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { program } from "./program.ts";
+import { askSecretly } from "./terminal/ask-secretly.ts";
 import { exitCodes, fail, type Terminal } from "./terminal/index.ts";
 
 /** Runs the command line. @returns the exit code */
@@ -31,6 +32,7 @@ function processTerminal(): Terminal {
     env: process.env,
     cwd: process.env.TALLY_CWD ?? process.cwd(),
     stdin: process.stdin,
+    ...(process.stdin.isTTY && process.stderr.isTTY && { ask: askSecretly }),
     get stop() {
       stop ??= abortedBySignals();
       return stop.signal;

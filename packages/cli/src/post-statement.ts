@@ -5,8 +5,8 @@ import {
   type StatementResponse,
   signStatement,
 } from "@tally/evidence";
+import type { SigningKey } from "./keys/index.ts";
 import type { PlaneClient } from "./plane-client.ts";
-import type { SigningKey } from "./signing-key.ts";
 
 /** Adds an envelope to the plane's log. @throws CliError denied where the policy or the role forbids it */
 export function postEnvelope(client: PlaneClient, bytes: Uint8Array): Promise<StatementResponse> {

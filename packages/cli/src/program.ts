@@ -7,7 +7,7 @@ const exits = `
 Exit codes:
   0 good  1 unexpected  2 usage  3 verification failed  4 denied by policy  5 not reachable  6 not proven
 
-Environment: TALLY_URL, TALLY_TOKEN, TALLY_DIR, TALLY_TRUST (see \`tally env\`)`;
+Environment: TALLY_URL, TALLY_TOKEN, TALLY_DIR, TALLY_TRUST (see \`tally env\`), TALLY_KEY_PASSPHRASE`;
 
 /** The whole command line. */
 export function program(terminal: Terminal, finish: (code: number) => void): Command {

@@ -1,14 +1,13 @@
 import { approvalStatement, evaluationType, type StatementList } from "@tally/evidence";
 import { manifestOf } from "../artifact.ts";
+import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
-import { readSigningKey } from "../signing-key.ts";
 import { counted, print, say } from "../terminal/index.ts";
 
-interface Options extends PlaneFlags {
-  readonly key: string;
+interface Options extends PlaneFlags, KeyFlags {
   readonly reject?: boolean;
   readonly note?: string;
 }
@@ -20,11 +19,11 @@ export const approve: Register = (program, { terminal }) => {
     .summary("approve a model, or reject it")
     .description("approve a model, or reject it; who made it cannot approve it")
     .argument("<model>", "digest of the manifest, or repository:tag")
-    .requiredOption("--key <file>", "private key of the reviewer")
+    .requiredOption("--key <key>", "private key of the reviewer")
     .option("--reject", "reject it: it is not released from now on")
     .option("--note <text>", "why, in a sentence");
-  withJson(withPlane(command)).action(async (model: string, options: Options) => {
-    await using key = await readSigningKey(terminal, options.key);
+  withJson(withPlane(withPassphrase(command))).action(async (model: string, options: Options) => {
+    await using key = await readSigningKey(terminal, options);
     const client = await connect(terminal, options);
     const manifest = await manifestOf(client, model);
     const query = new URLSearchParams({ subject: manifest, type: evaluationType });

@@ -12,19 +12,18 @@ import {
 } from "@tally/evidence";
 import { repositoryOf } from "../artifact.ts";
 import { type Doubt, doubtsOf } from "../doubtful-segments.ts";
+import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
 import { type OpenedData, openSegments } from "../open-segments.ts";
 import { parseDigestOption, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
-import { readSigningKey } from "../signing-key.ts";
 import { counted, print, say, settings, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 
-interface Options extends PlaneFlags {
+interface Options extends PlaneFlags, Partial<KeyFlags> {
   readonly model: string;
   readonly output: string;
-  readonly key?: string;
   readonly labelled?: boolean;
   readonly includeRevoked?: boolean;
 }
@@ -43,15 +42,16 @@ export const data: Register = (program, { terminal }) => {
     .option("--include-revoked", "also rows of ledgers whose keys are revoked or that equivocated, marked as such")
     .option("--trust <file>", "the trust file, to verify that each ledger is of an enrolled device; TALLY_TRUST")
     .option(
-      "--key <file>",
+      "--key <key>",
       "private key of who selects: signs and posts a statement of which segments the data is from",
     );
-  withJson(withPlane(query)).action(async (options: Options) => {
+  withJson(withPlane(withPassphrase(query))).action(async (options: Options) => {
     const model = parseDigest(options.model);
     const dir = resolve(terminal.cwd, options.output);
     await mkdir(dir, { recursive: true });
     if ((await readdir(dir)).length > 0) throw usageError(`${dir} is not empty`, "name a folder that is not there yet");
-    await using key = options.key === undefined ? undefined : await readSigningKey(terminal, options.key);
+    await using key =
+      options.key === undefined ? undefined : await readSigningKey(terminal, { ...options, key: options.key });
     const client = await connect(terminal, options);
     const trust =
       (await settings(terminal, options)).trust.value === undefined

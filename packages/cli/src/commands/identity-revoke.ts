@@ -1,16 +1,15 @@
 import { type Digest, type FleetDecision, type IdentityList, publicIdentityFromPem } from "@tally/evidence";
 import { decide } from "../fleet-decision.ts";
+import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { timeOf } from "../question.ts";
 import type { Register } from "../register.ts";
-import { readSigningKey } from "../signing-key.ts";
 import { print, say, usageError } from "../terminal/index.ts";
 
-interface Options extends PlaneFlags {
+interface Options extends PlaneFlags, KeyFlags {
   readonly compromisedAt?: string;
   readonly reason: string;
-  readonly key: string;
 }
 
 /** `tally identity revoke WHO`: a person's key counts no more, for verifiers everywhere. */
@@ -24,11 +23,11 @@ export const revokeIdentity: Register = (program, { terminal }) => {
       "since when the key may be in other hands; left out, nothing that it signed holds",
     )
     .requiredOption("--reason <text>", "why")
-    .requiredOption("--key <file>", "private key of whoever manages the fleet");
-  withJson(withPlane(command)).action(async (who: string, options: Options) => {
-    const { compromisedAt, reason, key: keyPath, ...flags } = options;
+    .requiredOption("--key <key>", "private key of whoever manages the fleet");
+  withJson(withPlane(withPassphrase(command))).action(async (who: string, options: Options) => {
+    const { compromisedAt, reason, ...flags } = options;
     const compromiseTime = compromisedAt === undefined ? null : timeOf("--compromised-at", compromisedAt);
-    await using key = await readSigningKey(terminal, keyPath);
+    await using key = await readSigningKey(terminal, flags);
     const client = await connect(terminal, flags);
     const { identities } = await client.get<IdentityList>("/api/v1/identities");
     const keyIds = identities

@@ -2,31 +2,54 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { generatePrivateKeyPem, keyIdOf, publicKeyOfPem, publicKeyPem } from "@tally/evidence";
 import { InvalidArgumentError } from "commander";
+import { encryptPrivateKey, newPassphrase } from "../keys/index.ts";
 import type { Register } from "../register.ts";
 import { CliError, exitCodes, print, say } from "../terminal/index.ts";
 
 const types = ["p-256", "p-384", "ed25519", "ml-dsa-44"] as const;
 type Type = (typeof types)[number];
 
+interface Options {
+  readonly type: Type;
+  readonly passphraseFile?: string;
+  /** False with `--no-passphrase`. */
+  readonly passphrase: boolean;
+  readonly json?: boolean;
+}
+
 /** `tally keygen NAME`: a person's key pair, for statements and model signatures. */
 export const keygen: Register = (program, { terminal }) => {
   program
     .command("keygen")
     .summary("make a key pair for someone who signs")
-    .description("make a key pair for someone who signs: NAME.pem (private, 0600) and NAME.pub.pem")
+    .description(
+      "make a key pair for someone who signs: NAME.pem (private, 0600, encrypted where there is a passphrase) and NAME.pub.pem",
+    )
     .argument("<name>", "path and name of the files, such as keys/publisher")
     .option("--type <type>", `${types.join(", ")}; model signatures need p-256 or p-384`, parseType, "p-256")
+    .option(
+      "--passphrase-file <file>",
+      "encrypt the private key with the first line of this file; else TALLY_KEY_PASSPHRASE, else you are asked",
+    )
+    .option("--no-passphrase", "do not encrypt it, and do not ask")
     .option("--json", "print JSON")
-    .action(async (name: string, options: { type: Type; json?: boolean }) => {
+    .action(async (name: string, options: Options) => {
       const path = resolve(terminal.cwd, name);
-      const pem = generatePrivateKeyPem(options.type);
-      const { spki } = publicKeyOfPem(pem);
+      const passphrase = options.passphrase
+        ? await newPassphrase(terminal, `${name}.pem`, options.passphraseFile)
+        : undefined;
+      const plain = generatePrivateKeyPem(options.type);
+      const pem = passphrase === undefined ? plain : encryptPrivateKey(plain, passphrase);
+      const { spki } = publicKeyOfPem(plain);
       await mkdir(dirname(path), { recursive: true });
       await writeNew(`${path}.pem`, pem, 0o600);
       await writeNew(`${path}.pub.pem`, publicKeyPem(spki), 0o644);
-      const made = { type: options.type, keyId: keyIdOf(spki), private: `${path}.pem`, public: `${path}.pub.pem` };
+      const encrypted = passphrase !== undefined;
+      const files = { private: `${path}.pem`, public: `${path}.pub.pem` };
+      const made = { type: options.type, keyId: keyIdOf(spki), encrypted, ...files };
       print(terminal, options.json, made, () => [made.keyId]);
-      say(terminal, `wrote ${made.private} (keep it to yourself) and ${made.public}`);
+      const how = encrypted ? "encrypted with the passphrase" : "not encrypted: keep it to yourself";
+      say(terminal, `wrote ${files.private} (${how}) and ${files.public}`);
     });
 };
 

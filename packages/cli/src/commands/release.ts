@@ -1,14 +1,13 @@
 import { type ChannelResponse, releaseStatement, splitChannel } from "@tally/evidence";
 import { manifestOf } from "../artifact.ts";
+import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
-import { readSigningKey } from "../signing-key.ts";
 import { CliError, print, say } from "../terminal/index.ts";
 
-interface Options extends PlaneFlags {
-  readonly key: string;
+interface Options extends PlaneFlags, KeyFlags {
   readonly id?: string;
 }
 
@@ -20,11 +19,11 @@ export const release: Register = (program, { terminal }) => {
     .description("let a channel lead to a model; to roll back, release the older model again")
     .argument("<model>", "digest of the manifest, or repository:tag")
     .argument("<channel>", "repository:name, such as breast-cancer:stable")
-    .requiredOption("--key <file>", "private key of who releases")
+    .requiredOption("--key <key>", "private key of who releases")
     .option("--id <text>", "what the release is called; the default is its sequence number");
-  withJson(withPlane(command)).action(async (model: string, channel: string, options: Options) => {
+  withJson(withPlane(withPassphrase(command))).action(async (model: string, channel: string, options: Options) => {
     const { repository } = splitChannel(channel);
-    await using key = await readSigningKey(terminal, options.key);
+    await using key = await readSigningKey(terminal, options);
     const client = await connect(terminal, options);
     const manifest = await manifestOf(client, model);
     const sequence = (await newestSequence(client, channel)) + 1;

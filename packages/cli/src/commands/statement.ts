@@ -25,12 +25,12 @@ import {
   trainingType,
 } from "@tally/evidence";
 import { hashFiles } from "../hash-files.ts";
+import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
 import { collect, parseDigestOption, withJson, withPlane } from "../options.ts";
 import { withForce, writeOutput } from "../output-file.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { postEnvelope } from "../post-statement.ts";
 import type { Register } from "../register.ts";
-import { readSigningKey } from "../signing-key.ts";
 import { print, say, type Terminal, table, usageError } from "../terminal/index.ts";
 
 const types: Readonly<Record<string, { readonly uri: string; readonly parse: (statement: Statement) => unknown }>> = {
@@ -43,10 +43,9 @@ const types: Readonly<Record<string, { readonly uri: string; readonly parse: (st
   selection: { uri: selectionType, parse: parseSelection },
 };
 
-interface SignOptions {
+interface SignOptions extends KeyFlags {
   readonly type: string;
   readonly subject?: readonly string[];
-  readonly key: string;
   readonly output: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -65,9 +64,11 @@ export const statement: Register = (program, { terminal }) => {
       "what it is about: a file, a folder, sha256:… or name=sha256:… (repeatable)",
       collect,
     )
-    .requiredOption("--key <file>", "private key of who says so")
+    .requiredOption("--key <key>", "private key of who says so")
     .requiredOption("-o, --output <file>", "where the envelope goes");
-  withJson(withForce(sign)).action((path: string, options: SignOptions) => signFile(terminal, path, options));
+  withJson(withForce(withPassphrase(sign))).action((path: string, options: SignOptions) =>
+    signFile(terminal, path, options),
+  );
 
   const post = group
     .command("post")
@@ -110,13 +111,13 @@ export const statement: Register = (program, { terminal }) => {
 };
 
 async function signFile(terminal: Terminal, path: string, options: SignOptions): Promise<void> {
-  const { type, subject = [], key, output } = options;
+  const { type, subject = [], output } = options;
   const known = types[type];
   if (known === undefined && !type.includes(":")) {
     throw usageError(`${type} is no type of statement`, `it is one of ${Object.keys(types).join(", ")}, or a URI`);
   }
   const predicate = readPredicate(path, await readFile(resolve(terminal.cwd, path), "utf8"));
-  await using signingKey = await readSigningKey(terminal, key);
+  await using signingKey = await readSigningKey(terminal, options);
   const subjects = (await Promise.all(subject.map((text) => subjectsOf(terminal, text)))).flat();
   const made = makeStatement(subjects, known?.uri ?? type, predicate);
   known?.parse(made);

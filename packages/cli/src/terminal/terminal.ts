@@ -19,6 +19,8 @@ export interface Terminal {
   /** Where the person stands: relative paths start here. */
   readonly cwd: string;
   readonly stdin: AsyncIterable<Uint8Array>;
+  /** Asks the person for a secret, which is not shown while it is typed. Only where a person is at a terminal. */
+  readonly ask?: (question: string) => Promise<string>;
   /** Aborted by SIGINT and SIGTERM, for commands that serve. Until it is asked for, these signals end the process. */
   readonly stop: AbortSignal;
 }

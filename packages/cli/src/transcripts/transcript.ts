@@ -3,7 +3,7 @@
 //     # What is shown here, in words.
 //     $ tally keygen keys/publisher
 //     <publisher key>
-//     wrote <folder>/keys/publisher.pem (keep it to yourself) and <folder>/keys/publisher.pub.pem
+//     wrote <folder>/keys/publisher.pem (not encrypted: keep it to yourself) and <folder>/keys/publisher.pub.pem
 //     $ tally keygen keys/publisher
 //     error: <folder>/keys/publisher.pem is already there
 //     hint: ...

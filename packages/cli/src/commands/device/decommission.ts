@@ -1,15 +1,14 @@
 import type { FleetDecision } from "@tally/evidence";
 import { decide, ledgersOf } from "../../fleet-decision.ts";
+import { type KeyFlags, readSigningKey, withPassphrase } from "../../keys/index.ts";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import { deviceId } from "../../question.ts";
 import type { Register } from "../../register.ts";
-import { readSigningKey } from "../../signing-key.ts";
 import { print, say, usageError } from "../../terminal/index.ts";
 
-interface Options extends PlaneFlags {
+interface Options extends PlaneFlags, KeyFlags {
   readonly reason: string;
-  readonly key: string;
 }
 
 /** `tally device decommission DEVICE`: its ledgers end; what they recorded goes on holding. */
@@ -19,10 +18,10 @@ export const decommission: Register = (program, { terminal }) => {
     .description("end a device's ledgers for good by a signed statement; what they recorded goes on holding")
     .argument("<device>", "the device's id")
     .requiredOption("--reason <text>", "why")
-    .requiredOption("--key <file>", "private key of whoever manages the fleet");
-  withJson(withPlane(command)).action(async (device: string, { reason, key: keyPath, ...flags }: Options) => {
+    .requiredOption("--key <key>", "private key of whoever manages the fleet");
+  withJson(withPlane(withPassphrase(command))).action(async (device: string, { reason, ...flags }: Options) => {
     const id = deviceId(device);
-    await using key = await readSigningKey(terminal, keyPath);
+    await using key = await readSigningKey(terminal, flags);
     const client = await connect(terminal, flags);
     const ledgers = (await ledgersOf(client, id)).filter(
       ({ state }) => !["awaiting", "revoked", "decommissioned"].includes(state),

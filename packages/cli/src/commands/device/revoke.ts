@@ -1,16 +1,15 @@
 import type { FleetDecision } from "@tally/evidence";
 import { decide, ledgersOf } from "../../fleet-decision.ts";
+import { type KeyFlags, readSigningKey, withPassphrase } from "../../keys/index.ts";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import { deviceId, timeOf } from "../../question.ts";
 import type { Register } from "../../register.ts";
-import { readSigningKey } from "../../signing-key.ts";
 import { print, say, usageError } from "../../terminal/index.ts";
 
-interface Options extends PlaneFlags {
+interface Options extends PlaneFlags, KeyFlags {
   readonly compromisedAt?: string;
   readonly reason: string;
-  readonly key: string;
 }
 
 /** `tally device revoke DEVICE`: the device's keys count no more, by a signed statement for each of its ledgers. */
@@ -24,12 +23,12 @@ export const revoke: Register = (program, { terminal }) => {
       "since when the keys may be in other hands; left out, nothing that they signed holds",
     )
     .requiredOption("--reason <text>", "why")
-    .requiredOption("--key <file>", "private key of whoever manages the fleet");
-  withJson(withPlane(command)).action(async (device: string, options: Options) => {
-    const { compromisedAt, reason, key: keyPath, ...flags } = options;
+    .requiredOption("--key <key>", "private key of whoever manages the fleet");
+  withJson(withPlane(withPassphrase(command))).action(async (device: string, options: Options) => {
+    const { compromisedAt, reason, ...flags } = options;
     const id = deviceId(device);
     const compromiseTime = compromisedAt === undefined ? null : timeOf("--compromised-at", compromisedAt);
-    await using key = await readSigningKey(terminal, keyPath);
+    await using key = await readSigningKey(terminal, flags);
     const client = await connect(terminal, flags);
     const ledgers = (await ledgersOf(client, id)).filter(({ state }) => state !== "awaiting");
     const left = ledgers.filter(({ state }) => state !== "revoked");

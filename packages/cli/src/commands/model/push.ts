@@ -20,16 +20,15 @@ import {
 } from "@tally/oci";
 import { repositoryOf } from "../../artifact.ts";
 import { hashFiles } from "../../hash-files.ts";
+import { type KeyFlags, readSigningKey, withPassphrase } from "../../keys/index.ts";
 import { parseDigestOption, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import { postEnvelope, signAndPost } from "../../post-statement.ts";
 import type { Register } from "../../register.ts";
-import { readSigningKey } from "../../signing-key.ts";
 import { CliError, counted, exitCodes, print, say, usageError } from "../../terminal/index.ts";
 
-interface Options extends PlaneFlags {
+interface Options extends PlaneFlags, KeyFlags {
   readonly signature: string;
-  readonly key: string;
   readonly signer?: string;
   readonly tag: string;
   readonly base?: Digest;
@@ -45,15 +44,15 @@ export const push: Register = (program, { terminal }) => {
     .argument("<layout>", "the image layout that `model pack` made")
     .argument("<ref>", "repository:tag in the plane's registry")
     .requiredOption("--signature <file>", "the model signature that `model sign` made")
-    .requiredOption("--key <file>", "private key of who publishes it")
+    .requiredOption("--key <key>", "private key of who publishes it")
     .option("--signer <file>", "public key of who signed the model, where that is somebody else")
     .option("--tag <tag>", "its tag in the layout", "latest")
     .option("--base <digest>", "manifest of the model that it was made from", parseDigestOption);
-  withJson(withPlane(command)).action(async (layout: string, ref: string, options: Options) => {
+  withJson(withPlane(withPassphrase(command))).action(async (layout: string, ref: string, options: Options) => {
     const { repository, reference } = parseArtifactName(ref);
     if (reference.includes(":"))
       throw usageError(`${ref} names a digest`, "push to repository:tag; the digest follows from the content");
-    await using key = await readSigningKey(terminal, options.key);
+    await using key = await readSigningKey(terminal, options);
     const client = await connect(terminal, options);
     const source = await ImageLayout.open(resolve(terminal.cwd, layout));
     const bundle = await readFile(resolve(terminal.cwd, options.signature));

@@ -1,15 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { signModel } from "@tally/oci";
+import { type KeyFlags, readSigningKey, withPassphrase } from "../../keys/index.ts";
 import { parseSize, withJson } from "../../options.ts";
 import { withForce, writeOutput } from "../../output-file.ts";
 import type { Register } from "../../register.ts";
-import { readSigningKey } from "../../signing-key.ts";
 import { counted, type ProgressMode, print, say, showingProgress, withProgressOption } from "../../terminal/index.ts";
 import { signatureFile } from "./signature-file.ts";
 
-interface Options {
-  readonly key: string;
+interface Options extends KeyFlags {
   readonly certificateChain?: string;
   readonly name?: string;
   readonly output?: string;
@@ -25,13 +24,13 @@ export const sign: Register = (program, { terminal }) => {
     .command("sign")
     .description(`sign all files of a model by OpenSSF Model Signing, into DIR/${signatureFile}`)
     .argument("<dir>", "the model's folder")
-    .requiredOption("--key <file>", "private key, P-256 or P-384")
+    .requiredOption("--key <key>", "private key, P-256 or P-384")
     .option("--certificate-chain <file>", "certificates, the signer's first: sign by certificate")
     .option("--name <name>", "what the model is called; the default is the folder's name")
     .option("--shard-size <bytes>", "hash files in pieces such as 256MiB, all cores at one large file", parseSize)
     .option("-o, --output <file>", "where the signature goes");
-  withJson(withForce(withProgressOption(command))).action(async (folder: string, options: Options) => {
-    await using key = await readSigningKey(terminal, options.key);
+  withJson(withForce(withPassphrase(withProgressOption(command)))).action(async (folder: string, options: Options) => {
+    await using key = await readSigningKey(terminal, options);
     const dir = resolve(terminal.cwd, folder);
     const { certificateChain, name, shardSize } = options;
     const chain = certificateChain && (await readFile(resolve(terminal.cwd, certificateChain), "utf8"));
