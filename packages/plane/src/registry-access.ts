@@ -19,7 +19,8 @@ const allowed: Readonly<Record<Role, readonly Action[]>> = {
 /** Whose pushes are for devices to pull. Scientists push training data, devices push segments: neither is. */
 const publishes: readonly Role[] = ["admin", "publisher"];
 
-const challenge = ['Bearer realm="tally"', 'Basic realm="tally"'];
+/** Not Bearer beside it, which is taken as well: clients read that as the place of a token server, as Docker's token protocol has it. */
+const challenge = ['Basic realm="tally"'];
 
 export interface RegistryAccessOptions {
   readonly tokens: Tokens;

@@ -1,6 +1,7 @@
 import { largestManifest, parseManifest } from "../artifact/manifest.ts";
 import { mediaTypeOfHeader } from "../artifact/media-types.ts";
-import { type ManifestReference, parseTag } from "../artifact/reference.ts";
+import { type ManifestReference, parseManifestReference, parseTag } from "../artifact/reference.ts";
+import { OciError } from "../error.ts";
 import { algorithmOf, contentDigestOf, requireDigest } from "../storage/content-digest.ts";
 import { holdStored } from "./blobs.ts";
 import type { WrongPart } from "./contents.ts";
@@ -11,12 +12,9 @@ import { smallBody } from "./request-body.ts";
 import type { Protection } from "./retention.ts";
 
 /** GET and HEAD of a manifest (end-3): the exact bytes that were pushed. */
-export async function sendManifest(
-  exchange: Exchange,
-  repository: string,
-  reference: ManifestReference,
-): Promise<void> {
+export async function sendManifest(exchange: Exchange, repository: string, text: string): Promise<void> {
   const { req, res, contents, blobs } = exchange;
+  const reference = wantedReference(text);
   const digest = reference.kind === "digest" ? reference.digest : await contents.tagTarget(repository, reference.tag);
   const stored = digest === undefined ? undefined : await contents.manifest(repository, digest);
   if (stored === undefined) throw await unknownManifest(exchange, repository, reference);
@@ -40,8 +38,9 @@ export async function sendManifest(
 }
 
 /** PUT of a manifest (end-7) by tag or digest, with further tags in the query. */
-export async function putManifest(exchange: Exchange, repository: string, reference: ManifestReference): Promise<void> {
+export async function putManifest(exchange: Exchange, repository: string, text: string): Promise<void> {
   const { req, res, blobs, contents, options } = exchange;
+  const reference = parseManifestReference(text);
   const tags = wantedTags(exchange, reference);
   const bytes = await smallBody(req, largestManifest);
   const digest = contentDigestOf(bytes, reference.kind === "digest" ? algorithmOf(reference.digest) : "sha256");
@@ -67,12 +66,9 @@ export async function putManifest(exchange: Exchange, repository: string, refere
 }
 
 /** DELETE of a tag, or of a manifest with its tags (end-9). */
-export async function deleteManifest(
-  exchange: Exchange,
-  repository: string,
-  reference: ManifestReference,
-): Promise<void> {
+export async function deleteManifest(exchange: Exchange, repository: string, text: string): Promise<void> {
   const { res, contents } = exchange;
+  const reference = parseManifestReference(text);
   if (reference.kind === "tag") {
     const removed = await contents.removeTag(repository, reference.tag);
     if (removed === "absent") throw await unknownManifest(exchange, repository, reference);
@@ -112,6 +108,16 @@ async function refuseProtected(
     `${refused.repository} is written once by the rule ${rule.pattern}: it keeps ${what} ${time}`,
     { detail: { rule: rule.pattern, until } },
   );
+}
+
+/** What a pull names. Of a name that no tag can have, the specification's suite 1.1.1 wants to hear that there is none. */
+function wantedReference(text: string): ManifestReference {
+  try {
+    return parseManifestReference(text);
+  } catch (error) {
+    if (!(error instanceof OciError) || error.code !== "name-invalid") throw error;
+    throw new Refusal(404, "MANIFEST_UNKNOWN", error.message);
+  }
 }
 
 function wantedTags({ query, options }: Exchange, reference: ManifestReference): string[] {

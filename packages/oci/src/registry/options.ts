@@ -8,7 +8,7 @@ import type { RetentionRule } from "./retention.ts";
 
 export type RegistryAction = "pull" | "push" | "delete";
 
-/** Why a request may not go on: 401 with the challenge to answer (`Bearer realm="tally"`, `Basic realm="tally"`), or 403. */
+/** Why a request may not go on: 401 with the challenge to answer (`Basic realm="tally"`), or 403. */
 export interface AccessRefused {
   readonly status: 401 | 403;
   /** One WWW-Authenticate header, or several. */

@@ -1,4 +1,4 @@
-import { type ManifestReference, parseManifestReference, parseRepository } from "../artifact/reference.ts";
+import { parseRepository } from "../artifact/reference.ts";
 import { type ContentDigest, parseContentDigest } from "../storage/content-digest.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -8,7 +8,7 @@ export type Route =
   | { readonly kind: "blob"; readonly repository: string; readonly digest: ContentDigest }
   | { readonly kind: "uploads"; readonly repository: string }
   | { readonly kind: "upload"; readonly repository: string; readonly id: string }
-  | { readonly kind: "manifest"; readonly repository: string; readonly reference: ManifestReference }
+  | { readonly kind: "manifest"; readonly repository: string; readonly reference: string }
   | { readonly kind: "tags"; readonly repository: string }
   | { readonly kind: "referrers"; readonly repository: string; readonly digest: ContentDigest };
 
@@ -28,7 +28,8 @@ export function parseRoute(path: string): Route {
   const text = decode(item);
   if (collection === "blobs") return { kind: "blob", repository, digest: parseContentDigest(text) };
   if (collection === "referrers") return { kind: "referrers", repository, digest: parseContentDigest(text) };
-  return { kind: "manifest", repository, reference: parseManifestReference(text) };
+  // Whether this can be a reference is asked by the method: to a pull of what cannot, there is none (404).
+  return { kind: "manifest", repository, reference: text };
 }
 
 function decode(segment: string): string {

@@ -75,7 +75,7 @@ export function tokens(rights: Record<string, readonly string[]>): RegistryOptio
     const token =
       basic === undefined ? header.replace(/^Bearer /, "") : Buffer.from(basic, "base64").toString().split(":")[1]!;
     const allowed = Object.hasOwn(rights, token) ? rights[token] : undefined;
-    if (allowed === undefined) return { status: 401, challenge: ['Bearer realm="tally"', 'Basic realm="tally"'] };
+    if (allowed === undefined) return { status: 401, challenge: ['Basic realm="tally"'] };
     if (repository !== "" && !allowed.includes(`${action} ${repository}`)) return { status: 403 };
     return undefined;
   };
