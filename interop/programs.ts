@@ -34,6 +34,13 @@ export interface Program {
 export const programs: readonly Program[] = [
   { name: "docker-registry", install: { by: "apt", of: ["docker-registry"], file: "docker-registry" } },
   { name: "skopeo", install: { by: "apt", of: ["skopeo"], file: "skopeo" } },
+  { name: "age", install: { by: "go", of: "filippo.io/age/cmd/age@v1.3.1" } },
+  { name: "age-keygen", install: { by: "go", of: "filippo.io/age/cmd/age-keygen@v1.3.1" } },
+  { name: "kit", install: { by: "go", of: "github.com/kitops-ml/kitops@v1.7.0" } },
+  {
+    name: "dataframes",
+    install: { by: "pip", of: ["pandas==2.3.3", "pyarrow==22.0.0", "scikit-learn==1.7.2"], run: "python" },
+  },
   { name: "tessera-fsck", install: { by: "go", of: "github.com/transparency-dev/tessera/cmd/fsck@v1.0.4" } },
   { name: "oras", install: { by: "go", of: "oras.land/oras/cmd/oras@v1.2.3", module: "oras.land/oras" } },
   {

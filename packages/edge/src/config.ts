@@ -2,6 +2,7 @@ import { EdgeError } from "./error.ts";
 import { readIfPresent, writeDurably } from "./folder/durable-file.ts";
 import { asCount, asObject, asOneOf, asText, parseObject } from "./folder/json.ts";
 import type { CaptureRule } from "./recorder/capture-rule.ts";
+import { parseRecipients, type Recipient } from "./segments/recipients.ts";
 
 /** What must be true before an output leaves the device (evidence.md 1). */
 export const releaseModes = ["immediate", "committed", "sealed"] as const;
@@ -27,6 +28,8 @@ export interface DeviceConfig {
   readonly captureWhen: CaptureRule | null;
   /** Bytes of payloads kept before capturing pauses. Default 256 MiB. */
   readonly captureLimitBytes: number;
+  /** To whom segments are encrypted; in the clear where there is nobody. Default none. */
+  readonly recipients: readonly Recipient[];
   /** Entries after which the ledger is signed without anyone asking. Default 4,096. */
   readonly sealEveryEntries: number;
   /** Default `entries`. */
@@ -45,6 +48,7 @@ const defaults = {
   capture: "none",
   captureWhen: null,
   captureLimitBytes: 256 * 1024 * 1024,
+  recipients: [] as readonly Recipient[],
   sealEveryEntries: 4096,
   sync: "entries",
   syncEveryMs: 60_000,
@@ -88,11 +92,16 @@ export async function readConfig(
   });
 }
 
+/** All settings, those that are left out with their defaults. @throws EdgeError `config-invalid` */
+export function completeConfig(config: { readonly url: string } & ConfigOverrides): DeviceConfig {
+  return parseConfig({ ...defaults, ...present(config) });
+}
+
 /** Writes the settings that differ from the defaults. */
 export function writeConfig(path: string, config: { readonly url: string } & ConfigOverrides): Promise<void> {
-  const parsed = parseConfig({ ...defaults, ...present(config) });
+  const parsed = completeConfig(config);
   const chosen = Object.entries(parsed).filter(
-    ([name, value]) => (defaults as Record<string, unknown>)[name] !== value,
+    ([name, value]) => JSON.stringify((defaults as Record<string, unknown>)[name]) !== JSON.stringify(value),
   );
   return writeDurably(path, `${JSON.stringify(Object.fromEntries(chosen), null, 2)}\n`);
 }
@@ -112,6 +121,7 @@ function parseConfig(value: Readonly<Record<string, unknown>>): DeviceConfig {
     capture,
     captureWhen,
     captureLimitBytes: asCount(value.captureLimitBytes, "captureLimitBytes", code),
+    recipients: parseRecipients(value.recipients),
     sealEveryEntries: asCount(value.sealEveryEntries, "sealEveryEntries", code, 1),
     sync: asOneOf(value.sync, syncModes, "sync", code),
     syncEveryMs: asCount(value.syncEveryMs, "syncEveryMs", code, 100),

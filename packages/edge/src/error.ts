@@ -23,6 +23,7 @@ export type EdgeErrorCode =
   | "request-invalid"
   | "request-refused"
   | "runtime-failed"
+  | "segment-encrypted"
   | "segment-invalid"
   | "storage-full"
   | "trust-invalid"

@@ -39,7 +39,9 @@ export {
 } from "./segments/inspect-segment.ts";
 export { openSegment } from "./segments/open-segment.ts";
 export type { PackedSegment } from "./segments/pack-segments.ts";
+export { parseIdentities, type Recipient } from "./segments/recipients.ts";
 export type { LateLabel, RowLabel, SegmentRow } from "./segments/row.ts";
 export type { SegmentFault } from "./segments/table-faults.ts";
 export { renderTables, type Tables } from "./segments/tables.ts";
+export { unsealSegment } from "./segments/unseal-segment.ts";
 export type { SyncReport } from "./sync/sync.ts";

@@ -72,6 +72,7 @@ const codes: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     "blocked",
     "awaiting",
     "request-refused",
+    "segment-encrypted",
   ],
   [exitCodes.unreachable]: ["unreachable", "not-ready", "ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "ETIMEDOUT"],
 };

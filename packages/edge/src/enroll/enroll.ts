@@ -1,6 +1,6 @@
 import { type EnrollRequest, toBase64 } from "@tally/evidence";
 import { type Clock, systemClock } from "@tally/ledger";
-import { type ConfigOverrides, planeUrl, writeConfig } from "../config.ts";
+import { type ConfigOverrides, completeConfig, planeUrl, writeConfig } from "../config.ts";
 import { EdgeError } from "../error.ts";
 import { deviceFolder } from "../folder/device-folder.ts";
 import { asText } from "../folder/json.ts";
@@ -35,6 +35,8 @@ export interface EnrollOptions {
 export async function enroll(options: EnrollOptions): Promise<DeviceIdentity> {
   const { dir, token, trustPath, config = {}, clock = systemClock } = options;
   const url = planeUrl(options.url);
+  // A setting that is wrong must not cost the token.
+  completeConfig({ url, ...config });
   const folder = deviceFolder(dir);
   const known = await readIdentity(folder);
   if (known !== undefined) {

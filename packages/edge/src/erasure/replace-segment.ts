@@ -1,28 +1,24 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type Digest,
-  decodeEntry,
-  type ErasedSegment,
-  hashLeaf,
-  type Inference,
-  isDigest,
-  type Label,
-} from "@tally/evidence";
+import { type Digest, decodeEntry, type ErasedSegment, type Inference, isDigest, type Label } from "@tally/evidence";
 import { OciError, packModelKit, RegistryClient, unpackModelKit } from "@tally/oci";
 import type { DeviceCore } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
 import { knownRepositories } from "../models/repositories.ts";
 import { unreachable } from "../plane/http.ts";
 import type { PlaneSession } from "../plane/session.ts";
-import { buildRows, type PlacedEntry } from "../segments/build-rows.ts";
+import { buildRows } from "../segments/build-rows.ts";
+import { placed } from "../segments/inspect-segment.ts";
 import { decodePayloads } from "../segments/payload-sequence.ts";
+import { type CommittingEntries, subjectKeys } from "../segments/seal-subjects.ts";
+import { openPayloads } from "../segments/sealed-payloads.ts";
 import { segmentAnnotations } from "../segments/segment-annotations.ts";
+import { readSealed } from "../segments/segment-contents.ts";
 import { segmentFiles } from "../segments/segment-files.ts";
 import { segmentKitfile } from "../segments/segment-kitfile.ts";
 import { readPart } from "../segments/segment-part.ts";
-import { decodeProof } from "../segments/segment-proof.ts";
+import { decodeProof, type SegmentProof } from "../segments/segment-proof.ts";
 
 /**
  * Pushes a segment of this device again without what was erased: the same proof, the rows that stay. Undefined where it
@@ -36,7 +32,7 @@ export async function replaceSegment(
   manifest: Digest,
   erased: ReadonlySet<number>,
 ): Promise<ErasedSegment | undefined> {
-  const { config, ledger, folder: device } = core;
+  const { config, salts, folder: device } = core;
   const folder = await mkdtemp(join(tmpdir(), "tally-erasing-"));
   try {
     const { origin: url } = new URL(config.url);
@@ -48,27 +44,34 @@ export async function replaceSegment(
     if (registry === undefined) return undefined;
     const into = join(folder, "segment");
     const { layers, manifest: parts } = await unpackModelKit({ source: registry, reference: manifest, into });
-    const payloads = decodePayloads(await readPart(into, "data/payloads.cborseq"));
+    const { subject } = parts;
+    const proofBytes = await readPart(into, "proof/proof.cbor");
+    const proof = decodeProof(proofBytes);
+    const { origin, from, to } = proof;
+    const entries = { records: placed<Inference>(proof, "inference"), labels: placed<Label>(proof, "label") };
+    const sealed = await readSealed(into);
+    const payloads =
+      sealed === undefined
+        ? decodePayloads(await readPart(into, "data/payloads.cborseq"))
+        : openPayloads({ origin, from, to }, sealed, await subjectKeys(salts, entries, sealed.nonce)).payloads;
     const staying = payloads.filter(({ index }) => !erased.has(index));
-    if (staying.length === payloads.length) return undefined;
+    const isTouched =
+      sealed === undefined ? staying.length < payloads.length : mayHold(proof, entries, erased, subject?.digest);
+    if (!isTouched) return undefined;
     const gone = layers.flatMap(({ kind, descriptor: { digest } }) =>
       kind === "dataset" && isDigest(digest) ? [digest] : [],
     );
-    const proofBytes = await readPart(into, "proof/proof.cbor");
-    const { from, to, entries } = decodeProof(proofBytes);
-    const placed = entries.map((bytes, i) => ({ index: from + i, leaf: hashLeaf(bytes), entry: decodeEntry(bytes) }));
-    const records = placed.filter(({ entry }) => entry.kind === "inference") as PlacedEntry<Inference>[];
-    const labels = placed.filter(({ entry }) => entry.kind === "label") as PlacedEntry<Label>[];
-    const built = buildRows(ledger.origin, records, labels, staying);
+    const built = buildRows(origin, entries.records, entries.labels, staying);
     const { rows } = built;
     if (rows.length + built.late.length === 0) return { manifest, layers: gone };
-    const { subject } = parts;
+    // Who may open it today; where that is nobody, it is not opened up to everybody.
+    const recipients = config.recipients.length > 0 ? config.recipients : (sealed?.recipients ?? []);
     const model = (subject?.digest ?? "") as Digest;
     const { digest: replacement } = await packModelKit({
-      files: segmentFiles(built, proofBytes),
-      kitfile: segmentKitfile({ origin: ledger.origin, model, from, to, rows, records }),
+      files: await segmentFiles(built, proofBytes, { recipients, salts, place: { origin, from, to }, entries }),
+      kitfile: segmentKitfile({ origin, model, from, to, rows, records: entries.records, recipients }),
       target: registry,
-      annotations: segmentAnnotations(ledger.origin, rows, records, labels),
+      annotations: segmentAnnotations(origin, rows, entries.records, entries.labels),
       ...(subject !== undefined && { subject }),
     });
     return { manifest, layers: gone, replacement };
@@ -82,6 +85,28 @@ export async function replaceSegment(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What of an encrypted segment went with its key cannot be seen in it; its entries say what it may have held. */
+function mayHold(
+  proof: SegmentProof,
+  { records, labels }: CommittingEntries,
+  erased: ReadonlySet<number>,
+  model: string | undefined,
+): boolean {
+  const entries = new Map([
+    ...proof.entries.map((bytes, i) => [proof.from + i, bytes] as const),
+    ...proof.others.map(({ index, entry }) => [index, entry] as const),
+  ]);
+  const isOfModel = (loadIndex: number) => {
+    const bytes = entries.get(loadIndex);
+    const load = bytes && decodeEntry(bytes);
+    return load?.kind === "load" && load.manifest === model;
+  };
+  return (
+    records.some(({ index, entry }) => erased.has(index) && isOfModel(entry.loadIndex)) ||
+    labels.some(({ index }) => erased.has(index))
+  );
 }
 
 /** The repository that holds the segment. A device may not look into repositories where it has pushed nothing. */

@@ -158,6 +158,18 @@ export class SaltStore {
     return (await this.find(slot))?.salt;
   }
 
+  /**
+   * Bytes that only the key of the slot's data subject leads to, or that of its record where the subject is unknown;
+   * undefined when that key was destroyed. HKDF-SHA256.
+   *
+   * @param salt sets apart what is derived for one use from what is derived for the next
+   */
+  async derive(slot: number, purpose: string, salt: Uint8Array, length: number): Promise<Uint8Array | undefined> {
+    const owner = await this.#ownerOf(Math.floor(slot / 2));
+    const key = owner === 0 ? (await this.find(slot))?.key : await this.#subjects.key(owner);
+    return key === undefined ? undefined : new Uint8Array(hkdfSync("sha256", key, salt, purpose, length));
+  }
+
   /** The number under which a subject's records are kept; undefined where it has none. */
   subjectNumber(subject: string): number | undefined {
     return this.#subjects.find(subject);

@@ -85,8 +85,13 @@ export class SubjectKeys {
 
   /** A record's key, of the cell that holds it encrypted; undefined where the subject's key was destroyed. */
   async recordKey(number: number, group: number, cell: Uint8Array): Promise<Uint8Array | undefined> {
-    const key = this.#keys.get(number) ?? (await this.#read(number));
+    const key = await this.key(number);
     return key === undefined ? undefined : decryptCell(key, group, cell);
+  }
+
+  /** The key itself; undefined where it was destroyed. */
+  async key(number: number): Promise<Uint8Array | undefined> {
+    return this.#keys.get(number) ?? (await this.#read(number));
   }
 
   async #read(number: number): Promise<Uint8Array | undefined> {

@@ -18,8 +18,9 @@ import {
   verifyRange,
 } from "@tally/evidence";
 import { buildRows, type PlacedEntry } from "./build-rows.ts";
-import { decodePayloads, type OpenedPayload } from "./payload-sequence.ts";
+import type { OpenedPayload } from "./payload-sequence.ts";
 import type { LateLabel, SegmentRow } from "./row.ts";
+import { keysFile, readContents, type Sealing, sealedFile } from "./segment-contents.ts";
 import { readPart, segmentInvalid } from "./segment-part.ts";
 import { decodeProof, type SegmentProof } from "./segment-proof.ts";
 import { type SegmentFault, strangeFiles, tableFaults } from "./table-faults.ts";
@@ -61,6 +62,8 @@ export interface LoadedSegment {
   /** Entries of the range, and those beside it, by index. */
   readonly entries: ReadonlyMap<number, Entry>;
   readonly payloads: readonly OpenedPayload[];
+  /** Undefined where the contents are in the clear. Contents that stay closed give no rows. */
+  readonly sealing: Sealing | undefined;
 }
 
 /** A segment with all that is wrong with it. */
@@ -73,20 +76,27 @@ export interface InspectedSegment extends LoadedSegment {
   readonly faults: readonly SegmentFault[];
 }
 
-const files = ["payloads.cborseq", "records.jsonl", "records.csv", "records.parquet", "labels.jsonl"];
-const known = new Set([...files.map((name) => `data/${name}`), "proof/proof.cbor"]);
+const tables = ["payloads.cborseq", "records.jsonl", "records.csv", "records.parquet", "labels.jsonl"];
+const proofFile = "proof/proof.cbor";
+const clearNames: ReadonlySet<string> = new Set([...tables.map((name) => `data/${name}`), proofFile]);
+const sealedNames: ReadonlySet<string> = new Set([sealedFile, keysFile, proofFile]);
 
 /**
  * Checks all of an unpacked segment and goes on where something is wrong, so that every row that was changed is named.
  *
  * @param folder as `unpackModelKit` or `kit unpack` leaves it
+ * @param identities age identities that may open encrypted contents
  * @throws EdgeError `segment-invalid` where the proof does not hold, so that nothing else can be told
  */
-export async function inspectSegment(folder: string, keysAt?: KeysAt): Promise<InspectedSegment> {
+export async function inspectSegment(
+  folder: string,
+  keysAt?: KeysAt,
+  identities?: readonly string[],
+): Promise<InspectedSegment> {
   const proof = decodeProof(await readPart(folder, "proof/proof.cbor"));
   const { known: entries, size } = checkProof(proof);
-  const payloads = decodePayloads(await readPart(folder, "data/payloads.cborseq"));
   const { origin, from, to } = proof;
+  const { payloads, sealing } = await readContents(folder, { origin, from, to }, identities);
   const records = placed<Inference>(proof, "inference");
   const { rows, late, used } = buildRows(origin, records, placed<Label>(proof, "label"), payloads);
   const segment = Object.freeze({
@@ -100,21 +110,25 @@ export async function inspectSegment(folder: string, keysAt?: KeysAt): Promise<I
     genesisHash: genesisHashOf(proof),
   });
   const faults = [
-    ...payloadFaults(payloads, used),
-    ...(await tableFaults(folder, rows, late)),
-    ...(await strangeFiles(folder, known)),
+    ...payloadFaults(payloads, used, sealing !== undefined),
+    ...(sealing === undefined ? await tableFaults(folder, rows, late) : []),
+    ...(await strangeFiles(folder, sealing === undefined ? clearNames : sealedNames)),
   ];
   const signature = signatureFault(proof, keysAt?.(origin, size) ?? keySetIn(entries));
-  return { segment, entries, payloads, checkpoint: { size }, signature, faults };
+  return { segment, entries, payloads, sealing, checkpoint: { size }, signature, faults };
 }
 
-function payloadFaults(payloads: readonly OpenedPayload[], used: readonly OpenedPayload[]): readonly SegmentFault[] {
+function payloadFaults(
+  payloads: readonly OpenedPayload[],
+  used: readonly OpenedPayload[],
+  isSealed: boolean,
+): readonly SegmentFault[] {
   const shown = new Set(used);
   return payloads.flatMap((payload, i) => {
     if (shown.has(payload)) return [];
     const { index, role } = payload;
     const why = `item ${i + 1}, the ${role} of entry ${index}, opens no commitment of the range, or has no counterpart`;
-    return [{ file: "data/payloads.cborseq", index, why }];
+    return [{ file: isSealed ? sealedFile : "data/payloads.cborseq", index, why }];
   });
 }
 
@@ -163,7 +177,7 @@ function keySetIn(known: KnownEntries): KeySet {
   return genesis.keySet;
 }
 
-function placed<E extends Entry>({ entries, from }: SegmentProof, kind: E["kind"]): PlacedEntry<E>[] {
+export function placed<E extends Entry>({ entries, from }: SegmentProof, kind: E["kind"]): PlacedEntry<E>[] {
   return entries.flatMap((bytes, i) => {
     const entry = decodeEntry(bytes);
     return entry.kind === kind ? [{ index: from + i, leaf: hashLeaf(bytes), entry: entry as E }] : [];

@@ -71,9 +71,11 @@ interface Part {
 }
 
 async function packOne(core: DeviceCore, session: PlaneSession, part: Part): Promise<PackedSegment | undefined> {
-  const { ledger, config, folder } = core;
+  const { ledger, config, folder, salts } = core;
+  const { origin } = ledger;
+  const { recipients } = config;
   const { model, share, kept, from, to, latest } = part;
-  const built = buildRows(ledger.origin, share.records, share.labels, kept);
+  const built = buildRows(origin, share.records, share.labels, kept);
   const { rows } = built;
   const repository = await repositoryOf(folder.state, model);
   if (rows.length + built.late.length === 0 || repository === undefined) return undefined;
@@ -83,8 +85,13 @@ async function packOne(core: DeviceCore, session: PlaneSession, part: Part): Pro
     const target = new RegistryClient({ url, repository, token: await session.token() });
     const { descriptor: subject } = await target.manifest(model);
     const { digest } = await packModelKit({
-      files: segmentFiles(built, encodeProof(proof)),
-      kitfile: segmentKitfile({ origin: ledger.origin, model, from, to, rows, records: share.records }),
+      files: await segmentFiles(built, encodeProof(proof), {
+        recipients,
+        salts,
+        place: { origin, from, to },
+        entries: share,
+      }),
+      kitfile: segmentKitfile({ origin, model, from, to, rows, records: share.records, recipients }),
       target,
       subject,
       annotations: segmentAnnotations(ledger.origin, rows, share.records, share.labels),

@@ -8,6 +8,7 @@ import {
 } from "@tally/evidence";
 import type { Kitfile } from "@tally/oci";
 import type { PlacedEntry } from "./build-rows.ts";
+import type { Recipient } from "./recipients.ts";
 import type { SegmentRow } from "./row.ts";
 
 /** What a segment's Kitfile tells tools of it; nothing that is proven relies on it. */
@@ -20,12 +21,15 @@ export interface SegmentDescription {
   readonly rows: readonly SegmentRow[];
   /** Records of the range; those without a row are left out of what is said. */
   readonly records: readonly PlacedEntry<Inference>[];
+  /** To whom it is encrypted; nobody where it is in the clear. */
+  readonly recipients: readonly Recipient[];
 }
 
 /** More values than these of one parameter are told as a range. */
 const mostValues = 16;
 
-export function segmentKitfile({ origin, model, from, to, rows, records }: SegmentDescription): Kitfile {
+export function segmentKitfile({ origin, model, from, to, rows, records, recipients }: SegmentDescription): Kitfile {
+  const isSealed = recipients.length > 0;
   const shown = new Set(rows.map(({ index }) => index));
   const entries = records.filter(({ index }) => shown.has(index)).map(({ entry }) => entry);
   const inference = inferenceParameters(entries);
@@ -36,7 +40,9 @@ export function segmentKitfile({ origin, model, from, to, rows, records }: Segme
       {
         name: "records",
         path: "data",
-        description: "Inputs, outputs and labels, one row per record, with the payloads they are rendered from",
+        description: isSealed
+          ? "Inputs, outputs and labels, encrypted to the recipients that the parameters name"
+          : "Inputs, outputs and labels, one row per record, with the payloads they are rendered from",
         parameters: {
           origin,
           device: origin.split("/").at(-2) ?? origin,
@@ -46,8 +52,12 @@ export function segmentKitfile({ origin, model, from, to, rows, records }: Segme
           rows: rows.length,
           ...(entries.length > 0 && { deviceTime: timeRange(entries) }),
           ...(Object.keys(inference).length > 0 && { inference }),
+          ...(isSealed && { recipients: recipients.map(({ name, key }) => ({ name, key })) }),
         },
       },
+      ...(isSealed
+        ? [{ name: "keys", path: "keys", description: "A key for each data subject, encrypted to the recipients" }]
+        : []),
     ],
     docs: [{ path: "proof", description: "Proof that the rows are in the device's signed ledger" }],
   };

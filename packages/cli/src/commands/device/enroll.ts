@@ -1,9 +1,16 @@
 import { resolve } from "node:path";
-import { type CaptureMode, captureModes, enroll as enrollDevice, type ReleaseMode, releaseModes } from "@tally/edge";
+import {
+  type CaptureMode,
+  captureModes,
+  enroll as enrollDevice,
+  type Recipient,
+  type ReleaseMode,
+  releaseModes,
+} from "@tally/edge";
 import { Option } from "commander";
-import { withJson } from "../../options.ts";
+import { collect, withJson } from "../../options.ts";
 import type { Register } from "../../register.ts";
-import { print, required, say, settings } from "../../terminal/index.ts";
+import { print, required, say, settings, usageError } from "../../terminal/index.ts";
 
 interface Options {
   readonly dir?: string;
@@ -11,6 +18,7 @@ interface Options {
   readonly enrolmentToken: string;
   readonly trust?: string;
   readonly capture?: CaptureMode;
+  readonly recipient?: readonly string[];
   readonly release?: ReleaseMode;
   readonly json?: boolean;
 }
@@ -29,13 +37,15 @@ export const enroll: Register = (program, { terminal }) => {
         captureModes.filter((mode) => mode !== "matching"),
       ),
     )
+    .option("--recipient <name=key>", "encrypt what is kept to this age recipient (repeatable)", collect)
     .addOption(
       new Option("--release <mode>", "what must be true before an output leaves the device").choices(releaseModes),
     );
-  withJson(command).action(async ({ enrolmentToken, capture, release, json, ...flags }: Options) => {
+  withJson(command).action(async ({ enrolmentToken, capture, recipient, release, json, ...flags }: Options) => {
     const found = await settings(terminal, flags);
     const dir = required(found.dir);
-    const config = { ...(capture && { capture }), ...(release && { release }) };
+    const recipients = recipient?.map(recipientOf);
+    const config = { ...(capture && { capture }), ...(recipients && { recipients }), ...(release && { release }) };
     const { deviceId, origin } = await enrollDevice({
       dir,
       url: required(found.url),
@@ -47,3 +57,10 @@ export const enroll: Register = (program, { terminal }) => {
     say(terminal, `enrolled ${origin} in ${dir}`);
   });
 };
+
+function recipientOf(text: string): Recipient {
+  const at = text.lastIndexOf("=");
+  if (at <= 0)
+    throw usageError(`${text} is not NAME=KEY`, "write a name for people and the age recipient: ward-7=age1…");
+  return { name: text.slice(0, at), key: text.slice(at + 1) };
+}
