@@ -38,6 +38,11 @@ export interface ArtifactTarget {
     blob: { digest: ContentDigest; size: number },
     content: ByteSource | (() => ByteSource),
   ): Promise<"sent" | "present">;
+  /**
+   * Stores what the source yields under the digest that this turns out to have, where a target can do that in one pass; one
+   * that has to name the digest first cannot. A chunk is done with when the next is asked for.
+   */
+  addBlob?(content: AsyncIterable<Uint8Array>): Promise<{ digest: Digest; size: number }>;
   /** Stores the exact bytes, under a tag if one is given. */
   pushManifest(bytes: Uint8Array, mediaType: string, tag?: string): Promise<{ digest: Digest }>;
 }

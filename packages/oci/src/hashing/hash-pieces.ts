@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { type Digest, parseDigest } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import type { Progress } from "../progress.ts";
+import { lentBlocks } from "../storage/lent-blocks.ts";
 import type { Answer, Piece } from "./hash-thread.ts";
 
 export type { Piece } from "./hash-thread.ts";
@@ -23,7 +23,6 @@ export interface HashedPiece {
 const mostThreads = 6;
 /** Below this, starting threads takes longer than hashing. */
 const worthThreads = 16 * 1024 * 1024;
-const blockSize = 1024 * 1024;
 
 /**
  * SHA-256 of pieces of files, on as many threads as the machine has cores. A piece is one stream and cannot be divided: one file
@@ -102,29 +101,19 @@ class HashThread {
 /** Hashes on this thread; the next block is read while one is hashed. */
 async function hashHere(piece: Piece, progress: Progress | undefined): Promise<HashedPiece> {
   const { path, start, end } = piece;
-  const size = Math.min(blockSize, Math.max(1, end - start));
   const hash = createHash("sha256");
-  let file: FileHandle | undefined;
+  let read = 0;
   try {
-    file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
-    let [full, empty] = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
-    const read = (into: Buffer, at: number) => file!.read(into, 0, Math.min(size, end - at), at);
-    let reading = start < end ? read(full, start) : undefined;
-    for (let at = start; reading !== undefined; ) {
-      const { bytesRead } = await reading;
-      if (bytesRead === 0) throw cutShort(piece, at - start);
-      at += bytesRead;
-      reading = at < end ? read(empty, at) : undefined;
-      hash.update(full.subarray(0, bytesRead));
-      progress?.advance(bytesRead, "done");
-      [full, empty] = [empty, full];
+    for await (const block of lentBlocks(path, start, end)) {
+      hash.update(block);
+      read += block.length;
+      progress?.advance(block.length, "done");
     }
-    return { digest: parseDigest(`sha256:${hash.digest("hex")}`), fileSize: (await file.stat()).size };
+    if (read < sizeOf(piece)) throw cutShort(piece, read);
+    return { digest: parseDigest(`sha256:${hash.digest("hex")}`), fileSize: (await stat(path)).size };
   } catch (error) {
     if (error instanceof OciError) throw error;
     throw unreadable(piece, (error as NodeJS.ErrnoException).code ?? String(error));
-  } finally {
-    await file?.close();
   }
 }
 

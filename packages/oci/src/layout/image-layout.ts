@@ -147,6 +147,10 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
     return "sent";
   }
 
+  addBlob(content: AsyncIterable<Uint8Array>): Promise<{ digest: Digest; size: number }> {
+    return this.#folder.ingestNew(content);
+  }
+
   async pushManifest(bytes: Uint8Array, mediaType: string, tag?: string): Promise<{ digest: Digest }> {
     const manifest = parseManifest(bytes, mediaType);
     const digest = contentDigestOf(bytes) as Digest;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Digest } from "@tally/evidence";
 import type { ByteSource } from "../storage/blob-store.ts";
 import { algorithmOf, type ContentDigest, hexOf } from "../storage/content-digest.ts";
 import { makeDirectoryDurably, renameDurably, storing, writeBlobFile } from "../storage/durable-file.ts";
@@ -20,6 +21,16 @@ export class LayoutFolder {
     await storing("making folders of a layout", () => makeDirectoryDurably(join(this.path(digest), "..")));
     await writeBlobFile(temporary, digest, source);
     await this.#placeFile(temporary, this.path(digest));
+  }
+
+  /** Writes a blob whose digest is known only when all of it was read. */
+  async ingestNew(source: ByteSource): Promise<{ digest: Digest; size: number }> {
+    const temporary = await this.#temporary();
+    const written = await writeBlobFile<Digest>(temporary, null, source);
+    const path = this.path(written.digest);
+    await storing("making folders of a layout", () => makeDirectoryDurably(join(path, "..")));
+    await this.#placeFile(temporary, path);
+    return written;
   }
 
   /** Replaces a file at the top of the layout. */

@@ -3,7 +3,9 @@ import { type Annotations, type Descriptor, describe } from "../artifact/descrip
 import { encodeImageManifest } from "../artifact/manifest.ts";
 import type { ArtifactTarget } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
+import { type Progress, reported } from "../progress.ts";
 import { DigestStream } from "../storage/content-digest.ts";
+import { lentBlocks } from "../storage/lent-blocks.ts";
 import { type FileEntry, listFiles } from "../tar/entry.ts";
 import { packTar } from "../tar/pack.ts";
 import { checkKitfile, encodeKitConfig } from "./format-kitfile.ts";
@@ -23,6 +25,8 @@ export interface PackOptions {
   readonly annotations?: Annotations;
   /** Layers of other types, after the Kitfile's own; unpacking leaves them alone. */
   readonly otherLayers?: readonly OtherLayer[];
+  /** Told how the packing comes along. */
+  readonly progress?: Progress;
 }
 
 export interface OtherLayer {
@@ -44,14 +48,12 @@ export interface PackedModelKit {
  * Kitfile give the same digests everywhere. Throws `modelkit-invalid`, `archive-invalid`, and what the target throws.
  */
 export async function packModelKit(options: PackOptions): Promise<PackedModelKit> {
-  const { target, tag, subject, annotations, otherLayers = [] } = options;
+  const { target, tag, subject, annotations, otherLayers = [], progress } = options;
   const kitfile = checkKitfile(options.kitfile);
   const files = typeof options.files === "string" ? await listFiles(options.files) : options.files;
   const packed: { part: KitPart; descriptor: Descriptor }[] = [];
   for (const { part, files: own } of shareOut(partsOfKitfile(kitfile), files)) {
-    const descriptor = await describeTar(modelKitLayerType(part.kind), own);
-    await target.pushBlob(descriptor, () => packTar(own));
-    packed.push({ part, descriptor });
+    packed.push({ part, descriptor: await packLayer(target, modelKitLayerType(part.kind), own, progress) });
   }
   const full = withLayers(
     kitfile,
@@ -106,12 +108,34 @@ function shareOut(parts: readonly KitPart[], files: readonly FileEntry[]): { par
   return shares;
 }
 
-async function describeTar(mediaType: string, files: readonly FileEntry[]): Promise<Descriptor> {
+/** One pass where the target allows it: what is read is hashed and written. Otherwise one to name the layer, one to send it. */
+async function packLayer(
+  target: ArtifactTarget,
+  mediaType: string,
+  files: readonly FileEntry[],
+  progress: Progress | undefined,
+): Promise<Descriptor> {
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  // Whoever is given this tar is done with a chunk before it asks for the next.
+  const tar = () => {
+    progress?.expect(total);
+    return packTar(files.map((file) => ({ ...file, content: () => reported(lentContent(file), progress) })));
+  };
+  if (target.addBlob !== undefined) return Object.freeze({ mediaType, ...(await target.addBlob(tar())) });
   const hash = new DigestStream();
   let size = 0;
-  for await (const chunk of packTar(files)) {
+  for await (const chunk of tar()) {
     hash.update(chunk);
     size += chunk.length;
   }
-  return Object.freeze({ mediaType, digest: hash.digest(), size });
+  const descriptor = Object.freeze({ mediaType, digest: hash.digest(), size });
+  await target.pushBlob(descriptor, () => packTar(files));
+  return descriptor;
+}
+
+function lentContent({ place, size, content }: FileEntry): AsyncIterable<Uint8Array> {
+  if (place === undefined) return content();
+  const { path, start } = place;
+  // A whole file is read one byte beyond its end, so that it is noticed when it grew.
+  return start === undefined ? lentBlocks(path, 0, size + 1) : lentBlocks(path, start, start + size);
 }

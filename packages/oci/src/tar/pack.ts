@@ -1,4 +1,4 @@
-import { type Pack, pack } from "tar-stream";
+import { type Header, pack } from "tar-stream";
 import { OciError } from "../error.ts";
 import type { FileEntry } from "./entry.ts";
 import { compareNames, EntryNames } from "./entry-name.ts";
@@ -6,52 +6,63 @@ import { compareNames, EntryNames } from "./entry-name.ts";
 /**
  * A tar (POSIX ustar, pax headers only for names that need them) that depends on names and contents alone: entries sorted,
  * zero times and owners, files 0644 and folders 0755. Folders stand before what is in them, because some readers of
- * ModelKits do not make them by themselves. Throws `archive-invalid` for names that extraction would refuse.
+ * ModelKits do not make them by themselves. Contents pass through as they come, one chunk at a time. Throws `archive-invalid`
+ * for names that extraction would refuse.
  */
 export async function* packTar(files: readonly FileEntry[]): AsyncGenerator<Uint8Array> {
   const names = new EntryNames();
   for (const file of files) names.addFile(file.name);
+  for (const item of inOrder(files)) {
+    if (typeof item === "string") {
+      yield await headerOf({ ...plain, name: `${item}/`, type: "directory", mode: 0o755 });
+      continue;
+    }
+    const { name, size } = item;
+    yield await headerOf({ ...plain, name, type: "file", mode: 0o644, size });
+    let written = 0;
+    for await (const chunk of item.content()) {
+      written += chunk.length;
+      if (written > size) break;
+      yield chunk;
+    }
+    if (written !== size) {
+      throw new OciError("archive-invalid", `${name} changed while it was packed: it was ${size} bytes`);
+    }
+    if (size % block > 0) yield new Uint8Array(block - (size % block));
+  }
+  yield new Uint8Array(2 * block);
+}
+
+const block = 512;
+const plain = { mtime: new Date(0), uid: 0, gid: 0, uname: "", gname: "" };
+const paxType = "x".charCodeAt(0);
+
+/** The blocks that the library writes before a content: a header, or, for a name that does not fit, two and a pax record. */
+async function headerOf(header: Partial<Header> & Pick<Header, "name">): Promise<Uint8Array> {
   const archive = pack();
-  const filling = fill(archive, files).catch((error: unknown) => {
-    archive.destroy(error as Error);
-    throw error;
-  });
-  filling.catch(() => {}); // The consumer below hears of it; it may be gone by then.
+  archive.on("error", () => {}); // It is left without the content that it waits for.
+  archive.entry(header).on("error", () => {});
+  const parts: Uint8Array[] = [];
+  let [length, wanted] = [0, block];
   try {
-    for await (const chunk of archive) yield chunk as Uint8Array;
-    await filling;
+    for await (const part of archive as AsyncIterable<Uint8Array>) {
+      if (length === 0 && part[156] === paxType) wanted = 2 * block + padded(octal(part.subarray(124, 136)));
+      parts.push(part);
+      length += part.length;
+      if (length >= wanted) break;
+    }
+    return Buffer.concat(parts);
   } finally {
     archive.destroy();
   }
 }
 
-const plain = { mtime: new Date(0), uid: 0, gid: 0, uname: "", gname: "" };
-
-async function fill(archive: Pack, files: readonly FileEntry[]): Promise<void> {
-  for (const item of inOrder(files)) {
-    if (typeof item === "string") {
-      archive.entry({ ...plain, name: `${item}/`, type: "directory", mode: 0o755 });
-      continue;
-    }
-    const sink = archive.entry({ ...plain, name: item.name, type: "file", mode: 0o644, size: item.size });
-    const gone = new Promise<"gone">((resolve) => sink.on("close", () => resolve("gone")));
-    sink.on("error", () => {}); // The archive fails with the same error.
-    let written = 0;
-    for await (const chunk of item.content()) {
-      written += chunk.length;
-      if (written > item.size) break;
-      if (!sink.write(chunk) && (await Promise.race([drained(sink), gone])) === "gone") return;
-    }
-    if (written !== item.size) {
-      throw new OciError("archive-invalid", `${item.name} changed while it was packed: it was ${item.size} bytes`);
-    }
-    sink.end(null);
-  }
-  archive.finalize();
+function padded(size: number): number {
+  return Math.ceil(size / block) * block;
 }
 
-function drained(sink: ReturnType<Pack["entry"]>): Promise<"drained"> {
-  return new Promise((resolve) => sink.once("drain", () => resolve("drained")));
+function octal(field: Uint8Array): number {
+  return Number.parseInt(Buffer.from(field).toString("latin1"), 8);
 }
 
 /** Folders as text, files as entries, sorted, every folder once. */

@@ -4,13 +4,14 @@ import { type FileEntry, ImageLayout, type Kitfile, listFiles, packModelKit, par
 import { describeFolder } from "../../describe-folder.ts";
 import { withJson } from "../../options.ts";
 import type { Register } from "../../register.ts";
-import { counted, print, say } from "../../terminal/index.ts";
+import { counted, type ProgressMode, print, say, showingProgress, withProgressOption } from "../../terminal/index.ts";
 import { signatureFile } from "./signature-file.ts";
 
 interface Options {
   readonly output: string;
   readonly kitfile?: string;
   readonly tag: string;
+  readonly progress: ProgressMode;
   readonly json?: boolean;
 }
 
@@ -23,13 +24,15 @@ export const pack: Register = (program, { terminal }) => {
     .requiredOption("-o, --output <layout>", "folder of the image layout; made when there is none")
     .option("--kitfile <file>", "what is what; the default is DIR/Kitfile, or what the files' names say")
     .option("--tag <tag>", "its tag in the layout", "latest");
-  withJson(command).action(async (folder: string, options: Options) => {
+  withJson(withProgressOption(command)).action(async (folder: string, options: Options) => {
     const dir = resolve(terminal.cwd, folder);
     const files = await listFiles(dir, [signatureFile, ".git", ".gitattributes", ".github", ".gitignore"]);
     const given = options.kitfile === undefined ? undefined : resolve(terminal.cwd, options.kitfile);
     const kitfile = await kitfileOf(dir, files, given);
     const target = await ImageLayout.create(resolve(terminal.cwd, options.output));
-    const { digest, layers } = await packModelKit({ files, kitfile, target, tag: options.tag });
+    const { digest, layers } = await showingProgress(terminal, options.progress, "packing", (progress) =>
+      packModelKit({ files, kitfile, target, tag: options.tag, ...(progress && { progress }) }),
+    );
     const made = {
       manifest: digest,
       tag: options.tag,
