@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { program } from "./programs.ts";
-import { served, temporaryFolder } from "./served.ts";
+import { served } from "./served.ts";
+import { temporaryFolder } from "./server-process.ts";
 
 /** What a suite printed on stdout and its exit code; it may write what it likes into `cwd`. */
 function run(path: string, cwd: string, env: NodeJS.ProcessEnv): Promise<{ code: number; out: string }> {

@@ -1,12 +1,12 @@
 // `tally serve` as people run it, for programs that talk to a plane or to its registry.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "./server-process.ts";
 
 const tally = fileURLToPath(new URL("../packages/cli/bin/tally.js", import.meta.url));
 
@@ -18,13 +18,6 @@ export interface Served {
   readonly host: string;
   readonly adminToken: string;
   readonly dir: string;
-}
-
-/** A folder that is gone after the test. */
-export async function temporaryFolder(t: TestContext): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), "tally-interop-"));
-  t.after(() => rm(dir, { recursive: true, force: true }));
-  return dir;
 }
 
 /** Starts `tally serve` on a free port until the test ends. */
