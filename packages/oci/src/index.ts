@@ -4,6 +4,7 @@ export * from "./error.ts";
 export * from "./hashing/index.ts";
 export * from "./layout/index.ts";
 export * from "./modelkit/index.ts";
+export * from "./outside/index.ts";
 export type { Progress } from "./progress.ts";
 export * from "./registry/index.ts";
 export * from "./signing/index.ts";

@@ -1,6 +1,6 @@
 import type { ReceiptSigner } from "@tally/evidence";
 import type { Clock, Mirror } from "@tally/ledger";
-import type { BlobStore, Database, Registry } from "@tally/oci";
+import type { BlobStore, Database, OutsideRegistry, Registry } from "@tally/oci";
 import type { DeviceBlobs } from "./access/device-blobs.ts";
 import type { DeviceQuota } from "./access/device-quota.ts";
 import type { Sessions } from "./access/sessions.ts";
@@ -44,6 +44,8 @@ export interface PlaneParts {
   readonly channels: Channels;
   readonly lineage: Lineage;
   readonly registry: Registry;
+  /** The same, where it is an outside one. */
+  readonly outsideRegistry: OutsideRegistry | undefined;
   readonly source: AuditSource;
   readonly answers: AnswerSpool;
   /** Signs COSE receipts. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { isDigest, matchesRepository, type Role } from "@tally/evidence";
-import { type BlobStore, type Database, migrate, partsOf, type RegistryOptions } from "@tally/oci";
+import { type Digest, isDigest, matchesRepository, type Role } from "@tally/evidence";
+import { type Database, isSegment, migrate, partsOf, type RegistryOptions } from "@tally/oci";
 import type { DeviceQuota } from "./access/device-quota.ts";
 import { type Tokens, tokenOf } from "./access/tokens.ts";
 
@@ -25,8 +25,10 @@ const challenge = ['Basic realm="tally"'];
 export interface RegistryAccessOptions {
   readonly tokens: Tokens;
   readonly db: Database;
-  /** The registry's own. */
-  readonly blobs: BlobStore;
+  /** Whether the registry holds anything of that digest. */
+  readonly present: (repository: string, digest: Digest) => Promise<boolean>;
+  /** Publishes what people have pushed past the plane, where it may be published. */
+  readonly publishedElsewhere?: (repository: string, digest: Digest) => Promise<boolean>;
   readonly quota: DeviceQuota;
 }
 
@@ -62,15 +64,21 @@ export function registryAccess(options: RegistryAccessOptions): Pick<RegistryOpt
       if (bearer === undefined) return;
       const contents = new Set([digest, ...partsOf(manifest).map((part) => part.digest)]);
       if (bearer.role === "device") return keepPushed(db, repository, contents, bearer.origin!);
-      if (!publishes.includes(bearer.role)) return;
-      await db.transaction(async (tx) => {
-        for (const content of contents) {
-          const sql = "INSERT INTO published (repository, digest) VALUES (?, ?) ON CONFLICT DO NOTHING";
-          await tx.run(sql, [repository, content]);
-        }
-      });
+      // A segment is what some device captured, whoever brings it.
+      if (!publishes.includes(bearer.role) || isSegment(manifest)) return;
+      await publish(db, repository, contents);
     },
   };
+}
+
+/** Lets devices pull these digests of the repository. */
+export function publish(db: Database, repository: string, contents: Iterable<string>): Promise<void> {
+  return db.transaction(async (tx) => {
+    for (const content of contents) {
+      const sql = "INSERT INTO published (repository, digest) VALUES (?, ?) ON CONFLICT DO NOTHING";
+      await tx.run(sql, [repository, content]);
+    }
+  });
 }
 
 /** Remembers who brought content first: it may read it again, and have it erased. What people published is nobody's. */
@@ -97,16 +105,17 @@ async function devicePulls(
   request: IncomingMessage,
   repository: string,
   origin: string,
-  { db, blobs }: RegistryAccessOptions,
+  { db, present, publishedElsewhere }: RegistryAccessOptions,
 ): Promise<boolean> {
   // Whether something is there already is what every push asks first; it takes knowing the digest.
   if (request.method === "HEAD") return true;
   const name = nameIn(request, /\/(?:blobs|manifests)\/([^/]+)$/);
   if (request.method !== "GET" || name === undefined || !isDigest(name)) return false;
-  if ((await blobs.has(name)) === undefined) return true;
   const sql = `SELECT 1 AS found FROM published WHERE repository = ? AND digest = ?
     UNION ALL SELECT 1 FROM pushed WHERE repository = ? AND digest = ? AND origin = ?`;
-  return (await db.query(sql, [repository, name, repository, name, origin])).length > 0;
+  if ((await db.query(sql, [repository, name, repository, name, origin])).length > 0) return true;
+  // What is not there is nobody's secret: the registry says so.
+  return ((await publishedElsewhere?.(repository, name)) ?? false) || !(await present(repository, name));
 }
 
 async function devicePushes(

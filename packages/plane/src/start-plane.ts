@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { parsePolicy, utf8 } from "@tally/evidence";
+import { type Digest, parsePolicy, utf8 } from "@tally/evidence";
 import { type Clock, Mirror, nodeFiles, systemClock, writeDurably } from "@tally/ledger";
 import { createRegistry, FileBlobStore, openSqlite } from "@tally/oci";
 import type { FastifyInstance } from "fastify";
@@ -32,9 +32,16 @@ import { EntryIndex } from "./mirror/entry-index.ts";
 import { createLogger, type Logger, silent } from "./operation/logger.ts";
 import { Metrics } from "./operation/metrics.ts";
 import { createOperationTables } from "./operation/tables.ts";
+import {
+  createOutsideTables,
+  keepRegistryUrl,
+  type OutsideRegistrySettings,
+  planeOutsideRegistry,
+} from "./outside-registry.ts";
 import type { PlaneParts } from "./parts.ts";
 import { createPushedTable, registryAccess } from "./registry-access.ts";
 import { Channels, DeviceErasures, Identities, Lineage, RevokedKeys, Statements } from "./statements/index.ts";
+import { repositoriesOf } from "./statements/model-statements.ts";
 import { derivedTablesMissing, emptyDerivedTables } from "./store/derived-tables.ts";
 import { layeredBlobs } from "./store/layered-blobs.ts";
 import { createTables } from "./store/schema.ts";
@@ -50,6 +57,8 @@ export interface PlaneOptions {
   readonly port?: number;
   /** C2SP tlog-policy text: `witness` lines with URLs, `quorum`. Default `quorum none`: times are then the plane's word. */
   readonly witnessPolicy?: string;
+  /** An outside registry in the place of the built-in one; "built-in" to go back from one. */
+  readonly registry?: OutsideRegistrySettings | "built-in";
   /** Policy names of witnesses known to lie or gone for good: not asked, and not counted on either side. Logged at each start. */
   readonly insecureIgnoreWitnesses?: readonly string[];
   /** Goes on without the witnesses that the folder was last used with. What they know that this folder does not is then forked. */
@@ -120,6 +129,10 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     if (await derivedTablesMissing(db)) await emptyDerivedTables(db);
     await createOperationTables(db);
     await createPushedTable(db);
+    await createOutsideTables(db);
+    const outside = options.registry === "built-in" ? undefined : options.registry;
+    const left = await keepRegistryUrl(db, outside?.url, options.registry === "built-in");
+    if (left !== undefined) logger.warn({ registry: left }, "what lies in the earlier registry is no longer served");
     // What devices bring lies apart: it may be collected, and the plane's own blobs never are.
     const brought = new FileBlobStore(join(dir, "device-blobs"));
     const blobs = layeredBlobs(new FileBlobStore(join(dir, "blobs")), brought);
@@ -206,7 +219,12 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     });
     sightings.onSighting = () => sealer.doubt();
     const identities = new Identities({ db, name, keys, policyText: witnessPolicy });
-    const erasures = new DeviceErasures({ db, registry: () => registry, keySet: (origin) => fleet.keySet(origin) });
+    const erasures = new DeviceErasures({
+      db,
+      registry: () => registry,
+      parts: outside === undefined ? "registry_part" : "outside_part",
+      keySet: (origin) => fleet.keySet(origin),
+    });
     const provenBy = async (index: number) => (await checkpoints.log.firstCovering(index))?.notAfter ?? null;
     const revoked = new RevokedKeys({ db, provenBy });
     const statements = new Statements({ db, blobs, logs, identities, clock, erasures, revoked });
@@ -228,14 +246,26 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     // A store of its own: what people may pull is decided by repository, and evidence is nobody's to overwrite.
     const artifacts = new FileBlobStore(join(dir, "registry"));
     let onRegistryFailed = (_error: unknown): void => {};
-    const registry = createRegistry({
-      blobs: artifacts,
-      db,
-      ...registryAccess({ tokens, db, blobs: artifacts, quota }),
-      clock,
-      onError: (error) => onRegistryFailed(error),
+    const failed = (error: unknown) => onRegistryFailed(error);
+    const isModel = async (manifest: Digest, repository: string) =>
+      (await repositoriesOf(statements, manifest)).includes(repository);
+    const outsideRegistry =
+      outside && planeOutsideRegistry({ settings: outside, tokens, db, quota, isModel, onError: failed });
+    const present = async (_: string, digest: Digest) => (await artifacts.has(digest)) !== undefined;
+    const registry =
+      outsideRegistry ??
+      createRegistry({
+        blobs: artifacts,
+        db,
+        ...registryAccess({ tokens, db, present, quota }),
+        clock,
+        onError: failed,
+      });
+    await statements.repeatErasures().catch((error: unknown) => {
+      // An outside registry may be away when the plane starts; the built-in one may not.
+      if (outsideRegistry === undefined) throw error;
+      logger.error({ err: error }, "erasures could not be repeated at the registry");
     });
-    await statements.repeatErasures();
     const channels = new Channels({ db, logs, statements });
     const lineage = new Lineage({ db, statements, registry });
     const source = new PlaneSource({ logs, checkpoints, heads, mirror, fleet, db, blobs, statements });
@@ -263,6 +293,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       channels,
       lineage,
       registry,
+      outsideRegistry,
       source,
       answers: await AnswerSpool.open({ dir: join(dir, "answers"), source, clock }),
       receipts: keys.receipts,

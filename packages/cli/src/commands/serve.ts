@@ -3,10 +3,11 @@ import { join, resolve } from "node:path";
 import { Option } from "commander";
 import { collect, parseCount, parsePort } from "../options.ts";
 import type { Register } from "../register.ts";
+import { type RegistryFlags, registrySettings } from "../registry-settings.ts";
 import { required, say, settings, type Terminal, usageError } from "../terminal/index.ts";
 import { untilStopped } from "../until-stopped.ts";
 
-interface Options {
+interface Options extends RegistryFlags {
   readonly dir?: string;
   readonly name?: string;
   readonly host: string;
@@ -49,6 +50,19 @@ export const serve: Register = (program, { terminal }) => {
     )
     .option("--insecure-no-witnesses", "go on without the witnesses that the plane had")
     .option("--insecure-sign-without-devices", "after a restore without witnesses: do not wait for every device's word")
+    .option(
+      "--registry <url>",
+      "an outside registry that holds models and segments, in place of the built-in one; https://host/prefix puts them below a name; `built-in` goes back; TALLY_REGISTRY",
+    )
+    .option(
+      "--registry-auth <file>",
+      "credentials for it as `docker login` writes them; TALLY_REGISTRY_AUTH, or TALLY_REGISTRY_USERNAME and TALLY_REGISTRY_PASSWORD",
+    )
+    .option(
+      "--registry-realm <origin>",
+      "another origin that may be given them in exchange for a token, such as https://auth.example (repeatable)",
+      collect,
+    )
     .option("--init", "begin a new plane, though witnesses are configured")
     .option("--tls-cert <file>", "certificate chain, PEM")
     .option("--tls-key <file>", "its private key, PEM")
@@ -66,6 +80,7 @@ async function serveUntilStopped(terminal: Terminal, options: Options): Promise<
   const name = options.name ?? (await nameIn(dir));
   const tls = await readTls(terminal, options);
   const policy = witnessPolicy && (await readFile(resolve(terminal.cwd, witnessPolicy), "utf8"));
+  const registry = await registrySettings(terminal, options);
   const { createLogger, startPlane } = await import("@tally/plane");
   const { log, logFormat, logLevel, rateLimit } = options;
   const logged = log === true || logFormat !== undefined || logLevel !== undefined;
@@ -86,6 +101,7 @@ async function serveUntilStopped(terminal: Terminal, options: Options): Promise<
     ...(insecureNoWitnesses === true && { insecureNoWitnesses }),
     ...(options.insecureSignWithoutDevices === true && { insecureSignWithoutDevices: true }),
     ...(init === true && { init }),
+    ...(registry && { registry }),
     ...(tls && { tls }),
     ...(insecureHttp === true && { insecureHttp }),
     ...(logged && { logger }),
@@ -93,6 +109,7 @@ async function serveUntilStopped(terminal: Terminal, options: Options): Promise<
   });
   terminal.stdout.write(`${plane.url}\n`);
   say(terminal, `plane ${name} in ${dir}; its administrator's token is in ${plane.adminTokenPath}`);
+  if (plane.parts.outsideRegistry) say(terminal, `models and segments lie in ${plane.parts.outsideRegistry.url}`);
   if (policy === undefined) say(terminal, "no witness policy: times and completeness are this plane's word alone");
   await untilStopped(terminal);
   await plane.close();

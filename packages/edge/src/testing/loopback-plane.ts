@@ -255,8 +255,8 @@ export class LoopbackPlane {
     const erasure = parseErasure(envelope.statement);
     requireDeviceSignature(envelope, this.devices.get(erasure.origin)!);
     if (!this.#statements.has(envelope.digest)) await this.logStatement(envelope);
-    for (const { layers } of erasure.segments) {
-      for (const layer of layers) await this.#registry.eraseBlob("tiny", layer);
+    for (const { manifest, layers } of erasure.segments) {
+      for (const layer of layers) await this.#registry.eraseBlob("tiny", layer, manifest);
     }
     sendJson(response, { digest: envelope.digest, index: this.#statements.get(envelope.digest)!.index });
   }

@@ -86,4 +86,6 @@ export interface Readiness {
   readonly problem?: string;
   /** What to do about it. */
   readonly hint?: string;
+  /** The outside registry, where there is one, and why it last failed. */
+  readonly registry?: { readonly url: string; readonly problem: string | null };
 }

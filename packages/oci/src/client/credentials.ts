@@ -3,7 +3,7 @@ import { OciError } from "../error.ts";
 export interface CredentialOptions {
   /** A token of Tally, or the password or personal access token of another registry. */
   readonly token?: string;
-  /** The user that Basic authentication names; registries of tokens take any. */
+  /** The user that Basic authentication names; registries of tokens take any. With one, nothing is sent before it is asked for. */
   readonly username?: string;
   /** Origins besides the registry's own that may be given the token in exchange for theirs (Docker's token protocol). */
   readonly realms?: readonly string[];
@@ -26,12 +26,12 @@ export class Credentials {
   constructor(origin: string, options: CredentialOptions) {
     this.#origin = origin;
     this.#options = options;
-    if (options.token !== undefined) {
-      if (!/^[\x21-\x7e]+$/.test(options.token)) {
-        throw new OciError("unauthorized", "a token is printable ASCII without spaces; this one is not");
-      }
-      this.#header = `Bearer ${options.token}`;
+    // A password is nobody's bearer token.
+    if (options.token === undefined || options.username !== undefined) return;
+    if (!/^[\x21-\x7e]+$/.test(options.token)) {
+      throw new OciError("unauthorized", "a token is printable ASCII without spaces; this one is not");
     }
+    this.#header = `Bearer ${options.token}`;
   }
 
   get header(): string | undefined {

@@ -60,6 +60,19 @@ export async function addFallbackReferrer(
   });
 }
 
+/** Takes a descriptor off the list under the referrers tag, if there is such a list and it is on it. */
+export async function removeFallbackReferrer(
+  registry: TaggedIndexes,
+  subject: ContentDigest,
+  referrer: ContentDigest,
+): Promise<void> {
+  const listed = (await fallbackReferrers(registry, subject)) ?? [];
+  const others = listed.filter(({ digest }) => digest !== referrer);
+  if (others.length === listed.length) return;
+  const { bytes, descriptor } = encodeImageIndex(others);
+  await registry.pushManifest(bytes, descriptor.mediaType, referrersTag(subject));
+}
+
 async function currentList(registry: TaggedIndexes, tag: string): Promise<readonly Descriptor[]> {
   try {
     const { manifest } = await registry.resolve(tag);

@@ -17,13 +17,18 @@ export async function* pages(
 ): AsyncGenerator<{ json: Record<string, unknown>; response: Response }> {
   for (let reply = first; ; ) {
     const next = nextPage(reply, transport.origin, doing);
-    yield { json: parse(await readBounded(reply, largestPage), doing), response: reply.response };
+    yield { json: await pageJson(reply, doing), response: reply.response };
     if (next === undefined) return;
     reply = await transport.call({ method: "GET", url: next, doing }, 200);
   }
 }
 
-/** Where the next page is said to be; refused anywhere but at the registry itself. */
+/** One page of a listing. Throws `protocol` for what is no JSON object. */
+export async function pageJson(reply: Reply, doing: string): Promise<Record<string, unknown>> {
+  return parse(await readBounded(reply, largestPage), doing);
+}
+
+/** Where the next page is, if there is one. Throws `protocol` for a place at another origin, or the same page again. */
 export function nextPage({ response, url }: Reply, origin: URL, doing: string): URL | undefined {
   const link = response.headers.get("link");
   const target = link && /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(link)?.[1];

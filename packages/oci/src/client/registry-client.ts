@@ -15,7 +15,7 @@ import {
   isContentDigest,
   requireDigest,
 } from "../storage/content-digest.ts";
-import { addFallbackReferrer } from "./fallback-referrers.ts";
+import { addFallbackReferrer, removeFallbackReferrer } from "./fallback-referrers.ts";
 import { type ListOptions, listReferrers } from "./list-referrers.ts";
 import { pages } from "./pages.ts";
 import { requireEcho, uploadPlace } from "./push-answers.ts";
@@ -172,6 +172,11 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
     await discard(
       await this.#transport.call({ method: "DELETE", url: this.#manifestPath(reference), doing }, 202, 200, 204),
     );
+  }
+
+  /** Takes a deleted manifest off its subject's list, where that list is a fallback tag; a registry with referrers API does. */
+  async forgetReferrer(subject: ContentDigest, referrer: ContentDigest): Promise<void> {
+    await removeFallbackReferrer(this, subject, referrer);
   }
 
   #manifestPath(reference: string): string {

@@ -16,12 +16,12 @@ export interface TransportOptions extends CredentialOptions {
 }
 
 export interface Call {
-  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** A path of the registry, or a place that it named. */
   readonly url: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes can be sent twice if need be, a stream cannot. */
-  readonly body?: Uint8Array | { readonly stream: AsyncIterable<Uint8Array>; readonly size: number };
+  /** Bytes can be sent twice if need be, a stream cannot. A stream of unknown size is sent in chunks. */
+  readonly body?: Uint8Array | { readonly stream: AsyncIterable<Uint8Array>; readonly size: number | undefined };
   /** For error messages: what this is for. */
   readonly doing: string;
 }
@@ -114,7 +114,7 @@ export class Transport {
         "User-Agent": "tally",
         ...call.headers,
         ...authorization,
-        ...(body === undefined ? {} : { "Content-Length": String(streamed ? body.size : body.length) }),
+        ...lengthOf(body),
       },
       ...(body === undefined
         ? {}
@@ -143,6 +143,11 @@ export class Transport {
     if (token === undefined) throw new OciError("protocol", `${doing}: none came`);
     return `Bearer ${token}`;
   }
+}
+
+function lengthOf(body: Call["body"]): Record<string, string> {
+  const length = body !== undefined && "stream" in body ? body.size : body?.length;
+  return length === undefined ? {} : { "Content-Length": String(length) };
 }
 
 function tokenIn(bytes: Uint8Array): string | undefined {

@@ -1,4 +1,5 @@
 export { checkKitfile, encodeKitConfig, formatKitfile } from "./format-kitfile.ts";
+export { isSegment } from "./is-segment.ts";
 export type {
   KitCode,
   KitDataset,

@@ -35,7 +35,8 @@ export async function listReferrers(exchange: Exchange, repository: string, subj
   );
 }
 
-function filterOf(query: URLSearchParams): ReferrerFilter {
+/** What a request asks for, by its query. Throws `Refusal`. */
+export function filterOf(query: URLSearchParams): ReferrerFilter {
   const given = (part: keyof typeof filterParameters) => query.get(filterParameters[part]) || undefined;
   const [artifactType, device] = [given("artifactType"), given("device")];
   if (artifactType !== undefined && !isMediaType(artifactType)) {

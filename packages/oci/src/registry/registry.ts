@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ArtifactSource } from "../artifact/transfer.ts";
 import type { ContentDigest } from "../storage/content-digest.ts";
+import { requireAccess } from "./access.ts";
 import { deleteBlob, sendBlob } from "./blobs.ts";
 import { Collection } from "./collect/collection.ts";
 import type { CollectOptions, Decision } from "./collect/decision.ts";
@@ -30,9 +31,10 @@ export interface Registry {
   repository(name: string): ArtifactSource;
   /**
    * Destroys a blob although manifests of the repository need it, as erasing a person's data demands: they stay, and what
-   * they name is gone. The bytes go too unless another repository holds them. Whether there was something to destroy.
+   * they name is gone. The bytes go too unless another repository holds them. Whether there was something to destroy. An
+   * outside registry may keep whatever a manifest needs, so there the manifest that is named here goes as well.
    */
-  eraseBlob(repository: string, digest: ContentDigest): Promise<boolean>;
+  eraseBlob(repository: string, digest: ContentDigest, manifest?: ContentDigest): Promise<boolean>;
   /**
    * Removes what nothing needs, while pushes go on, and says of each thing what becomes of it and why. It works as far as its
    * decisions are read, and can be left anywhere. Throws `busy` while another one is under way.
@@ -127,21 +129,6 @@ export function createRegistry(options: RegistryOptions): Registry {
       }
     },
   };
-}
-
-async function requireAccess(
-  options: RegistryOptions,
-  req: IncomingMessage,
-  repository: string,
-  action: RegistryAction,
-): Promise<void> {
-  const refused = await options.authorize(req, { repository, action });
-  if (!refused) return;
-  if (refused.status === 403)
-    throw new Refusal(403, "DENIED", `these credentials may not ${action} ${repository || "here"}`);
-  throw new Refusal(401, "UNAUTHORIZED", "credentials are required, as the WWW-Authenticate header says", {
-    ...(refused.challenge === undefined ? {} : { headers: { "WWW-Authenticate": refused.challenge } }),
-  });
 }
 
 interface Handler {

@@ -318,7 +318,7 @@ function describe(error: unknown): { status: number; body: ErrorBody } {
   const named = (error as Error).name;
   if (named === "OciError" || named === "LedgerError") {
     if (code === "queue-full") return { status: 503, body: bodyOf("busy", message, hint) };
-    const clients = new Set(["digest-mismatch", "protocol", "not-found", "too-large", "range-invalid"]);
+    const clients = new Set(["digest-mismatch", "protocol", "not-found", "too-large", "range-invalid", "refused"]);
     if (clients.has(String(code)))
       return { status: code === "not-found" ? 404 : 400, body: bodyOf(String(code), message, hint) };
   }

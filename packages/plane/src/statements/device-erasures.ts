@@ -8,13 +8,15 @@ import {
   parseErasure,
   requireDeviceSignature,
 } from "@tally/evidence";
-import type { Database, Registry } from "@tally/oci";
+import { type Database, OciError, type Registry } from "@tally/oci";
 import { PlaneError } from "../error.ts";
 
 export interface DeviceErasuresOptions {
   readonly db: Database;
   /** Where segments lie. */
   readonly registry: () => Pick<Registry, "eraseBlob">;
+  /** Which manifest has which part: the built-in registry's own table, or what came through to an outside one. */
+  readonly parts: "registry_part" | "outside_part";
   /** The keys of a ledger in good standing. */
   readonly keySet: (origin: string) => Promise<KeySet>;
 }
@@ -58,9 +60,22 @@ export class DeviceErasures {
     for (const segment of segments) {
       for (const layer of segment.layers) {
         for (const repository of await this.#ownLayer(origin, segment.manifest, layer)) {
-          await this.#options.registry().eraseBlob(repository, layer);
+          await this.#erase(repository, layer, segment.manifest);
         }
       }
+    }
+  }
+
+  /** An outside registry may refuse, or be away: the erasure is then not acknowledged, and comes again. */
+  async #erase(repository: string, layer: Digest, manifest: Digest): Promise<void> {
+    try {
+      await this.#options.registry().eraseBlob(repository, layer, manifest);
+    } catch (cause) {
+      if (!(cause instanceof OciError) || this.#options.parts === "registry_part") throw cause;
+      throw new PlaneError("not-ready", `${layer} of ${repository} is not erased yet: ${cause.message}`, {
+        cause,
+        ...(cause.hint !== undefined && { hint: cause.hint }),
+      });
     }
   }
 
@@ -81,11 +96,11 @@ export class DeviceErasures {
   /** The repositories in which the layer is this device's alone: it brought it, and every manifest that has it. */
   async #ownLayer(origin: string, manifest: Digest, layer: Digest): Promise<readonly string[]> {
     const rows = await this.#options.db.query<{ repository: string }>(
-      `SELECT p.repository FROM registry_part p
+      `SELECT p.repository FROM ${this.#options.parts} p
         JOIN pushed m ON m.repository = p.repository AND m.digest = p.manifest AND m.origin = ?
         JOIN pushed l ON l.repository = p.repository AND l.digest = p.part AND l.origin = ?
        WHERE p.manifest = ? AND p.part = ? AND NOT EXISTS (
-        SELECT 1 FROM registry_part o LEFT JOIN pushed q ON q.repository = o.repository AND q.digest = o.manifest
+        SELECT 1 FROM ${this.#options.parts} o LEFT JOIN pushed q ON q.repository = o.repository AND q.digest = o.manifest
          WHERE o.repository = p.repository AND o.part = p.part AND (q.origin IS NULL OR q.origin <> ?))`,
       [origin, origin, manifest, layer, origin],
     );

@@ -1,9 +1,10 @@
 import type { Readiness } from "@tally/evidence";
+import type { OutsideRegistry } from "@tally/oci";
 import type { PlaneParts } from "../../parts.ts";
 import type { Route } from "../route.ts";
 
 /** Whether the process lives, and whether it can answer with proof. */
-export function healthRoutes({ checkpoints, witnesses, sealer, logs }: PlaneParts): readonly Route[] {
+export function healthRoutes({ checkpoints, witnesses, sealer, logs, outsideRegistry }: PlaneParts): readonly Route[] {
   return [
     {
       method: "GET",
@@ -31,9 +32,15 @@ export function healthRoutes({ checkpoints, witnesses, sealer, logs }: PlanePart
           witnesses: witnesses.states,
           ...(problem !== undefined && { problem }),
           ...(hint !== undefined && { hint }),
+          ...(outsideRegistry && { registry: stateOf(outsideRegistry) }),
         };
         return reply.code(ready ? 200 : 503).send(body);
       },
     },
   ];
+}
+
+/** An outside registry that is away ends no proof: it is told, and readiness does not depend on it. */
+function stateOf({ url, problem }: OutsideRegistry): NonNullable<Readiness["registry"]> {
+  return { url, problem: problem ?? null };
 }

@@ -1,0 +1,1 @@
+export { createOutsideRegistry, type OutsideRegistry, type OutsideRegistryOptions } from "./outside-registry.ts";
