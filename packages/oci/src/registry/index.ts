@@ -1,3 +1,4 @@
+export { type BulkLoad, bulkLoad } from "./bulk-load.ts";
 export type { CollectOptions, Decision, Evidence, EvidenceReader, Named } from "./collect/index.ts";
 export type {
   AccessRefused,

@@ -26,6 +26,16 @@ const tables = [
     id TEXT NOT NULL PRIMARY KEY, repository TEXT NOT NULL, touched BIGINT NOT NULL)`,
 ];
 
+/** By name. Loading many manifests at once drops them and makes them again. */
+export const listingIndexes: Readonly<Record<string, string>> = {
+  registry_listing:
+    "CREATE INDEX registry_listing ON registry_manifest (subject_id, to_ms, digest, from_ms, size, artifact_type)",
+  registry_listing_type:
+    "CREATE INDEX registry_listing_type ON registry_manifest (subject_id, artifact_type, to_ms, digest, from_ms, size)",
+  registry_listing_device:
+    "CREATE INDEX registry_listing_device ON registry_manifest (subject_id, device, to_ms, digest, from_ms, size, artifact_type)",
+};
+
 /** Lists referrers by device, time and type: each index holds what a page is chosen by, and no descriptors. */
 const listings = [
   // A number stands for repository and subject, which would take 150 bytes in each index. `longest` is the longest time, in
@@ -40,9 +50,7 @@ const listings = [
   "ALTER TABLE registry_manifest ADD COLUMN to_ms BIGINT NOT NULL DEFAULT -1",
   "DROP INDEX registry_referrer",
   "DROP INDEX registry_referrer_type",
-  "CREATE INDEX registry_listing ON registry_manifest (subject_id, to_ms, digest, from_ms, size, artifact_type)",
-  "CREATE INDEX registry_listing_type ON registry_manifest (subject_id, artifact_type, to_ms, digest, from_ms, size)",
-  "CREATE INDEX registry_listing_device ON registry_manifest (subject_id, device, to_ms, digest, from_ms, size, artifact_type)",
+  ...Object.values(listingIndexes),
 ];
 
 const hygiene = [

@@ -7,14 +7,20 @@ import type { Database, SqlValue, TransactionOptions } from "./database.ts";
 
 const statementsKept = 256;
 
+export interface SqliteOptions {
+  /** Pages kept in memory, in MiB; 2 by default. More is for work that changes much of the database at once. */
+  readonly cacheMebibytes?: number;
+}
+
 /**
  * Opens or creates an SQLite database (write-ahead log, every commit fsynced), or a private one in memory for ":memory:".
  * Statements and transactions run one after the other in the order of their calls.
  */
-export async function openSqlite(path: string): Promise<Database> {
+export async function openSqlite(path: string, { cacheMebibytes }: SqliteOptions = {}): Promise<Database> {
   if (path !== ":memory:") await mkdir(dirname(path), { recursive: true });
   const connection = new DatabaseSync(path, { timeout: 10_000 });
   connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  if (cacheMebibytes !== undefined) connection.exec(`PRAGMA cache_size = -${Math.floor(cacheMebibytes) * 1024}`);
   return new SqliteDatabase(connection);
 }
 
