@@ -4,7 +4,8 @@ import { OciError } from "../error.ts";
 import type { BlobStore } from "../storage/blob-store.ts";
 import { type ContentDigest, contentDigestOf } from "../storage/content-digest.ts";
 import type { Database } from "../storage/database.ts";
-import { Contents } from "./contents.ts";
+import { wrongParts } from "./contents.ts";
+import { account } from "./quotas.ts";
 import { listingOf } from "./referrers.ts";
 import { listingIndexes, migrateRegistry } from "./tables.ts";
 
@@ -16,6 +17,7 @@ export interface BulkLoad {
   readonly manifests: AsyncIterable<{ readonly bytes: Uint8Array; readonly mediaType: string }>;
   /** Where their bytes go. Left out, they are listed and cannot be fetched: enough to measure lists, and for nothing else. */
   readonly blobs?: Pick<BlobStore, "put">;
+  readonly clock?: { now(): number };
   /** Told now and then how many were read. */
   readonly onRead?: (manifests: number) => void;
 }
@@ -27,7 +29,7 @@ interface Parsed {
 }
 
 const columns =
-  "repository, digest, media_type, size, subject, artifact_type, descriptor, subject_id, device, from_ms, to_ms";
+  "repository, digest, media_type, size, subject, artifact_type, descriptor, subject_id, device, from_ms, to_ms, pushed";
 const readAtOnce = 1_000;
 /** Blobs that are written at the same time. */
 const writers = 16;
@@ -37,9 +39,16 @@ const writers = 16;
  * to hold already. They are gathered first and then moved into the registry's tables in the order of its indexes, as one transaction:
  * all of them are there, or none. No hook hears of them. What is there already stays. Returns how many were read.
  *
- * @throws OciError `manifest-invalid`, `not-found` and the like for the first that a push would refuse
+ * @throws OciError `manifest-invalid`, `not-found` and the like for the first that a push would refuse; `Refusal` beyond a quota
  */
-export async function bulkLoad({ db, manifests, blobs, onRead = () => {}, ...load }: BulkLoad): Promise<number> {
+export async function bulkLoad({
+  db,
+  manifests,
+  blobs,
+  onRead = () => {},
+  clock = Date,
+  ...load
+}: BulkLoad): Promise<number> {
   const repository = parseRepository(load.repository);
   await migrateRegistry(db);
   await dropGathered(db);
@@ -51,7 +60,7 @@ export async function bulkLoad({ db, manifests, blobs, onRead = () => {}, ...loa
   const gather = async () => {
     for (const item of batch) await parts.check(item);
     if (blobs !== undefined) await storeBytes(blobs, batch);
-    await db.transaction((tx) => gatherBatch(tx, repository, batch), { synced: false });
+    await db.transaction((tx) => gatherBatch(tx, repository, batch, clock.now()), { synced: false });
     read += batch.length;
     batch = [];
     onRead(read);
@@ -69,8 +78,8 @@ export async function bulkLoad({ db, manifests, blobs, onRead = () => {}, ...loa
   return read;
 }
 
-async function gatherBatch(tx: Database, repository: string, batch: readonly Parsed[]): Promise<void> {
-  const insert = `INSERT INTO registry_load (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+async function gatherBatch(tx: Database, repository: string, batch: readonly Parsed[], now: number): Promise<void> {
+  const insert = `INSERT INTO registry_load (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
   for (const { bytes, digest, manifest } of batch) {
     const descriptor = referrerDescriptor(manifest, digest, bytes.length);
     const subject = manifest.subject?.digest;
@@ -83,6 +92,7 @@ async function gatherBatch(tx: Database, repository: string, batch: readonly Par
       descriptor.artifactType ?? null,
       JSON.stringify(descriptor),
       ...(await listingOf(tx, repository, subject, descriptor)),
+      now,
     ]);
     for (const part of new Set(partsOf(manifest).map(({ digest }) => digest))) {
       await tx.run("INSERT INTO registry_load_part (part, manifest) VALUES (?, ?)", [part, digest]);
@@ -92,6 +102,11 @@ async function gatherBatch(tx: Database, repository: string, batch: readonly Par
 
 /** In the order of the keys: in any other, a million random digests would each change a page somewhere else. */
 async function moveGathered(tx: Database, repository: string): Promise<void> {
+  const [added] = await tx.query<{ manifests: number; bytes: number | null }>(
+    `SELECT COUNT(*) AS manifests, SUM(size) AS bytes FROM registry_load l WHERE NOT EXISTS
+     (SELECT 1 FROM registry_manifest m WHERE m.repository = l.repository AND m.digest = l.digest)`,
+  );
+  await account(tx, repository, { manifests: added?.manifests ?? 0, bytes: added?.bytes ?? 0 });
   for (const name of Object.keys(listingIndexes)) await tx.run(`DROP INDEX ${name}`);
   await tx.run(
     `INSERT INTO registry_manifest (${columns}) SELECT ${columns} FROM registry_load WHERE 1 = 1 ORDER BY digest ON CONFLICT DO NOTHING`,
@@ -111,19 +126,19 @@ async function dropGathered(db: Database): Promise<void> {
 
 /** Many manifests share a few parts, the empty config above all: those that were found are not asked for again. */
 class KnownParts {
-  readonly #contents: Contents;
+  readonly #db: Database;
   readonly #repository: string;
   readonly #found = new Set<string>();
 
   constructor(db: Database, repository: string) {
-    this.#contents = new Contents(db);
+    this.#db = db;
     this.#repository = repository;
   }
 
   async check({ digest, manifest }: Parsed): Promise<void> {
     const parts = partsOf(manifest).map((part) => `${manifest.kind} ${part.digest} ${part.size}`);
     if (parts.every((part) => this.#found.has(part))) return;
-    const [wrong] = await this.#contents.wrongParts(this.#repository, manifest);
+    const [wrong] = await wrongParts(this.#db, this.#repository, manifest);
     if (wrong === undefined) {
       if (this.#found.size > 10_000) this.#found.clear();
       for (const part of parts) this.#found.add(part);

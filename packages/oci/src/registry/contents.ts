@@ -217,7 +217,8 @@ export interface WrongPart {
   readonly size: number | undefined;
 }
 
-async function wrongParts(db: Database, repository: string, manifest: Manifest): Promise<WrongPart[]> {
+/** The parts of a manifest that the repository lacks, or holds with another size. */
+export async function wrongParts(db: Database, repository: string, manifest: Manifest): Promise<WrongPart[]> {
   // An image is made of blobs; an index lists manifests, and by its specification may list other content too.
   const blobs = "SELECT size FROM registry_blob WHERE repository = ? AND digest = ?";
   const manifests = "SELECT size FROM registry_manifest WHERE repository = ? AND digest = ?";
