@@ -64,6 +64,9 @@ export const programs: readonly Program[] = [
     install: { by: "go", of: "github.com/transparency-dev/tessera/cmd/experimental/mirror/posix@v1.0.4" },
   },
   { name: "verify-proof", install: { by: "go-main", of: "verify-proof" } },
+  { name: "softhsm2-util", install: { by: "apt", of: ["softhsm2"], file: "softhsm2-util" } },
+  { name: "libsofthsm2.so", install: { by: "apt", of: ["softhsm2"], file: "/usr/lib/softhsm/libsofthsm2.so" } },
+  { name: "pkcs11-tool", install: { by: "apt", of: ["opensc"], file: "pkcs11-tool" } },
   { name: "ssh-agent", install: { by: "apt", of: ["openssh-client"], file: "ssh-agent" } },
   {
     name: "litewitness",

@@ -2,6 +2,7 @@ import type { Signer } from "@tally/evidence";
 import type { Command } from "commander";
 import type { Terminal } from "../terminal/index.ts";
 import { openKeyFile } from "./key-file.ts";
+import { openTokenSigner } from "./pkcs11/token-signer.ts";
 
 /** A person's private key, to sign with; disposing of it closes what holds it. */
 export interface SigningKey extends AsyncDisposable {
@@ -46,5 +47,6 @@ export async function readSigningKey(terminal: Terminal, { key: keys, passphrase
 
 /** What stands before the colon says what holds the key; a path holds it itself. */
 function openSigner(terminal: Terminal, key: string, passphraseFile: string | undefined): Promise<Signer> {
+  if (key.startsWith("pkcs11:")) return openTokenSigner(terminal, key);
   return openKeyFile(terminal, key, passphraseFile);
 }
