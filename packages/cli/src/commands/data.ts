@@ -20,6 +20,7 @@ import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
 import { counted, print, say, settings, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
+import { dataList } from "./data-list.ts";
 
 interface Options extends PlaneFlags, Partial<KeyFlags> {
   readonly model: string;
@@ -29,8 +30,10 @@ interface Options extends PlaneFlags, Partial<KeyFlags> {
 }
 
 /** `tally data query`: what came back from the field under a model, every row proven. */
-export const data: Register = (program, { terminal }) => {
+export const data: Register = (program, context) => {
+  const { terminal } = context;
   const group = program.command("data").description("training data from the field");
+  dataList(group, context);
   const query = group
     .command("query")
     .description(

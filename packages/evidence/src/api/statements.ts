@@ -54,6 +54,12 @@ export interface LineageNode {
   readonly detail?: string;
 }
 
+/** `GET /api/v1/models/<digest>`: where a model lies, as the newest statement about it says. */
+export interface ModelResponse {
+  readonly model: Digest;
+  readonly repository: string;
+}
+
 /** `GET /api/v1/data?model=<digest>`: segments of device ledgers that hold this model's records. */
 export interface DataResponse {
   readonly model: Digest;

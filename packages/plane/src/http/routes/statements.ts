@@ -128,6 +128,18 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
     },
     {
       method: "GET",
+      url: "/api/v1/models/:digest",
+      access: readers,
+      summary: "the repository that a model lies in, as signed statements say",
+      tag: "statements",
+      schema: { params: object({ digest }) },
+      async handle(request) {
+        const model = parseDigest((request.params as { digest: string }).digest);
+        return { model, repository: await statements.repositoryOf(model) };
+      },
+    },
+    {
+      method: "GET",
       url: "/api/v1/data",
       access: ["admin", "scientist", "auditor"],
       summary: "segments of device ledgers that hold a model's records",
