@@ -5,7 +5,9 @@ import type { ArtifactTarget, ResolvedManifest } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
 import type { ContentDigest } from "../storage/content-digest.ts";
 
-const mostTries = 5;
+const mostTries = 20;
+/** Milliseconds. */
+const longestWait = 1000;
 
 /** What is needed of a registry that has no referrers API. */
 export interface TaggedIndexes extends Pick<ArtifactTarget, "pushManifest"> {
@@ -41,7 +43,10 @@ function tooLong(subject: ContentDigest, cause: OciError): OciError {
 
 /**
  * Adds a descriptor to the list under the referrers tag (distribution-spec, "Pushing Manifests with Subject"). Clients race
- * here and the last writer wins, so the list is read again after writing, until the descriptor is in it.
+ * here and the last writer wins: whoever read the list before this one wrote it may still write it without the new entry. So
+ * once it is in, the list is looked at again after a time that another's reading and writing should be done in, and written
+ * again if the entry is gone. Other processes are hereby made unlikely to lose it, not unable: registries cannot compare and
+ * set. Clients in this process take turns.
  */
 export async function addFallbackReferrer(
   registry: TaggedIndexes,
@@ -49,11 +54,15 @@ export async function addFallbackReferrer(
   referrer: Descriptor,
 ): Promise<void> {
   const tag = referrersTag(subject);
-  for (let tries = 0; tries <= mostTries; tries += 1) {
+  for (let tries = 0, took = 0; tries <= mostTries; tries += 1) {
+    if (took > 0) await new Promise((resolve) => setTimeout(resolve, took));
+    const began = performance.now();
     const listed = await currentList(registry, tag);
     if (listed.some(({ digest }) => digest === referrer.digest)) return;
     const { bytes, descriptor } = encodeImageIndex([...listed, referrer]);
     await registry.pushManifest(bytes, descriptor.mediaType, tag);
+    // Not the same for all who race, so that they fall out of step.
+    took = Math.min(longestWait, (performance.now() - began) * (1 + Math.random()));
   }
   throw new OciError("busy", `others keep overwriting the list of referrers ${tag}`, {
     hint: "attach again when they are done",

@@ -21,6 +21,7 @@ import { pages } from "./pages.ts";
 import { requireEcho, uploadPlace } from "./push-answers.ts";
 import { discard, readBounded } from "./reply.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
+import { inTurn } from "./turns.ts";
 import { verifiedBlob } from "./verified-blob.ts";
 
 export interface RegistryClientOptions extends TransportOptions {
@@ -131,7 +132,8 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
     requireEcho(reply.response, digest);
     const { subject } = manifest;
     if (subject !== undefined && reply.response.headers.get("oci-subject") === null) {
-      await addFallbackReferrer(this, subject.digest, referrerDescriptor(manifest, digest, bytes.length));
+      const referrer = referrerDescriptor(manifest, digest, bytes.length);
+      await this.#inTurn(subject.digest, () => addFallbackReferrer(this, subject.digest, referrer));
     }
     return { digest };
   }
@@ -176,7 +178,12 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
 
   /** Takes a deleted manifest off its subject's list, where that list is a fallback tag; a registry with referrers API does. */
   async forgetReferrer(subject: ContentDigest, referrer: ContentDigest): Promise<void> {
-    await removeFallbackReferrer(this, subject, referrer);
+    await this.#inTurn(subject, () => removeFallbackReferrer(this, subject, referrer));
+  }
+
+  /** Changes to the list under one fallback tag, by whichever client of this process, one after another. */
+  #inTurn(subject: ContentDigest, change: () => Promise<void>): Promise<void> {
+    return inTurn(`${this.#transport.origin.origin} ${this.repository} ${subject}`, change);
   }
 
   #manifestPath(reference: string): string {
