@@ -17,6 +17,8 @@ export interface PlaneFlags extends Flags {
 }
 
 const timeoutMs = 120_000;
+/** A collection of a large registry goes through all of it. */
+const linesTimeoutMs = 86_400_000;
 /** A plane makes a wide answer before it sends the first byte. */
 const answerTimeoutMs = 1_800_000;
 
@@ -68,6 +70,28 @@ export class PlaneClient {
 
   async post<T extends object>(path: string, body: object): Promise<T> {
     return asJson<T>(path, await this.#ask("POST", path, { type: "application/json", bytes: JSON.stringify(body) }));
+  }
+
+  async put<T extends object>(path: string, body: object): Promise<T> {
+    return asJson<T>(path, await this.#ask("PUT", path, { type: "application/json", bytes: JSON.stringify(body) }));
+  }
+
+  /** The lines of an answer, each a JSON value, as they come. Work between two of them may take long. */
+  async *lines<T>(path: string, body: object): AsyncGenerator<T> {
+    const asked = { type: "application/json", bytes: JSON.stringify(body) };
+    const signal = AbortSignal.timeout(linesTimeoutMs);
+    const response = await this.#ask("POST", path, asked, { signal });
+    const decoder = new TextDecoder();
+    let rest = "";
+    try {
+      for await (const chunk of response.body ?? []) {
+        const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+        rest = lines.pop()!;
+        for (const line of lines) yield JSON.parse(line) as T;
+      }
+    } catch (cause) {
+      throw cause instanceof CliError ? cause : unreachable(this.url, cause);
+    }
   }
 
   async postBytes<T extends object>(path: string, bytes: Uint8Array, type: string): Promise<T> {

@@ -17,6 +17,8 @@ import type { Sealer } from "./log/sealer.ts";
 import type { Sightings } from "./log/sightings.ts";
 import type { Witnesses } from "./log/witnesses.ts";
 import type { Metrics } from "./operation/metrics.ts";
+import type { Collections } from "./registry/collections.ts";
+import type { RetentionRecord } from "./registry/retention-record.ts";
 import type { Channels, Identities, Lineage, Statements } from "./statements/index.ts";
 
 /** A plane's parts, put together once by `startPlane` and handed to its routes. */
@@ -46,6 +48,8 @@ export interface PlaneParts {
   readonly registry: Registry;
   /** The same, where it is an outside one. */
   readonly outsideRegistry: OutsideRegistry | undefined;
+  readonly retentionRecord: RetentionRecord;
+  readonly collections: Collections;
   readonly source: AuditSource;
   readonly answers: AnswerSpool;
   /** Signs COSE receipts. */

@@ -79,6 +79,9 @@ const kept: Record<string, readonly Who[]> = {
   "POST /add-checkpoint": ["device"],
   "POST /add-entries": ["device"],
   "PUT /api/v1/blobs/:digest": ["admin", "device", "publisher"],
+  "POST /api/v1/registry/collect": ["admin"],
+  "PUT /api/v1/registry/retention": ["admin"],
+  "PUT /api/v1/registry/quotas": ["admin"],
   "GET /api/v1/data": ["admin", "auditor", "scientist"],
 };
 

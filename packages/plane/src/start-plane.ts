@@ -39,6 +39,9 @@ import {
   planeOutsideRegistry,
 } from "./outside-registry.ts";
 import type { PlaneParts } from "./parts.ts";
+import { Collections } from "./registry/collections.ts";
+import { evidenceNames } from "./registry/evidence-names.ts";
+import { RetentionRecord } from "./registry/retention-record.ts";
 import { createPushedTable, registryAccess } from "./registry-access.ts";
 import { Channels, DeviceErasures, Identities, Lineage, RevokedKeys, Statements } from "./statements/index.ts";
 import { repositoriesOf } from "./statements/model-statements.ts";
@@ -245,6 +248,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     cleanup.push(() => deviceBlobs.stop());
     // A store of its own: what people may pull is decided by repository, and evidence is nobody's to overwrite.
     const artifacts = new FileBlobStore(join(dir, "registry"));
+    const retentionRecord = new RetentionRecord({ db, blobs, logs, clock, logger });
     let onRegistryFailed = (_error: unknown): void => {};
     const failed = (error: unknown) => onRegistryFailed(error);
     const isModel = async (manifest: Digest, repository: string) =>
@@ -258,6 +262,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
         blobs: artifacts,
         db,
         ...registryAccess({ tokens, db, present, quota }),
+        onRefused: (refused) => retentionRecord.refused(refused),
+        evidence: evidenceNames({ db, blobs, statements }),
         clock,
         onError: failed,
       });
@@ -266,6 +272,9 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       if (outsideRegistry === undefined) throw error;
       logger.error({ err: error }, "erasures could not be repeated at the registry");
     });
+    const collections = new Collections({ registry, metrics, logger });
+    if (outsideRegistry === undefined) collections.start();
+    cleanup.push(() => collections.stop());
     const channels = new Channels({ db, logs, statements });
     const lineage = new Lineage({ db, statements, registry });
     const source = new PlaneSource({ logs, checkpoints, heads, mirror, fleet, db, blobs, statements });
@@ -294,6 +303,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
       lineage,
       registry,
       outsideRegistry,
+      retentionRecord,
+      collections,
       source,
       answers: await AnswerSpool.open({ dir: join(dir, "answers"), source, clock }),
       receipts: keys.receipts,

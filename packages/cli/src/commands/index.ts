@@ -15,6 +15,7 @@ import { ledger } from "./ledger/index.ts";
 import { model } from "./model/index.ts";
 import { plane } from "./plane/index.ts";
 import { receipt } from "./receipt.ts";
+import { registry } from "./registry/index.ts";
 import { release } from "./release.ts";
 import { replay } from "./replay/index.ts";
 import { restore } from "./restore.ts";
@@ -52,6 +53,7 @@ export const commands: readonly Register[] = [
   backup,
   restore,
   plane,
+  registry,
   env,
   doctor,
 ];

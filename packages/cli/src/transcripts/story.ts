@@ -34,6 +34,7 @@ export const story = [
   "device-heads",
   "device-revoke",
   "device-life",
+  "registry",
   "env",
   "doctor",
   "stop",

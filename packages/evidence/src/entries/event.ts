@@ -8,9 +8,11 @@ export const eventCodes = {
   "clock-step": 3,
   "key-rotation": 4,
   restored: 5,
+  "registry-rule": 6,
+  "registry-refusal": 7,
 } as const;
 
-/** Something happened to the device that a reader of its ledger must know. Fields hold no names and no free text. */
+/** Something happened to the device, or to the plane, that a reader of its ledger must know. Fields hold no names and no free text. */
 export interface Event extends EntryBase<"event"> {
   /** One of `eventCodes`. */
   readonly code: number;

@@ -26,7 +26,7 @@ export interface Route {
   readonly url: string;
   readonly access: Access;
   readonly summary: string;
-  readonly tag: "evidence" | "fleet" | "statements" | "access" | "logs" | "health";
+  readonly tag: "evidence" | "fleet" | "statements" | "access" | "logs" | "health" | "registry";
   readonly schema?: Readonly<Record<string, unknown>>;
   /** Bytes; left out: 1 MiB. */
   readonly bodyLimit?: number;

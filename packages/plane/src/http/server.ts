@@ -23,6 +23,7 @@ import { fleetRoutes } from "./routes/fleet.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { registryRoutes } from "./routes/registry.ts";
 import { statementRoutes } from "./routes/statements.ts";
 import { verifyPageRoutes } from "./routes/verify-page.ts";
 import { endSlowBody } from "./slow-body.ts";
@@ -67,6 +68,7 @@ export function routesOf(parts: PlaneParts): readonly Route[] {
     ...statementRoutes(parts),
     ...evidenceRoutes(parts),
     ...logRoutes(parts),
+    ...registryRoutes(parts),
     ...verifyPageRoutes(parts),
   ];
 }

@@ -26,6 +26,11 @@ export class Metrics {
   readonly #rounds = this.#histogram("tally_seal_duration_seconds", "Rounds of sealing and cosigning", ["result"]);
   readonly #entries = this.#counter("tally_mirrored_entries_total", "Entries of devices taken since the start", []);
   readonly #collected = this.#counter("tally_blobs_collected_total", "Blobs of devices that nothing named", []);
+  readonly #registryCollected = this.#counter(
+    "tally_registry_collected_bytes_total",
+    "Bytes of the registry that nothing needed, removed by the daily collection",
+    [],
+  );
   readonly #signing = this.#gauge("tally_signing", "1 while the plane signs, 0 while it refuses or waits", []);
   readonly #size = this.#gauge("tally_log_entries", "Entries of the plane's logs", ["log"]);
   readonly #cosigned = this.#gauge("tally_log_cosigned_entries", "Entries under the newest cosigned checkpoint", [
@@ -67,6 +72,10 @@ export class Metrics {
 
   blobsCollected(n: number): void {
     this.#collected.inc(n);
+  }
+
+  registryCollected(bytes: number): void {
+    this.#registryCollected.inc(bytes);
   }
 
   /** The text, with these readings. */

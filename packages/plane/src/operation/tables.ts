@@ -27,7 +27,12 @@ const entryRequests = [
   "CREATE TABLE entry_request (origin TEXT NOT NULL, up_to INTEGER NOT NULL, end_size INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (origin, up_to))",
 ];
 
+const registry = [
+  "CREATE TABLE registry_refusal (repository TEXT NOT NULL, action TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, bearer TEXT NOT NULL, day INTEGER NOT NULL, rule TEXT NOT NULL, until INTEGER, n INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (repository, action, tag, digest, bearer, day))",
+  "CREATE INDEX registry_refusal_last ON registry_refusal (last)",
+];
+
 /** Brings the tables of operation up to date, and indexes for large fleets; after the plane's own tables. */
 export function createOperationTables(db: Database): Promise<void> {
-  return migrate(db, "operation", [witnesses, restored, devices, thousands, entryRequests]);
+  return migrate(db, "operation", [witnesses, restored, devices, thousands, entryRequests, registry]);
 }

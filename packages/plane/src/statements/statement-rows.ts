@@ -79,6 +79,15 @@ export class StatementRows {
     return rows.map(fromRow)[0];
   }
 
+  /** The first ones from this index on. */
+  async from(index: number, limit: number): Promise<readonly StatementRow[]> {
+    const rows = await this.#db.query<Row>(
+      "SELECT envelope, idx, predicate_type FROM statement WHERE idx >= ? ORDER BY idx LIMIT ?",
+      [index, limit],
+    );
+    return rows.map(fromRow);
+  }
+
   /** By index. */
   async about(subject: Digest): Promise<readonly StatementRow[]> {
     const rows = await this.#db.query<Row>(

@@ -218,6 +218,16 @@ export class Statements {
     });
   }
 
+  /** Takes a step during which no statement is added. */
+  alone<T>(step: () => Promise<T>): Promise<T> {
+    return this.#oneAtATime(step);
+  }
+
+  /** Statements from this index of the log on, a page of them. */
+  from(index: number, limit: number): Promise<readonly StatementRow[]> {
+    return this.#rows.from(index, limit);
+  }
+
   #oneAtATime<T>(step: () => Promise<T>): Promise<T> {
     const done = this.#last.then(step);
     this.#last = done.catch(() => undefined);

@@ -15,15 +15,15 @@ async function world(t: TestContext, options: Partial<RegistryOptions> = {}) {
   const clock = { time: Date.now(), now: () => clock.time };
   const named: Named[] = [];
   const evidence: RegistryOptions["evidence"] = {
-    read: () => {
-      let read = 0;
-      return {
-        async *more() {
-          while (read < named.length) yield named[read++]!;
-        },
-        alone: (step) => step(),
-      };
-    },
+    read: () => ({
+      all: async function* () {
+        yield* named;
+      },
+      since: async function* (digests) {
+        yield* named.filter(({ digest }) => digests.includes(digest));
+      },
+      alone: (step) => step(),
+    }),
   };
   const registry = await loopbackRegistry(t, { clock, evidence, ...options });
   const collect = (wanted: CollectOptions = {}) => Array.fromAsync(registry.registry.collect(wanted));

@@ -1,12 +1,13 @@
 import { OciError } from "../../error.ts";
 import type { BlobStore } from "../../storage/blob-store.ts";
+import type { ContentDigest } from "../../storage/content-digest.ts";
 import type { Database } from "../../storage/database.ts";
 import type { Contents } from "../contents.ts";
 import type { DigestTurns } from "../digest-turns.ts";
 import type { Retention } from "../retention.ts";
 import type { UploadSessions } from "../upload-sessions.ts";
 import { type CollectOptions, type Decision, defaultGraceMs, pageLength } from "./decision.ts";
-import { type Evidence, type EvidenceReader, noEvidence } from "./evidence.ts";
+import { type Evidence, type EvidenceReader, type Named, noEvidence } from "./evidence.ts";
 import { inStep } from "./kept-manifests.ts";
 import { collectBytes } from "./unheld-bytes.ts";
 import { collectBlobs } from "./unnamed-blobs.ts";
@@ -30,8 +31,8 @@ export interface Round extends CollectionOptions {
   readonly since: number;
   readonly dryRun: boolean;
   readonly explain: boolean;
-  /** Notes what came to be named since it was last called. */
-  readNames(): Promise<void>;
+  /** Notes which of these came to be named since they were found. */
+  readNames(digests: readonly ContentDigest[]): Promise<void>;
 }
 
 /**
@@ -66,10 +67,15 @@ export class Collection {
   ): AsyncGenerator<Decision, void> {
     const { db, uploads, evidence = noEvidence } = this.#options;
     const reader = evidence.read();
-    const round: Round = { ...this.#options, ...asked, reader, readNames: () => noteNames(db, reader) };
+    const round: Round = {
+      ...this.#options,
+      ...asked,
+      reader,
+      readNames: (digests) => noteNames(db, reader.since(digests)),
+    };
     for (const table of ["registry_named", "registry_going"]) await inStep(db, (tx) => tx.run(`DELETE FROM ${table}`));
     if (!asked.dryRun) await uploads.expire();
-    await round.readNames();
+    await noteNames(db, reader.all());
     for await (const repository of repositories(db)) {
       if (untagged) yield* collectManifests(round, repository);
       else if (asked.explain) yield* explainManifests(round, repository);
@@ -79,7 +85,7 @@ export class Collection {
   }
 }
 
-async function noteNames(db: Database, reader: EvidenceReader): Promise<void> {
+async function noteNames(db: Database, names: AsyncIterable<Named>): Promise<void> {
   const note = (page: readonly { digest: string; because: string }[]) =>
     inStep(db, async (tx) => {
       for (const { digest, because } of page) {
@@ -88,7 +94,7 @@ async function noteNames(db: Database, reader: EvidenceReader): Promise<void> {
       }
     });
   let page: { digest: string; because: string }[] = [];
-  for await (const named of reader.more()) {
+  for await (const named of names) {
     page.push(named);
     if (page.length < pageLength) continue;
     await note(page);

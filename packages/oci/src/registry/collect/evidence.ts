@@ -14,13 +14,15 @@ export interface Evidence {
 }
 
 export interface EvidenceReader {
-  /** Everything that is named and was not yet given by this reader: the first time all of it, later what came since. */
-  more(): AsyncIterable<Named>;
+  /** Everything that is named. Asked once, at the beginning. */
+  all(): AsyncIterable<Named>;
+  /** What came to be named since the last question, of these at least: asked before they go, within `alone`. */
+  since(digests: readonly ContentDigest[]): AsyncIterable<Named>;
   /** Takes a step during which nothing more comes to be named. */
   alone<T>(step: () => Promise<T>): Promise<T>;
 }
 
 /** Of a registry whose content nothing names from outside. */
 export const noEvidence: Evidence = {
-  read: () => ({ more: async function* () {}, alone: (step) => step() }),
+  read: () => ({ all: async function* () {}, since: async function* () {}, alone: (step) => step() }),
 };

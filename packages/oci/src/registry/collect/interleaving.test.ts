@@ -47,7 +47,7 @@ interface Made {
 
 test("pushes, deletions and collections in any order: all that tags and evidence lead to stays whole, and only that", async (t) => {
   const clock = { time: Date.now(), now: () => clock.time };
-  const named = new Set<string>();
+  const named = new Set<ContentDigest>();
   /** A disk on which files are as old as the clock of the test says. */
   class ClockedStore extends FileBlobStore {
     readonly #at = new Map<string, number>();
@@ -65,19 +65,15 @@ test("pushes, deletions and collections in any order: all that tags and evidence
     clock,
     blobs,
     evidence: {
-      read: () => {
-        const told = new Set<string>();
-        return {
-          async *more() {
-            for (const digest of named) {
-              if (told.has(digest)) continue;
-              told.add(digest);
-              yield { digest: digest as Descriptor["digest"], because: "a statement names it" };
-            }
-          },
-          alone: (step) => step(),
-        };
-      },
+      read: () => ({
+        all: async function* () {
+          for (const digest of named) yield { digest, because: "a statement names it" };
+        },
+        since: async function* (digests) {
+          for (const digest of digests) if (named.has(digest)) yield { digest, because: "a statement names it" };
+        },
+        alone: (step) => step(),
+      }),
     },
   });
   const client = new Pusher(server.url);

@@ -51,7 +51,7 @@ function remove(
   rows: readonly Row[],
 ): Promise<ReadonlySet<ContentDigest>> {
   return reader.alone(async () => {
-    await readNames();
+    await readNames(rows.map(({ digest }) => digest));
     const gone = new Set<ContentDigest>();
     const step = async (tx: Database): Promise<void> => {
       for (const { digest } of rows) {

@@ -63,7 +63,7 @@ function remove(
   seen: number,
 ): Promise<readonly Row[] | undefined> {
   return reader.alone(async () => {
-    await readNames();
+    await readNames(page.map(({ digest }) => digest));
     const step = async (tx: Database): Promise<readonly Row[] | undefined> => {
       if (turns.additions(repository) !== seen) return undefined;
       for (const { digest } of page) {
