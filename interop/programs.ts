@@ -77,7 +77,21 @@ export const programs: readonly Program[] = [
     name: "tessera-mirror-client",
     install: { by: "hand", why: "no released version of Tessera has its mirror client" },
   },
+  {
+    // model_signing 1.1.1 imports OpenSSL without declaring that it needs it.
+    name: "model_signing",
+    install: { by: "pip", of: ["model-signing==1.1.1", "sigstore==4.5.1", "pyOpenSSL==26.4.0"], run: "model_signing" },
+  },
+  {
+    name: "notation",
+    install: {
+      by: "go",
+      of: "github.com/notaryproject/notation/cmd/notation@v1.3.2",
+      module: "github.com/notaryproject/notation",
+    },
+  },
   { name: "zot", install: { by: "go", of: "zotregistry.dev/zot/v2/cmd/zot@v2.1.20" }, minutes: 10 },
+  { name: "cosign", install: { by: "go", of: "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3" }, minutes: 15 },
 ];
 
 /** Where installed programs are: TALLY_INTEROP_TOOLS, or a folder in the user's cache. */

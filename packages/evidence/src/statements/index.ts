@@ -28,6 +28,7 @@ export {
   modelSignatureStatement,
   modelSignatureType,
   parseModelSignature,
+  type SignatureDialect,
 } from "./model-signature.ts";
 export type { NamedFile } from "./named-file.ts";
 export { pae } from "./pae.ts";

@@ -33,13 +33,23 @@ export function modelDigest(resources: readonly { readonly digest: Digest }[]): 
   return digestOf(concatBytes(...resources.map((resource) => hashFromDigest(resource.digest))));
 }
 
-export function modelSignatureStatement(signature: Omit<ModelSignature, "model">): Statement {
+/**
+ * Whose spelling a signature is written in. The reference tool (model_signing, up to 1.1.1) calls the hash of a shard
+ * `sha256-sharded-<size>`, where the specification has `sha256`, and verifies no other; both are read.
+ */
+export type SignatureDialect = "specification" | "model_signing";
+
+export function modelSignatureStatement(
+  signature: Omit<ModelSignature, "model">,
+  dialect: SignatureDialect = "specification",
+): Statement {
   const { name, resources, method, shardSize, allowSymlinks, ignorePaths } = signature;
+  const algorithm = dialect === "model_signing" && method === "shards" ? shardedHash(shardSize!) : "sha256";
   return makeStatement([{ name, digest: modelDigest(resources) }], modelSignatureType, {
     resources: resources.map(({ path, digest, range }) => ({
       name: range === undefined ? path : `${path}:${range.start}:${range.end}`,
       digest: digest.slice("sha256:".length),
-      algorithm: "sha256",
+      algorithm,
     })),
     serialization: {
       method,
@@ -66,7 +76,9 @@ export function parseModelSignature(statement: Statement): ModelSignature {
   if ((method === "shards") !== (shardSize.value !== undefined)) {
     throw shardSize.fail("stands with method shards, and only there");
   }
-  const resources = predicate.at("resources").nonEmptyList((field) => readResource(field, method));
+  const size = shardSize.optional((f) => f.uint());
+  const hashes = size === undefined ? [] : [shardedHash(size)];
+  const resources = predicate.at("resources").nonEmptyList((field) => readResource(field, method, hashes));
   requireDistinct(predicate.at("resources"), resources);
   const model = onlySubject(statement);
   if (modelDigest(resources) !== model) {
@@ -77,17 +89,14 @@ export function parseModelSignature(statement: Statement): ModelSignature {
     name: statement.subject[0]?.name ?? "",
     resources,
     method,
-    ...given(
-      "shardSize",
-      shardSize.optional((f) => f.uint()),
-    ),
+    ...given("shardSize", size),
     allowSymlinks: serialization.at("allow_symlinks").bool(),
     ignorePaths: serialization.at("ignore_paths").optional((f) => f.list((path) => path.text())) ?? [],
   });
 }
 
-function readResource(field: JsonField, method: "files" | "shards"): ModelResource {
-  requireSha256(field.at("algorithm"));
+function readResource(field: JsonField, method: "files" | "shards", hashes: readonly string[]): ModelResource {
+  requireSha256(field.at("algorithm"), hashes);
   const name = field.at("name").text(4096);
   const digest = field.at("digest").sha256Hex();
   if (method === "files") return Object.freeze({ path: name, digest });
@@ -99,8 +108,12 @@ function readResource(field: JsonField, method: "files" | "shards"): ModelResour
   return Object.freeze({ path, digest, range: Object.freeze(range) });
 }
 
-function requireSha256(field: JsonField): void {
-  if (field.oneOf("sha256", "blake2b", "blake3") !== "sha256") {
+function shardedHash(shardSize: number): string {
+  return `sha256-sharded-${shardSize}`;
+}
+
+function requireSha256(field: JsonField, alike: readonly string[] = []): void {
+  if (!["sha256", ...alike].includes(field.oneOf("sha256", "blake2", "blake2b", "blake3", ...alike))) {
     throw new EvidenceError("not-supported", `${field.place}: only model signatures over SHA-256 digests are read`);
   }
 }

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import {
   encodeJson,
@@ -103,6 +106,37 @@ test("P-384 keys sign and verify; Ed25519 keys are refused", async () => {
   await assert.rejects(sign({ signer: statementSignerFromPem(generatePrivateKeyPem("ed25519")) }), {
     code: "signature-invalid",
   });
+});
+
+test("shards whose hash the reference tool spells with their size are read, with another size they are not", async () => {
+  const serialization = { method: "shards", shardSize: 5 } as const;
+  const { bundle, envelope } = await sign({ serialization, dialect: "model_signing" });
+  const statement = JSON.parse(Buffer.from(envelope.payload).toString());
+  assert.equal(statement.predicate.resources[0].algorithm, "sha256-sharded-5");
+  assert.equal((await verify(bundle)).outcome, "good");
+  statement.predicate.resources[0].algorithm = "sha256-sharded-6";
+  const report = await verify(await resigned(statement));
+  assert.match(report.checks.find(({ name }) => name === "statement")?.message ?? "", /expected one of/);
+});
+
+test("links stand for what they lead to where that is allowed, and a loop of them is refused", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "tally-links-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  mkdirSync(join(dir, "model", "sub"), { recursive: true });
+  writeFileSync(join(dir, "outside"), "weights");
+  symlinkSync("../outside", join(dir, "model", "link"));
+  await assert.rejects(sign({ files: join(dir, "model") }), { code: "archive-invalid" });
+  const { bundle, signature } = await sign({ files: join(dir, "model"), allowSymlinks: true });
+  assert.deepEqual(
+    signature.resources.map(({ path }) => path),
+    ["link"],
+  );
+  const verifyThere = () => verifyModel({ bundle, files: join(dir, "model"), publicKeyPem: publicPem(privateKeyPem) });
+  assert.equal((await verifyThere()).outcome, "good");
+  writeFileSync(join(dir, "outside"), "changed");
+  assert.equal((await verifyThere()).outcome, "bad");
+  symlinkSync("..", join(dir, "model", "sub", "up"));
+  await assert.rejects(sign({ files: join(dir, "model"), allowSymlinks: true }), /leads back/);
 });
 
 test("another key does not verify, and without a key nothing is claimed", async () => {

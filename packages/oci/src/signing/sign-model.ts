@@ -1,4 +1,5 @@
 import type { X509Certificate } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import {
   type Envelope,
@@ -11,15 +12,17 @@ import {
   parseEnvelope,
   parseModelSignature,
   payloadType,
+  type SignatureDialect,
   type Signer,
   toBase64,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import type { Progress } from "../progress.ts";
-import { type FileEntry, listFiles } from "../tar/entry.ts";
+import type { FileEntry } from "../tar/entry.ts";
 import { certificateBundle, signerBundle } from "./bundle.ts";
 import { certificatesFromPem } from "./certificate-chain.ts";
 import { defaultIgnoredPaths, withoutIgnored } from "./ignored-paths.ts";
+import { listModelFiles } from "./model-files.ts";
 import { hashResources, type Serialization } from "./resources.ts";
 
 export interface SignOptions {
@@ -31,8 +34,15 @@ export interface SignOptions {
   readonly name?: string;
   /** Paths within the model that are no part of it. Version control's are ignored always, and so is a Kitfile at the root. */
   readonly ignorePaths?: readonly string[];
+  /** Links stand for what they lead to, and the signature says so. Refused otherwise. */
+  readonly allowSymlinks?: boolean;
   /** Whole files unless shards are asked for. */
   readonly serialization?: Serialization;
+  /**
+   * For verifiers that know only the reference tool's spelling; the specification's, if not given. That tool also calls the one
+   * file of a model that is no folder `.`, where the specification has it called by its name.
+   */
+  readonly dialect?: SignatureDialect;
   /** PEM certificates, the signer's first, to sign by certificate instead of by key. */
   readonly certificateChainPem?: string;
   /** Told how the hashing comes along. */
@@ -52,27 +62,31 @@ const kitfilePath = "Kitfile";
 
 /**
  * Signs a model by OpenSSF Model Signing v1.0, sections 6.1 to 6.8. Throws `signature-invalid` for a model without files or
- * a key of another kind, and `archive-invalid` for links.
+ * a key of another kind, and `archive-invalid` for links, unless they are allowed.
  */
 export async function signModel(options: SignOptions): Promise<SignedModel> {
-  const { signer, serialization = { method: "files" }, certificateChainPem } = options;
-  const files = typeof options.files === "string" ? await listFiles(options.files) : options.files;
+  const { signer, serialization = { method: "files" }, certificateChainPem, allowSymlinks = false } = options;
+  const files = typeof options.files === "string" ? await listModelFiles(options.files, allowSymlinks) : options.files;
   const ignorePaths = [...defaultIgnoredPaths, kitfilePath, ...(options.ignorePaths ?? [])];
   const { counted } = withoutIgnored(files, ignorePaths);
-  const resources = await hashResources(counted, serialization, options.progress);
+  const named = options.dialect === "model_signing" ? await asReferenceNames(options.files, counted) : counted;
+  const resources = await hashResources(named, serialization, options.progress);
   if (resources.length === 0) throw new OciError("signature-invalid", "there is no file to sign");
   if (signer.identity.algorithm !== "p-256" && signer.identity.algorithm !== "p-384") {
     throw new OciError("signature-invalid", `model signing has no ${signer.identity.algorithm} keys`, {
       hint: "sign models with a P-256 or P-384 key",
     });
   }
-  const statement = modelSignatureStatement({
-    name: options.name ?? (typeof options.files === "string" ? basename(resolve(options.files)) : "model"),
-    resources,
-    ...serialization,
-    allowSymlinks: false,
-    ignorePaths: [...new Set(ignorePaths)].sort(),
-  });
+  const statement = modelSignatureStatement(
+    {
+      name: options.name ?? (typeof options.files === "string" ? basename(resolve(options.files)) : "model"),
+      resources,
+      ...serialization,
+      allowSymlinks,
+      ignorePaths: [...new Set(ignorePaths)].sort(),
+    },
+    options.dialect,
+  );
   const payload = encodeStatement(statement);
   const sig = toBase64(await signer.sign(pae(payloadType, payload)));
   // The reference tool writes an empty key id; the specification has verifiers take no other text.
@@ -84,6 +98,14 @@ export async function signModel(options: SignOptions): Promise<SignedModel> {
       ? await signerBundle(envelope, signer)
       : certificateBundle(envelope, chainFor(signer.identity.spki, certificateChainPem));
   return Object.freeze({ bundle, envelope, signature: parseModelSignature(statement) });
+}
+
+async function asReferenceNames(
+  files: SignOptions["files"],
+  counted: readonly FileEntry[],
+): Promise<readonly FileEntry[]> {
+  const isOneFile = typeof files === "string" && (await stat(files)).isFile();
+  return isOneFile ? counted.map((file) => ({ ...file, name: "." })) : counted;
 }
 
 function chainFor(spki: Uint8Array, pem: string): readonly X509Certificate[] {

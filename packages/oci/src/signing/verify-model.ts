@@ -9,9 +9,10 @@ import {
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import type { Progress } from "../progress.ts";
-import { type FileEntry, listFiles } from "../tar/entry.ts";
+import type { FileEntry } from "../tar/entry.ts";
 import { parseModelBundle } from "./bundle.ts";
 import { compareFiles } from "./compare-files.ts";
+import { listModelFiles } from "./model-files.ts";
 import { type BundleSigner, type ModelTrust, NotMade, verifyBundleSignature } from "./verify-signature.ts";
 
 export interface VerifyOptions extends ModelTrust {
@@ -19,6 +20,8 @@ export interface VerifyOptions extends ModelTrust {
   readonly bundle: Uint8Array;
   /** A folder, one file, or files with names relative to the model's root, without the signature itself. */
   readonly files: string | readonly FileEntry[];
+  /** Of a folder: paths that are left out, such as the signature's. */
+  readonly except?: readonly string[];
   /** Takes files that are not signed for no fault. The signed ones must all be there all the same. */
   readonly ignoreUnsignedFiles?: boolean;
   /** Told how the hashing comes along. */
@@ -79,7 +82,10 @@ export async function verifyModel(options: VerifyOptions): Promise<ModelReport> 
     await attempt(
       "files",
       async () => {
-        const files = typeof options.files === "string" ? await listFiles(options.files) : options.files;
+        const files =
+          typeof options.files === "string"
+            ? await listModelFiles(options.files, signature.allowSymlinks, options.except)
+            : options.files;
         return compareFiles(signature, files, options.ignoreUnsignedFiles ?? false, options.progress);
       },
       (message) => message,

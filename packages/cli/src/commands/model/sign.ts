@@ -1,18 +1,23 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { SignatureDialect } from "@tally/evidence";
 import { signModel } from "@tally/oci";
+import { InvalidArgumentError } from "commander";
 import { type KeyFlags, readSigningKey, withPassphrase } from "../../keys/index.ts";
-import { parseSize, withJson } from "../../options.ts";
-import { withForce, writeOutput } from "../../output-file.ts";
+import { collect, parseSize, withJson } from "../../options.ts";
+import { refuseExisting, withForce, writeOutput } from "../../output-file.ts";
 import type { Register } from "../../register.ts";
 import { counted, type ProgressMode, print, say, showingProgress, withProgressOption } from "../../terminal/index.ts";
-import { signatureFile } from "./signature-file.ts";
+import { signatureFile, within } from "./signature-file.ts";
 
 interface Options extends KeyFlags {
   readonly certificateChain?: string;
   readonly name?: string;
   readonly output?: string;
   readonly shardSize?: number;
+  readonly ignorePaths?: readonly string[];
+  readonly allowSymlinks?: boolean;
+  readonly dialect?: SignatureDialect;
   readonly progress: ProgressMode;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -23,29 +28,37 @@ export const sign: Register = (program, { terminal }) => {
   const command = program
     .command("sign")
     .description(`sign all files of a model by OpenSSF Model Signing, into DIR/${signatureFile}`)
-    .argument("<dir>", "the model's folder")
+    .argument("<dir>", "the model's folder, or its one file")
     .requiredOption("--key <key>", "private key, P-256 or P-384")
     .option("--certificate-chain <file>", "certificates, the signer's first: sign by certificate")
     .option("--name <name>", "what the model is called; the default is the folder's name")
     .option("--shard-size <bytes>", "hash files in pieces such as 256MiB, all cores at one large file", parseSize)
+    .option("--ignore-paths <path>", "a path within the folder that is no part of the model (repeatable)", collect)
+    .option("--allow-symlinks", "links stand for what they lead to; they are refused otherwise")
+    .option("--dialect <name>", "specification, or model_signing for what the reference tool verifies", parseDialect)
     .option("-o, --output <file>", "where the signature goes");
-  withJson(withForce(withPassphrase(withProgressOption(command)))).action(async (folder: string, options: Options) => {
+  withJson(withForce(withPassphrase(withProgressOption(command)))).action(async (path: string, options: Options) => {
     await using key = await readSigningKey(terminal, options);
-    const dir = resolve(terminal.cwd, folder);
-    const { certificateChain, name, shardSize } = options;
+    const model = resolve(terminal.cwd, path);
+    const { certificateChain, name, shardSize, ignorePaths = [], allowSymlinks, dialect } = options;
     const chain = certificateChain && (await readFile(resolve(terminal.cwd, certificateChain), "utf8"));
+    const isFolder = (await stat(model)).isDirectory();
+    const output = resolve(terminal.cwd, options.output ?? (isFolder ? join(model, signatureFile) : `${model}.sig`));
+    await refuseExisting(output, options.force);
     const { bundle, envelope, signature } = await showingProgress(terminal, options.progress, "hashing", (progress) =>
       signModel({
-        files: dir,
+        files: model,
         signer: key.signer,
-        ignorePaths: [signatureFile],
+        ignorePaths: isFolder ? [signatureFile, ...within(model, output), ...ignorePaths] : [],
+        ...(allowSymlinks && { allowSymlinks }),
+        ...(dialect && { dialect }),
         ...(name !== undefined && { name }),
         ...(chain && { certificateChainPem: chain }),
         ...(shardSize !== undefined && { serialization: { method: "shards", shardSize } }),
         ...(progress && { progress }),
       }),
     );
-    const output = await writeOutput(terminal, options.output ?? join(dir, signatureFile), bundle, options.force);
+    await writeOutput(terminal, output, bundle, options.force);
     const files = signature.resources.map(({ path, range, digest }) => {
       return { name: range === undefined ? path : `${path}:${range.start}:${range.end}`, digest };
     });
@@ -55,3 +68,8 @@ export const sign: Register = (program, { terminal }) => {
     say(terminal, `signed ${counted(covered, "file")}: ${output}`);
   });
 };
+
+function parseDialect(text: string): SignatureDialect {
+  if (text === "specification" || text === "model_signing") return text;
+  throw new InvalidArgumentError("It is specification or model_signing.");
+}

@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { listFiles, type ModelReport, verifyModel } from "@tally/oci";
+import { type ModelReport, verifyModel } from "@tally/oci";
 import { withJson } from "../../options.ts";
 import type { Register } from "../../register.ts";
 import {
@@ -12,13 +12,14 @@ import {
   usageError,
   withProgressOption,
 } from "../../terminal/index.ts";
-import { signatureFile } from "./signature-file.ts";
+import { signatureFile, within } from "./signature-file.ts";
 
 interface Options {
   readonly key?: string;
   readonly certificateChain?: string;
   readonly signature?: string;
   readonly progress: ProgressMode;
+  readonly ignoreUnsignedFiles?: boolean;
   readonly json?: boolean;
 }
 
@@ -29,20 +30,22 @@ export const verify: Register = (program, { terminal, finish }) => {
   const command = program
     .command("verify")
     .description("verify a model's files against its OpenSSF model signature")
-    .argument("<dir>", "the model's folder")
+    .argument("<dir>", "the model's folder, or its one file")
     .option("--key <file>", "public key of who is to have signed")
     .option("--certificate-chain <file>", "certificates that are trusted, to verify a signature by certificate")
-    .option("--signature <file>", `the signature; the default is DIR/${signatureFile}`);
+    .option("--signature <file>", `the signature; the default is DIR/${signatureFile}`)
+    .option("--ignore-unsigned-files", "files that nobody signed are no fault; those that are signed must be there");
   withJson(withProgressOption(command)).action(async (folder: string, options: Options) => {
     const { key, certificateChain, signature } = options;
     if (key === undefined && certificateChain === undefined) {
       throw usageError("whose signature is it to be?", "give --key PUBLIC_KEY or --certificate-chain FILE");
     }
     const dir = resolve(terminal.cwd, folder);
+    const isFolder = (await stat(dir)).isDirectory();
+    const signaturePath =
+      signature !== undefined ? resolve(terminal.cwd, signature) : isFolder ? join(dir, signatureFile) : `${dir}.sig`;
     const read = async (path: string) => readFile(resolve(terminal.cwd, path), "utf8");
-    const bundle = await readFile(
-      signature === undefined ? join(dir, signatureFile) : resolve(terminal.cwd, signature),
-    );
+    const bundle = await readFile(signaturePath);
     const publicKeyPem = key === undefined ? undefined : await read(key);
     if (publicKeyPem?.includes("PRIVATE KEY")) {
       throw usageError(
@@ -50,12 +53,13 @@ export const verify: Register = (program, { terminal, finish }) => {
         "give NAME.pub.pem instead of NAME.pem, and keep the private half where it is",
       );
     }
-    const files = await listFiles(dir, [signatureFile]);
     const trustedCertificatesPem = certificateChain && (await read(certificateChain));
     const report = await showingProgress(terminal, options.progress, "hashing", (progress) =>
       verifyModel({
         bundle,
-        files,
+        files: dir,
+        except: [signatureFile, ...within(dir, signaturePath)],
+        ignoreUnsignedFiles: options.ignoreUnsignedFiles === true,
         ...(publicKeyPem !== undefined && { publicKeyPem }),
         ...(trustedCertificatesPem && { trustedCertificatesPem }),
         ...(progress && { progress }),
