@@ -72,4 +72,4 @@ export {
   trainingType,
   transformationBuildType,
 } from "./training.ts";
-export { verifyEnvelope } from "./verify.ts";
+export { type SignedPayload, verifyEnvelope } from "./verify.ts";

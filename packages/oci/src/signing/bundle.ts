@@ -39,10 +39,15 @@ export type VerificationMaterial =
     }
   | { readonly kind: "sigstore"; readonly certificate: X509Certificate; readonly logEntries: number };
 
-/** A sigstore bundle with a DSSE envelope, as OpenSSF Model Signing v1.0 uses it. Nothing of it is verified yet. */
-export interface ModelBundle {
+/** A sigstore bundle with a DSSE envelope. Nothing of it is verified yet, and what the envelope holds is not read. */
+export interface SigstoreBundle {
   readonly bytes: Uint8Array;
   readonly material: VerificationMaterial;
+  readonly dsseEnvelope: JsonObject;
+}
+
+/** A sigstore bundle around a statement, as OpenSSF Model Signing v1.0 uses it. Nothing of it is verified yet. */
+export interface ModelBundle extends SigstoreBundle {
   /** Its bytes are the RFC 8785 form of the bundle's `dsseEnvelope`: its identity as a statement. */
   readonly envelope: Envelope;
 }
@@ -52,6 +57,13 @@ export interface ModelBundle {
  * `signature-invalid`, naming the field.
  */
 export function parseModelBundle(bytes: Uint8Array): ModelBundle {
+  const bundle = parseBundle(bytes);
+  const envelope = reading("dsseEnvelope", () => parseEnvelope(encodeJson(bundle.dsseEnvelope)));
+  return Object.freeze({ ...bundle, envelope });
+}
+
+/** Parses a bundle around an envelope of whatever holds it. Throws `signature-invalid`, naming the field. */
+export function parseBundle(bytes: Uint8Array): SigstoreBundle {
   if (bytes.length > largestBundle) throw invalid("the bundle", `has more than ${largestBundle} bytes`);
   const root = asObject(
     reading("the bundle", () => parseJson(bytes)),
@@ -64,9 +76,7 @@ export function parseModelBundle(bytes: Uint8Array): ModelBundle {
     throw invalid("mediaType", `is ${JSON.stringify(mediaType)}, not ${bundleMediaType}`);
   }
   const material = parseMaterial(asObject(verificationMaterial, "verificationMaterial"));
-  const json = asObject(dsseEnvelope, "dsseEnvelope");
-  const envelope = reading("dsseEnvelope", () => parseEnvelope(encodeJson(json)));
-  return Object.freeze({ bytes, material, envelope });
+  return Object.freeze({ bytes, material, dsseEnvelope: asObject(dsseEnvelope, "dsseEnvelope") });
 }
 
 /** A bundle for an envelope that a long-lived key signed. The same envelope and key give the same bytes. */
@@ -84,6 +94,11 @@ export async function signerBundle(envelope: Envelope, signer: Signer): Promise<
 export function certificateBundle(envelope: Envelope, chain: readonly X509Certificate[]): Uint8Array {
   const certificates = chain.map(({ raw }) => ({ rawBytes: toBase64(raw) }));
   return encodeBundle(envelope, { x509CertificateChain: { certificates }, tlogEntries: [] });
+}
+
+/** Whether a hint names this key: as model_signing writes it, or as cosign does, Base64 of the SHA-256 of the key's DER. */
+export function hintNames(hint: string, spki: Uint8Array): boolean {
+  return hint === keyHint(spki) || hint === toBase64(sha256(spki));
 }
 
 /** Hex SHA-256 of the key as PEM with 64 columns and a newline at the end, which is how the reference tool names a key. */

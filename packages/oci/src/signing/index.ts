@@ -10,6 +10,9 @@ export {
   type VerificationMaterial,
 } from "./bundle.ts";
 export { defaultIgnoredPaths } from "./ignored-paths.ts";
+export { type KeylessOptions, keylessSigner, publicFulcioUrl, publicRekorUrl } from "./keyless/sign.ts";
+export { readTrustedRoot } from "./keyless/trusted-root.ts";
+export type { KeylessTrust } from "./keyless/verify.ts";
 export type { Serialization } from "./resources.ts";
 export { type SignedModel, type SignOptions, signModel } from "./sign-model.ts";
 export { type ModelCheck, type ModelReport, requireGood, type VerifyOptions, verifyModel } from "./verify-model.ts";

@@ -17,7 +17,7 @@ export async function listModelFiles(
 ): Promise<readonly FileEntry[]> {
   if (!allowSymlinks) return listFiles(path, except);
   const found = await statOf(path);
-  if (found.isFile()) return [fileAt(basename(path), path, found.size)];
+  if (found.isFile()) return [fileAt(basename(path), await realpath(path), found.size)];
   const files: FileEntry[] = [];
   await collect(path, "", new Set(except), new Set(), files);
   return files.sort((a, b) => compareNames(a.name, b.name));
@@ -41,7 +41,7 @@ async function collect(
     if (except.has(name)) continue;
     const found = await statOf(join(root, name));
     if (found.isDirectory()) await collect(root, name, except, new Set([...above, here]), into);
-    else if (found.isFile()) into.push(fileAt(name, join(root, name), found.size));
+    else if (found.isFile()) into.push(fileAt(name, await realpath(join(root, name)), found.size));
     else throw new OciError("archive-invalid", `${name} is neither a file nor a folder`);
   }
 }

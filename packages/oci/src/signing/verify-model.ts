@@ -42,6 +42,8 @@ export interface ModelReport {
   readonly signer?: PublicIdentity;
   /** Of a certificate bundle, up to a trusted certificate. */
   readonly certificates?: readonly X509Certificate[];
+  /** Of a keyless bundle: whom the certificate names, and who vouched for it. */
+  readonly keyless?: BundleSigner["keyless"];
   readonly envelope?: Envelope;
   readonly signature?: ModelSignature;
 }
@@ -72,7 +74,11 @@ export async function verifyModel(options: VerifyOptions): Promise<ModelReport> 
     ({ material }) => `signed by ${material.kind}`,
   );
   if (bundle === undefined) return reportOf(checks);
-  const signed = await attempt("signature", () => verifyBundleSignature(bundle, options), signerMessage);
+  const signed = await attempt(
+    "signature",
+    () => verifyBundleSignature(bundle, bundle.envelope, options),
+    signerMessage,
+  );
   const signature = await attempt(
     "statement",
     () => statementOf(bundle.envelope),
@@ -109,7 +115,8 @@ function statementOf(envelope: Envelope): ModelSignature {
   return parseModelSignature(envelope.statement);
 }
 
-function signerMessage({ signer, certificates }: BundleSigner): string {
+function signerMessage({ signer, certificates, keyless }: BundleSigner): string {
+  if (keyless !== undefined) return `${keyless.identity}, says ${keyless.issuer}`;
   const key = `${signer.algorithm} key ${signer.keyId}`;
   return certificates === undefined
     ? key

@@ -1,43 +1,48 @@
 import type { X509Certificate } from "node:crypto";
 import {
-  type Envelope,
   type PublicIdentity,
   publicIdentity,
   publicIdentityFromPem,
+  type SignedPayload,
   verifyEnvelope,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
-import { keyHint, type ModelBundle } from "./bundle.ts";
+import { hintNames, type SigstoreBundle } from "./bundle.ts";
 import { certificatesFromPem, verifyChain } from "./certificate-chain.ts";
+import { type KeylessTrust, verifyKeyless } from "./keyless/verify.ts";
 
-/** Whom to believe. A bundle by key needs `publicKeyPem`, one by certificate `trustedCertificatesPem`. */
+/** Whom to believe. A bundle by key needs `publicKeyPem`, one by certificate `trustedCertificatesPem`, a keyless one `keyless`. */
 export interface ModelTrust {
   readonly publicKeyPem?: string;
   readonly trustedCertificatesPem?: string;
-  /** When certificates have to be valid; now, if not given. */
+  readonly keyless?: KeylessTrust;
+  /** When certificates have to be valid; now, if not given. A keyless one has to be when the log saw the signature. */
   readonly at?: Date;
 }
 
-/** Who has signed, and by which certificates it is known. */
+/** Who has signed, and by which certificates or whose word it is known. */
 export interface BundleSigner {
   readonly signer: PublicIdentity;
   readonly certificates?: readonly X509Certificate[];
+  readonly keyless?: Pick<KeylessTrust, "identity" | "issuer">;
 }
 
 /** A check that cannot be made with what is at hand. */
 export class NotMade extends Error {}
 
-/**
- * Verifies the signature of a bundle alone. Throws `signature-invalid`, or NotMade: for a keyless bundle always, since there is
- * no sigstore trust root to check it with.
- */
-export function verifyBundleSignature({ material, envelope }: ModelBundle, trust: ModelTrust): BundleSigner {
+/** Verifies the signature of a bundle alone. Throws `signature-invalid`, or NotMade where the trust is for another kind. */
+export async function verifyBundleSignature(
+  { bytes, material }: SigstoreBundle,
+  envelope: SignedPayload,
+  trust: ModelTrust,
+): Promise<BundleSigner> {
   switch (material.kind) {
     case "key": {
       if (trust.publicKeyPem === undefined) throw new NotMade("no public key was given to check it with");
       const signer = publicKeyFrom(trust.publicKeyPem);
-      const stated = material.hint ?? keyHint(material.publicKey!.spki);
-      if (stated !== keyHint(signer.spki)) throw bad(`it was made with another key, whose hint is ${stated}`);
+      const { hint, publicKey } = material;
+      const names = hint === undefined ? publicKey!.keyId === signer.keyId : hintNames(hint, signer.spki);
+      if (!names) throw bad(`it was made with another key, whose hint is ${hint ?? publicKey!.keyId}`);
       requireSigned(envelope, signer);
       return { signer };
     }
@@ -50,17 +55,23 @@ export function verifyBundleSignature({ material, envelope }: ModelBundle, trust
       return { signer, certificates };
     }
     case "sigstore": {
-      const claimed = material.certificate.subjectAltName ?? "nobody by name";
-      throw new NotMade(`it is a keyless signature, said to be by ${claimed}; that needs a sigstore trust root`);
+      const { certificate } = material;
+      const claimed = certificate.subjectAltName ?? "nobody by name";
+      if (trust.keyless === undefined)
+        throw new NotMade(`it is a keyless signature, said to be by ${claimed}; that needs a sigstore trust root`);
+      if (envelope.signatures.length !== 1) throw bad("a keyless bundle has one signature");
+      const signer = await verifyKeyless(bytes, certificate, trust.keyless);
+      const { identity, issuer } = trust.keyless;
+      return { signer, keyless: { identity, issuer } };
     }
   }
 }
 
-function requireSigned(envelope: Envelope, signer: PublicIdentity): void {
+function requireSigned(envelope: SignedPayload, signer: PublicIdentity): void {
   const isCurve = signer.algorithm.startsWith("p-");
   if (!isCurve) throw bad(`model signing has no ${signer.algorithm} keys`);
   if (verifyEnvelope(envelope, [signer]).length > 0) return;
-  const old = envelope.statement.predicateType === "https://model_signing/Digests/v0.1";
+  const old = new TextDecoder().decode(envelope.payload).includes('"https://model_signing/Digests/v0.1"');
   throw bad(
     old ? "it is of the format before 1.0, which signed other bytes; sign the model again" : "it does not verify",
   );

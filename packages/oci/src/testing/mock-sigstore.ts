@@ -1,0 +1,106 @@
+// A sigstore of its own on loopback, for tests: the library's mock authority and logs behind a real HTTP server.
+
+import { createHash, generateKeyPairSync } from "node:crypto";
+import type { TestContext } from "node:test";
+import { fulcioHandler, initializeCA, initializeCTLog, initializeTLog } from "@sigstore/mock";
+import { TrustedRoot } from "@sigstore/protobuf-specs";
+import { encodeJson, type JsonObject, toBase64, utf8 } from "@tally/evidence";
+import { serve } from "./loopback-registry.ts";
+
+export interface MockSigstore {
+  /** Of the authority and of the log alike. */
+  readonly url: string;
+  readonly trustedRoot: TrustedRoot;
+  /** `trusted_root.json`. */
+  readonly trustedRootJson: string;
+}
+
+export interface MockWish {
+  /** When authority and log believe it is; now, if not given. */
+  readonly authorityClock?: Date;
+  readonly logClock?: Date;
+  /** Certificates are not logged. */
+  readonly withoutSct?: boolean;
+  /** Sees what the log is asked to enter, and may have it enter something else. */
+  readonly entering?: (entry: JsonObject) => JsonObject;
+}
+
+export const mockIssuer = "https://issuer.example.org";
+
+/** An identity token such as an OpenID Connect issuer gives; nobody checks its signature here. */
+export function identityToken(subject: string, issuer = mockIssuer): string {
+  const part = (value: JsonObject) => Buffer.from(encodeJson(value)).toString("base64url");
+  return `${part({ alg: "none" })}.${part({ sub: subject, iss: issuer, aud: "sigstore" })}.${part({})}`;
+}
+
+export async function mockSigstore(t: TestContext, wish: MockWish = {}): Promise<MockSigstore> {
+  const [authorityKey, ctKey, logKey] = [newKey(), newKey(), newKey()];
+  const ctLog = await initializeCTLog(ctKey);
+  const ca = await initializeCA(authorityKey, wish.withoutSct ? undefined : ctLog, wish.authorityClock);
+  const log = await initializeTLog("http://127.0.0.1", logKey, wish.logClock);
+  const fulcio = fulcioHandler(ca);
+  const url = await serve(t, async (req, res) => {
+    const body = Buffer.concat(await Array.fromAsync(req)).toString();
+    if (req.url === fulcio.path) {
+      const { statusCode, response, contentType } = await fulcio.fn(body);
+      res.writeHead(statusCode, { "content-type": contentType ?? "text/plain" }).end(response);
+      return;
+    }
+    const entry = canonicalEntry(JSON.parse(body) as Proposed);
+    const made = await log.log(wish.entering?.(entry) ?? entry);
+    res.writeHead(201, { "content-type": "application/json" }).end(JSON.stringify(made));
+  });
+  const root: JsonObject = {
+    mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+    tlogs: [instance(logKey.publicKey.export({ format: "der", type: "spki" }))],
+    certificateAuthorities: [
+      {
+        subject: { organization: "sigstore.mock", commonName: "sigstore" },
+        uri: url,
+        certChain: { certificates: [{ rawBytes: base64(ca.rootCertificate) }] },
+        validFor: { start: "2020-01-01T00:00:00Z" },
+      },
+    ],
+    ctlogs: [instance(ctLog.publicKey)],
+    timestampAuthorities: [],
+  };
+  const trustedRootJson = JSON.stringify(root);
+  return { url, trustedRoot: TrustedRoot.fromJSON(root), trustedRootJson };
+}
+
+interface Proposed {
+  readonly spec: { readonly proposedContent: { readonly envelope: string; readonly verifiers: readonly string[] } };
+}
+
+/** What a Rekor log keeps of a DSSE envelope that it was given: its hashes, its signatures, and by whom. */
+function canonicalEntry({ spec: { proposedContent } }: Proposed): JsonObject {
+  const envelope = JSON.parse(proposedContent.envelope) as { payload: string; signatures: readonly { sig: string }[] };
+  const hash = (bytes: Uint8Array) => ({
+    algorithm: "sha256",
+    value: createHash("sha256").update(bytes).digest("hex"),
+  });
+  return {
+    apiVersion: "0.0.1",
+    kind: "dsse",
+    spec: {
+      envelopeHash: hash(utf8(proposedContent.envelope)),
+      payloadHash: hash(Buffer.from(envelope.payload, "base64")),
+      signatures: envelope.signatures.map(({ sig }) => ({ signature: sig, verifier: proposedContent.verifiers[0]! })),
+    },
+  };
+}
+
+function instance(spki: Uint8Array): JsonObject {
+  const logId = { keyId: createHash("sha256").update(spki).digest("base64") };
+  const key = { rawBytes: toBase64(spki), keyDetails: "PKIX_ECDSA_P256_SHA_256" };
+  const publicKey = { ...key, validFor: { start: "2020-01-01T00:00:00Z" } };
+  return { baseUrl: "http://127.0.0.1", hashAlgorithm: "SHA2_256", publicKey, logId };
+}
+
+function newKey() {
+  return generateKeyPairSync("ec", { namedCurve: "P-256" });
+}
+
+function base64({ buffer, byteOffset, byteLength }: ArrayBufferView<ArrayBuffer>): string {
+  return toBase64(new Uint8Array(buffer, byteOffset, byteLength));
+}
