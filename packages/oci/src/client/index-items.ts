@@ -8,12 +8,12 @@ const whitespace = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /**
  * The items of an image index's `manifests`, each as soon as it has arrived: one of them is in memory, however long the index is.
- * What surrounds them is parsed at the end. `protocol` for anything else, also for an index that is cut short.
+ * They come chunk by chunk, each chunk's to be read before the next is asked for. What surrounds them is parsed at the end. `protocol` for anything else, also for an index that is cut short.
  */
-export async function* indexItems(chunks: AsyncIterable<Uint8Array>, doing: string): AsyncGenerator<unknown> {
+export async function* indexItems(chunks: AsyncIterable<Uint8Array>, doing: string): AsyncGenerator<Iterable<unknown>> {
   const splitter = new Splitter(doing);
-  for await (const chunk of chunks) yield* splitter.items(chunk);
-  yield* splitter.end();
+  for await (const chunk of chunks) yield splitter.items(chunk);
+  yield splitter.end();
 }
 
 class Splitter {

@@ -69,15 +69,14 @@ export async function* listReferrers(
   }
   const applied = (first.response.headers.get("oci-filters-applied") ?? "").split(",").map((name) => name.trim());
   options.onListing?.({ way: "api", sifted: Object.keys(asked).filter((name) => !applied.includes(name)) });
-  for await (const descriptor of walk(transport, first, { ...defaults, ...options.limits }, doing)) {
-    if (matchesFilter(descriptor, filter)) yield descriptor;
-  }
+  yield* walk(transport, first, filter, { ...defaults, ...options.limits }, doing);
 }
 
-/** Every page from the first on, each descriptor once. */
+/** Every page from the first on, each descriptor that is wanted once. */
 async function* walk(
   transport: Transport,
   first: Reply,
+  filter: ReferrerFilter,
   limits: ListLimits,
   doing: string,
 ): AsyncGenerator<Descriptor> {
@@ -88,11 +87,13 @@ async function* walk(
     if (!visited.add(contentDigestOf(Buffer.from(reply.url.href)))) throw inCircles(doing);
     const next = nextPage(reply, transport.origin, doing);
     const [listed, known] = [sum.listed, seen.size];
-    for await (const item of indexItems(counted(reply, sum, limits, doing), doing)) {
-      const descriptor = parseDescriptor(item, `referrers[${sum.listed}]`);
-      sum.listed += 1;
-      if (sum.listed > limits.referrers) throw tooMany(doing, `more than ${limits.referrers} of them`);
-      if (seen.add(descriptor.digest)) yield descriptor;
+    for await (const items of indexItems(counted(reply, sum, limits, doing), doing)) {
+      for (const item of items) {
+        const descriptor = parseDescriptor(item, `referrers[${sum.listed}]`);
+        sum.listed += 1;
+        if (sum.listed > limits.referrers) throw tooMany(doing, `more than ${limits.referrers} of them`);
+        if (seen.add(descriptor.digest) && matchesFilter(descriptor, filter)) yield descriptor;
+      }
     }
     if (next === undefined) return;
     empty = sum.listed === listed ? empty + 1 : 0;

@@ -62,8 +62,9 @@ export async function referrersPage(
   if (known[0] === undefined) return { descriptors: [], next: undefined };
   const { id, longest } = known[0];
   const start = laterOf(wanted.after, { to: filter.since ?? timeless - 1, digest: "" });
-  const { digests, next } = await choosePage(db, selection(id, longest, filter), start, wanted);
-  return { descriptors: await descriptorsOf(db, repository, digests), next };
+  const selected = selection(id, longest, filter);
+  const { digests, next } = await choosePage(db, selected, start, wanted);
+  return { descriptors: await descriptorsOf(db, repository, digests, selected, start), next };
 }
 
 interface Selection {
@@ -136,18 +137,38 @@ async function choosePage(
 }
 
 /** In the order of the digests; without those that were deleted since. */
-async function descriptorsOf(db: Database, repository: string, digests: readonly string[]): Promise<string[]> {
+async function descriptorsOf(
+  db: Database,
+  repository: string,
+  digests: readonly string[],
+  { where, params, sifted }: Selection,
+  start: Place,
+): Promise<string[]> {
   const found = new Map<string, string>();
-  for (let i = 0; i < digests.length; i += digestsAtOnce) {
-    const some = digests.slice(i, i + digestsAtOnce);
-    // The same statement for any number of them: the last stands for those that are missing.
-    const rows = await db.query<{ digest: string; descriptor: string }>(
+  if (sifted.length === 0) {
+    // Along the index that chose them, which takes half the time. What was pushed between may stand in the way of some.
+    const rows = await db.query<Described>(
+      `SELECT digest, descriptor FROM registry_manifest WHERE ${where} AND (to_ms, digest) > (?, ?) ORDER BY to_ms, digest LIMIT ?`,
+      [...params, start.to, start.digest, digests.length],
+    );
+    for (const { digest, descriptor } of rows) found.set(digest, descriptor);
+  }
+  const missing = digests.filter((digest) => !found.has(digest));
+  for (let i = 0; i < missing.length; i += digestsAtOnce) {
+    const some = missing.slice(i, i + digestsAtOnce);
+    // The same statement for any number of them: the last stands for those that are not there.
+    const rows = await db.query<Described>(
       `SELECT digest, descriptor FROM registry_manifest WHERE repository = ? AND digest IN (${"?, ".repeat(digestsAtOnce - 1)}?)`,
       [repository, ...some, ...new Array<string>(digestsAtOnce - some.length).fill(some.at(-1)!)],
     );
     for (const { digest, descriptor } of rows) found.set(digest, descriptor);
   }
   return digests.flatMap((digest) => found.get(digest) ?? []);
+}
+
+interface Described {
+  readonly digest: string;
+  readonly descriptor: string;
 }
 
 async function subjectId(tx: Database, repository: string, subject: ContentDigest, length: number): Promise<number> {
