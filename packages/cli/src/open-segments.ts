@@ -57,9 +57,7 @@ export async function openSegments(wanted: SegmentsToOpen): Promise<OpenedData> 
   const opened: OpenedSegment[] = [];
   const kept = items.filter(({ manifest }) => !replaced.has(parseDigest(manifest)));
   for (const item of kept) {
-    const segment = await openOne(wanted, item, fleet);
-    if (fleet !== undefined) requireEnrolled(segment, item.manifest, fleet.get(segment.origin));
-    opened.push(segment);
+    opened.push(await openVerified(wanted, item, fleet));
   }
   return {
     segments: kept.map(({ manifest, origin, from, to }) => ({ manifest: parseDigest(manifest), origin, from, to })),
@@ -69,8 +67,27 @@ export async function openSegments(wanted: SegmentsToOpen): Promise<OpenedData> 
   };
 }
 
+/** What a verified segment has, without what proves it. */
+export type VerifiedContent = Pick<OpenedSegment, "origin" | "from" | "to" | "rows" | "late" | "absent">;
+
+/**
+ * Pulls one segment and verifies every row; with a fleet log, also that the ledger is an enrolled device's.
+ *
+ * @throws EdgeError `segment-invalid`; CliError verification failed where it is not what the plane says, not proven where its
+ * contents are gone
+ */
+export async function openVerified(
+  wanted: Pick<SegmentsToOpen, "source" | "model">,
+  item: SegmentItem,
+  fleet: ReadonlyMap<string, Admission> | undefined,
+): Promise<OpenedSegment> {
+  const segment = await openOne(wanted, item, fleet);
+  if (fleet !== undefined) requireEnrolled(segment, item.manifest, fleet.get(segment.origin));
+  return segment;
+}
+
 async function openOne(
-  { source, model }: SegmentsToOpen,
+  { source, model }: Pick<SegmentsToOpen, "source" | "model">,
   item: SegmentItem,
   fleet: ReadonlyMap<string, Admission> | undefined,
 ): Promise<OpenedSegment> {

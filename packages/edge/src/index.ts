@@ -42,6 +42,6 @@ export type { PackedSegment } from "./segments/pack-segments.ts";
 export { parseIdentities, type Recipient } from "./segments/recipients.ts";
 export type { LateLabel, RowLabel, SegmentRow } from "./segments/row.ts";
 export type { SegmentFault } from "./segments/table-faults.ts";
-export { renderTables, type Tables } from "./segments/tables.ts";
+export { CsvTable, renderTables, type Tables } from "./segments/tables.ts";
 export { unsealSegment } from "./segments/unseal-segment.ts";
 export type { SyncReport } from "./sync/sync.ts";

@@ -1,24 +1,37 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { renderTables } from "@tally/edge";
 import {
   type DataResponse,
   digestOf,
-  type JsonObject,
+  formatTrust,
   parseDigest,
-  type SelectedSegment,
-  selectionStatement,
+  type SegmentItem,
+  selectionStatements,
+  type Trust,
+  toHex,
   utf8,
 } from "@tally/evidence";
 import { repositoryOf } from "../artifact.ts";
-import { type Doubt, doubtsOf } from "../doubtful-segments.ts";
+import {
+  filtersAsJson,
+  parseRange,
+  parseSample,
+  type Range,
+  type RowFilters,
+  type SampleSize,
+} from "../data-query/filters.ts";
+import { gather } from "../data-query/gather.ts";
+import { Gathered } from "../data-query/gathered.ts";
+import { writeSet } from "../data-query/write-set.ts";
+import { type Doubt, doubtsOf, ledgersOf } from "../doubtful-segments.ts";
+import { readErasures, type StatedErasure } from "../erasures.ts";
+import { readFleet } from "../fleet-log.ts";
 import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
-import { type OpenedData, openSegments } from "../open-segments.ts";
-import { parseDigestOption, withJson, withPlane } from "../options.ts";
-import { connect, type PlaneFlags } from "../plane-client.ts";
+import { collectList, parseDigestOption, withJson, withPlane } from "../options.ts";
+import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
-import { counted, print, say, settings, usageError } from "../terminal/index.ts";
+import { counted, print, say, settings, type Terminal, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 import { dataList } from "./data-list.ts";
 
@@ -26,6 +39,10 @@ interface Options extends PlaneFlags, Partial<KeyFlags> {
   readonly model: string;
   readonly output: string;
   readonly labelled?: boolean;
+  readonly confidence?: Range;
+  readonly group?: readonly string[];
+  readonly sample?: SampleSize;
+  readonly seed: string;
   readonly includeRevoked?: boolean;
 }
 
@@ -37,11 +54,15 @@ export const data: Register = (program, context) => {
   const query = group
     .command("query")
     .description(
-      "gather what devices kept of a model's inputs, outputs and labels; every row is verified against its ledger",
+      "gather what devices kept of a model's inputs, outputs and labels; every row is verified against its ledger. Interrupted, it goes on where it stopped when it is called again",
     )
     .requiredOption("--model <digest>", "manifest of the model", parseDigestOption)
-    .requiredOption("-o, --output <dir>", "a folder that is not there yet, or empty")
+    .requiredOption("-o, --output <dir>", "a folder that is not there yet, is empty, or has what this query gathered")
     .option("--labelled", "only rows that have a label")
+    .option("--confidence <range>", "only rows whose largest score is in 0.5..0.8, ..0.6 or 0.9..", parseRange)
+    .option("--group <name>", "only devices of this group, as the plane has them (repeatable)", collectList)
+    .option("--sample <size>", "so many of the rows that remain, or a share such as 5%", parseSample)
+    .option("--seed <text>", "which sample: the same seed draws the same rows", "0")
     .option("--include-revoked", "also rows of ledgers whose keys are revoked or that equivocated, marked as such")
     .option("--trust <file>", "the trust file, to verify that each ledger is of an enrolled device; TALLY_TRUST")
     .option(
@@ -52,7 +73,7 @@ export const data: Register = (program, context) => {
     const model = parseDigest(options.model);
     const dir = resolve(terminal.cwd, options.output);
     await mkdir(dir, { recursive: true });
-    if ((await readdir(dir)).length > 0) throw usageError(`${dir} is not empty`, "name a folder that is not there yet");
+    await requireUsable(dir);
     await using key =
       options.key === undefined ? undefined : await readSigningKey(terminal, { ...options, key: options.key });
     const client = await connect(terminal, options);
@@ -61,83 +82,110 @@ export const data: Register = (program, context) => {
         ? undefined
         : await readTrustFile(terminal, options);
     const found = await client.get<DataResponse>(`/api/v1/data?${new URLSearchParams({ model })}`);
-    const doubts = await doubtsOf(client, found.segments);
-    const items = found.segments.filter(({ origin }) => options.includeRevoked === true || !doubts.has(origin));
-    const left = found.segments.length - items.length;
-    if (left > 0) {
-      const why = [...doubts].map(([origin, doubt]) => `${origin} is ${doubt}`).join(", ");
-      say(terminal, `left out ${counted(left, "segment")}: ${why}; --include-revoked takes them in, marked`);
-    }
-    const opened = await openSegments({
-      client,
-      source: repositoryOf(client, found.repository),
-      model,
-      items,
-      trust,
-    });
+    const { items, doubts } = await choose(terminal, client, found.segments, options);
     if (trust === undefined)
       say(terminal, "no trust file is set: that the ledgers are of enrolled devices was not verified");
-    const written = await write(dir, opened, options.labelled === true, doubts);
-    if (key !== undefined && opened.segments.length > 0) {
-      const filters: JsonObject = options.labelled === true ? { labelled: true } : {};
-      const selection = selectionStatement(written.files, { model, segments: written.segments, filters });
-      const { digest, index } = await signAndPost(client, selection, key);
-      say(terminal, `selection ${digest}: entry ${index} of the plane's log`);
+    const fleet = trust === undefined ? undefined : await readFleet(client, trust);
+    const erasures = items.length === 0 ? [] : await readErasures(client, trust, fleet);
+    const replaced = new Set(erasures.flatMap(({ erasure }) => erasure.segments.map(({ manifest }) => manifest)));
+    const gathered = await Gathered.open(join(dir, stateFile), JSON.stringify([model, found.repository, idOf(trust)]));
+    try {
+      await gather(gathered, {
+        source: repositoryOf(client, found.repository),
+        model,
+        items: items.filter(({ manifest }) => !replaced.has(parseDigest(manifest))),
+        fleet,
+        onProgress: (done, of) => {
+          if (done % sayEvery === 0) say(terminal, `${done} of ${of} segments`);
+        },
+      });
+      const filters: RowFilters = {
+        labelled: options.labelled === true,
+        confidence: options.confidence,
+        sample: options.sample && { size: options.sample, seed: options.seed },
+      };
+      const written = await writeSet(dir, gathered, filters, doubts);
+      if (key !== undefined && written.segments.length > 0) {
+        const { group: groups = [], includeRevoked = false } = options;
+        const asked = {
+          model,
+          segments: written.segments,
+          filters: filtersAsJson(filters, { groups, includeRevoked }),
+        };
+        for (const selection of selectionStatements(written.files, asked)) {
+          const { digest, index } = await signAndPost(client, selection, key);
+          say(terminal, `selection ${digest}: entry ${index} of the plane's log`);
+        }
+      }
+      const absent = await readAbsent(gathered, erasures);
+      const { rows, segments, files } = written;
+      const summary = { model, repository: found.repository, rows, segments, files, absent: absent.shown };
+      print(terminal, options.json, summary, () => files.map((file) => `${file.digest}  ${file.name}`));
+      const devices = new Set(segments.map(({ origin }) => origin)).size;
+      say(
+        terminal,
+        `${counted(rows, "row")} from ${counted(segments.length, "segment")} of ${counted(devices, "device")}, each proven against its ledger`,
+      );
+      if (absent.erased > 0)
+        say(terminal, `${counted(absent.erased, "record")} erased, as devices have stated; --json names them`);
+      if (absent.lost > 0)
+        say(terminal, `${counted(absent.lost, "captured record")} not here, and not proven to be erased`);
+    } catch (error) {
+      await gathered.close();
+      throw error;
     }
-    const summary = {
-      model,
-      repository: found.repository,
-      rows: written.rows,
-      segments: written.segments,
-      files: written.files,
-      absent: opened.absent,
-    };
-    print(terminal, options.json, summary, () => written.files.map((file) => `${file.digest}  ${file.name}`));
-    say(
-      terminal,
-      `${counted(written.rows, "row")} from ${counted(opened.segments.length, "segment")} of ${counted(opened.devices, "device")}, each proven against its ledger`,
-    );
-    const erased = opened.absent.filter(({ statement }) => statement !== null).length;
-    if (erased > 0) say(terminal, `${counted(erased, "record")} erased, as devices have stated; --json names them`);
-    const lost = opened.absent.length - erased;
-    if (lost > 0) say(terminal, `${counted(lost, "captured record")} not here, and not proven to be erased`);
+    await gathered.remove();
   });
 };
 
-async function write(
-  dir: string,
-  { rows: all, segments }: OpenedData,
-  labelledOnly: boolean,
-  doubts: ReadonlyMap<string, Doubt>,
-) {
-  const rows = labelledOnly ? all.filter(({ labels }) => labels.length > 0) : all;
-  const kept = segments.map((segment): SelectedSegment => {
-    const { manifest, origin, from, to } = segment;
-    return {
-      manifest,
-      origin,
-      from,
-      to,
-      rows: rows.filter((row) => row.origin === origin && row.index >= from && row.index < to).length,
-    };
-  });
-  const texts = {
-    "rows.csv": renderTables(rows, [])["records.csv"],
-    "records.jsonl": rows.map((row) => `${JSON.stringify(marked(row, doubts))}\n`).join(""),
-    "segments.json": `${JSON.stringify(
-      kept.map((segment) => marked(segment, doubts)),
-      null,
-      2,
-    )}\n`,
-  };
-  for (const [name, text] of Object.entries(texts)) await writeFile(join(dir, name), text);
-  // The list of segments is in the statement itself.
-  const files = (["rows.csv", "records.jsonl"] as const).map((name) => ({ name, digest: digestOf(utf8(texts[name])) }));
-  return { rows: rows.length, segments: kept, files };
+/** What was gathered so far lies beside the result until that is complete. */
+const stateFile = ".tally-query.db";
+const sayEvery = 1000;
+/** Absent records are named up to here, and counted beyond. */
+const mostAbsentShown = 1000;
+
+async function requireUsable(dir: string): Promise<void> {
+  const names = await readdir(dir);
+  if (names.length === 0 || names.includes(stateFile)) return;
+  throw usageError(`${dir} is not empty`, "name a folder that is not there yet");
 }
 
-/** Says of what comes from a ledger in doubt that it does. */
-function marked<T extends { readonly origin: string }>(item: T, doubts: ReadonlyMap<string, Doubt>): T {
-  const standing = doubts.get(item.origin);
-  return standing === undefined ? item : { ...item, standing };
+function idOf(trust: Trust | undefined): string | null {
+  return trust === undefined ? null : digestOf(utf8(formatTrust(trust)));
+}
+
+async function choose(
+  terminal: Terminal,
+  client: PlaneClient,
+  segments: readonly SegmentItem[],
+  { group: groups, includeRevoked }: Options,
+): Promise<{ readonly items: readonly SegmentItem[]; readonly doubts: ReadonlyMap<string, Doubt> }> {
+  const ledgers = await ledgersOf(client, segments);
+  const asked = segments.filter(({ origin }) => groups?.includes(ledgers.get(origin)?.group ?? "") ?? true);
+  const named = new Set(asked.map(({ origin }) => origin));
+  const doubts = new Map([...doubtsOf(ledgers)].filter(([origin]) => named.has(origin)));
+  const items = asked.filter(({ origin }) => includeRevoked === true || !doubts.has(origin));
+  const left = asked.length - items.length;
+  if (left > 0) {
+    const why = [...doubts].map(([origin, doubt]) => `${origin} is ${doubt}`).join(", ");
+    say(terminal, `left out ${counted(left, "segment")}: ${why}; --include-revoked takes them in, marked`);
+  }
+  return { items, doubts };
+}
+
+async function readAbsent(gathered: Gathered, erasures: readonly StatedErasure[]) {
+  const stated = new Map(
+    erasures.flatMap(({ statement, erasure: { origin, records } }) =>
+      records.map(({ index, leaf }) => [`${origin} ${index} ${toHex(leaf)}`, statement] as const),
+    ),
+  );
+  const shown: object[] = [];
+  let [erased, lost] = [0, 0];
+  for await (const { origin, index, leaf } of gathered.absent()) {
+    const statement = stated.get(`${origin} ${index} ${leaf}`) ?? null;
+    if (statement === null) lost += 1;
+    else erased += 1;
+    if (shown.length < mostAbsentShown) shown.push({ origin, index, statement });
+  }
+  return { shown, erased, lost };
 }

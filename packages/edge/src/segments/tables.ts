@@ -1,5 +1,5 @@
 import { utf8 } from "@tally/evidence";
-import { cellText, columnsOf, flatRow, keyColumns, mostColumns } from "./flat-columns.ts";
+import { cellText, flatRow, keyColumns, mostColumns } from "./flat-columns.ts";
 import { renderParquet } from "./parquet-table.ts";
 import type { LateLabel, SegmentRow } from "./row.ts";
 
@@ -54,15 +54,47 @@ function lines(values: readonly object[]): RenderedRows {
 }
 
 function renderCsv(rows: readonly SegmentRow[]): RenderedRows {
-  const flat = rows.map((row) => {
-    // Lists have no place in a CSV.
-    const cells = [...flatRow(row)].flatMap(([name, cell]) => ("value" in cell ? [[name, cellText(cell.value)]] : []));
-    return new Map(cells as [string, string][]);
-  });
-  const columns = rows.length === 0 ? [] : columnsOf(flat);
-  const shown = columns.length <= mostColumns ? columns : keyColumns;
-  const line = (cells: readonly string[]) => `${cells.map(quoted).join(",")}\r\n`;
-  return { head: line(shown), rows: flat.map((row) => line(shown.map((name) => row.get(name) ?? ""))) };
+  const table = new CsvTable();
+  for (const row of rows) table.add(row);
+  return { head: table.head(), rows: rows.map((row) => table.line(row)) };
+}
+
+/**
+ * Rows as CSV (RFC 4180), without holding them: first each row is added, for its columns, then head and lines are asked for.
+ * Without any row there is no column, not even the key's.
+ */
+export class CsvTable {
+  readonly #columns = new Set<string>();
+
+  add(row: SegmentRow): void {
+    if (this.#columns.size > mostColumns) return;
+    if (this.#columns.size === 0) for (const name of keyColumns) this.#columns.add(name);
+    for (const name of csvCells(row).keys()) this.#columns.add(name);
+  }
+
+  head(): string {
+    return line(this.#shown());
+  }
+
+  line(row: SegmentRow): string {
+    const cells = csvCells(row);
+    return line(this.#shown().map((name) => cells.get(name) ?? ""));
+  }
+
+  #shown(): readonly string[] {
+    return this.#columns.size <= mostColumns ? [...this.#columns] : keyColumns;
+  }
+}
+
+/** Lists have no place in a CSV. */
+function csvCells(row: SegmentRow): ReadonlyMap<string, string> {
+  return new Map(
+    [...flatRow(row)].flatMap(([name, cell]) => ("value" in cell ? [[name, cellText(cell.value)] as const] : [])),
+  );
+}
+
+function line(cells: readonly string[]): string {
+  return `${cells.map(quoted).join(",")}\r\n`;
 }
 
 function quoted(cell: string): string {

@@ -44,10 +44,12 @@ export {
 export { parseRelease, type Release, releaseStatement, releaseType, splitChannel } from "./release.ts";
 export type { ResourceDescriptor } from "./resource-descriptor.ts";
 export {
+  mostSelectedSegments,
   parseSelection,
   type SelectedSegment,
   type Selection,
   selectionStatement,
+  selectionStatements,
   selectionType,
 } from "./selection.ts";
 export { type Signer, type StatementSigner, signStatement, statementSignerFromPem } from "./sign.ts";

@@ -12,7 +12,12 @@ export interface Selection {
   readonly segments: readonly SelectedSegment[];
   /** What was asked for, such as a time range or "labelled only". */
   readonly filters: JsonObject;
+  /** Where one statement cannot name all segments: which of how many about the same files this is, from 1. */
+  readonly part?: { readonly number: number; readonly of: number };
 }
+
+/** Statements are limited in size; with more segments than this a selection takes several. */
+export const mostSelectedSegments = 2000;
 
 /** Rows of one segment: entries `from` up to, not including, `to` of the ledger. */
 export interface SelectedSegment {
@@ -24,11 +29,25 @@ export interface SelectedSegment {
 }
 
 export function selectionStatement(subjects: readonly NamedDigest[], selection: Selection): Statement {
-  const { model, segments, filters } = selection;
+  const { model, segments, filters, part } = selection;
   return makeStatement(subjects, selectionType, {
     model,
     segments: segments.map(({ manifest, origin, from, to, rows }) => ({ manifest, origin, from, to, rows })),
     filters,
+    ...(part === undefined ? {} : { part: { number: part.number, of: part.of } }),
+  });
+}
+
+/** A selection of any number of segments, as the statements that it takes. */
+export function selectionStatements(
+  subjects: readonly NamedDigest[],
+  { model, segments, filters }: Omit<Selection, "part">,
+): readonly Statement[] {
+  const of = Math.ceil(segments.length / mostSelectedSegments);
+  if (of <= 1) return [selectionStatement(subjects, { model, segments, filters })];
+  return Array.from({ length: of }, (_, i) => {
+    const some = segments.slice(i * mostSelectedSegments, (i + 1) * mostSelectedSegments);
+    return selectionStatement(subjects, { model, segments: some, filters, part: { number: i + 1, of } });
   });
 }
 
@@ -39,7 +58,15 @@ export function parseSelection(statement: Statement): Selection {
     model: predicate.at("model").digest(),
     segments: predicate.at("segments").nonEmptyList(readSegment),
     filters: predicate.at("filters").object(),
+    ...predicate.maybe("part", readPart),
   });
+}
+
+function readPart(field: JsonField): { readonly number: number; readonly of: number } {
+  const of = field.at("of").uint();
+  const number = field.at("number");
+  if (number.uint() < 1 || number.uint() > of) throw number.wrong(`a part from 1 to ${of}`);
+  return Object.freeze({ number: number.uint(), of });
 }
 
 function readSegment(field: JsonField): SelectedSegment {
