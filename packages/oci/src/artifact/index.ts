@@ -38,4 +38,4 @@ export {
   referrerAnnotations,
   traitsOf,
 } from "./referrer-filter.ts";
-export type { ArtifactSource, ArtifactTarget, ResolvedManifest } from "./transfer.ts";
+export type { ArtifactSource, ArtifactTarget, RepositoryName, ResolvedManifest } from "./transfer.ts";

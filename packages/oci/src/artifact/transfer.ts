@@ -28,6 +28,14 @@ export interface ArtifactSource {
   blob(content: ContentDigest | Descriptor): AsyncIterable<Uint8Array>;
   /** Manifests whose subject is this digest: all, those of an artifact type, or what a filter asks for. */
   referrers(subject: ContentDigest, filter?: string | ReferrerFilter): AsyncIterable<Descriptor>;
+  /** Where to look for what an artifact here names; undefined where it is not to be looked for. Absent: nowhere. */
+  base?(name: RepositoryName): ArtifactSource | undefined;
+}
+
+/** A repository that an artifact names, perhaps at a host. */
+export interface RepositoryName {
+  readonly host?: string;
+  readonly repository: string;
 }
 
 /** Where artifacts can be written, blobs before the manifests that name them. */

@@ -4,7 +4,7 @@ import { largestManifest, parseManifest, referrerDescriptor } from "../artifact/
 import { manifestTypes, mediaTypeOfHeader, mediaTypes } from "../artifact/media-types.ts";
 import { parseManifestReference, parseRepository } from "../artifact/reference.ts";
 import { asFilter, type ReferrerFilter } from "../artifact/referrer-filter.ts";
-import type { ArtifactSource, ArtifactTarget, ResolvedManifest } from "../artifact/transfer.ts";
+import type { ArtifactSource, ArtifactTarget, RepositoryName, ResolvedManifest } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
 import type { ByteSource } from "../storage/blob-store.ts";
 import { exactly } from "../storage/byte-count.ts";
@@ -37,11 +37,19 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
   readonly repository: string;
   readonly #transport: Transport;
   readonly #base: string;
+  readonly #options: RegistryClientOptions;
 
   constructor(options: RegistryClientOptions) {
+    this.#options = options;
     this.repository = parseRepository(options.repository);
     this.#transport = new Transport(options);
     this.#base = `/v2/${this.repository}`;
+  }
+
+  /** Another repository of this registry; what lies at other hosts is not asked for, whatever an artifact says. */
+  base({ host, repository }: RepositoryName): RegistryClient | undefined {
+    if (host !== undefined && host !== this.#transport.origin.host) return undefined;
+    return new RegistryClient({ ...this.#options, repository });
   }
 
   /** Whether a registry answers at this address and takes these credentials; throws why not. */

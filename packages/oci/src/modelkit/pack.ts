@@ -8,6 +8,7 @@ import { DigestStream } from "../storage/content-digest.ts";
 import { lentBlocks } from "../storage/lent-blocks.ts";
 import { type FileEntry, listFiles } from "../tar/entry.ts";
 import { packTar } from "../tar/pack.ts";
+import { baseOf } from "./base-name.ts";
 import { checkKitfile, encodeKitConfig } from "./format-kitfile.ts";
 import type { Kitfile } from "./kitfile.ts";
 import { type LayerKind, modelKitLayerType, modelKitTypes } from "./layer-types.ts";
@@ -52,7 +53,7 @@ export async function packModelKit(options: PackOptions): Promise<PackedModelKit
   const kitfile = checkKitfile(options.kitfile);
   const files = typeof options.files === "string" ? await listFiles(options.files) : options.files;
   const packed: { part: KitPart; descriptor: Descriptor }[] = [];
-  for (const { part, files: own } of shareOut(partsOfKitfile(kitfile), files)) {
+  for (const { part, files: own } of shareOut(kitfile, files)) {
     packed.push({ part, descriptor: await packLayer(target, modelKitLayerType(part.kind), own, progress) });
   }
   const full = withLayers(
@@ -90,8 +91,10 @@ export async function packModelKit(options: PackOptions): Promise<PackedModelKit
 const kitfileNames = ["Kitfile", "kitfile", ".kitfile"];
 
 /** Each file goes to the part with the longest path that covers it, so that a part within a part has its files alone. */
-function shareOut(parts: readonly KitPart[], files: readonly FileEntry[]): { part: KitPart; files: FileEntry[] }[] {
-  if (parts.length === 0) throw new OciError("modelkit-invalid", "the Kitfile names no model, code, dataset or docs");
+function shareOut(kitfile: Kitfile, files: readonly FileEntry[]): { part: KitPart; files: FileEntry[] }[] {
+  const parts = partsOfKitfile(kitfile);
+  if (parts.length === 0 && baseOf(kitfile) === undefined)
+    throw new OciError("modelkit-invalid", "the Kitfile names no model, code, dataset or docs");
   const shares = parts.map((part) => ({ part, files: [] as FileEntry[] }));
   const longestFirst = [...shares].sort((a, b) => b.part.path.length - a.part.path.length);
   for (const file of files) {

@@ -1,5 +1,6 @@
 import { OciError } from "../error.ts";
 import { checkEntryName } from "../tar/entry-name.ts";
+import { parseBase } from "./base-name.ts";
 import type { Kitfile, KitLayer } from "./kitfile.ts";
 import type { LayerKind } from "./layer-types.ts";
 
@@ -19,8 +20,8 @@ export function partsOfKitfile(kitfile: Kitfile): readonly KitPart[] {
   const parts: KitPart[] = [];
   const add = (kind: KitPart["kind"], index: number, part: KitLayer & { readonly path?: string }) =>
     parts.push({ kind, index, path: partPath(part.path), layer: part });
-  // A model of parts only has no path, and no layer, of its own.
-  if (model?.path !== undefined && model.path !== "") add("model", 0, model);
+  // A model of parts only has no path, and no layer, of its own; a base's layers are the base's.
+  if (model?.path !== undefined && model.path !== "" && parseBase(model.path) === undefined) add("model", 0, model);
   for (const [i, part] of (model?.parts ?? []).entries()) add("modelpart", i, part);
   for (const [i, part] of code.entries()) add("code", i, part);
   for (const [i, part] of datasets.entries()) add("dataset", i, part);
@@ -45,7 +46,10 @@ export function withLayers(kitfile: Kitfile, layers: readonly (KitPart & { reado
   return Object.freeze({
     ...kitfile,
     ...(model && {
-      model: { ...fill("model")(model, 0), ...(model.parts && { parts: model.parts.map(fill("modelpart")) }) },
+      model: {
+        ...(parseBase(model.path ?? "") === undefined ? fill("model")(model, 0) : model),
+        ...(model.parts && { parts: model.parts.map(fill("modelpart")) }),
+      },
     }),
     ...(code && { code: code.map(fill("code")) }),
     ...(datasets && { datasets: datasets.map(fill("dataset")) }),

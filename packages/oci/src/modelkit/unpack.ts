@@ -9,6 +9,7 @@ import { memoryFile } from "../tar/entry.ts";
 import { checkEntryName, EntryNames } from "../tar/entry-name.ts";
 import { type ExtractedFile, extractTar, writeFile } from "../tar/extract.ts";
 import { type ArchiveLimits, defaultArchiveLimits } from "../tar/read.ts";
+import { modelKinds, type ResolvedBase, resolveBases } from "./bases.ts";
 import { formatKitfile } from "./format-kitfile.ts";
 import { layerContent } from "./layer-content.ts";
 import type { LayerKind } from "./layer-types.ts";
@@ -20,6 +21,8 @@ export interface UnpackOptions {
   readonly reference: string;
   /** A folder that does not exist yet. */
   readonly into: string;
+  /** Where a kit's bases are looked for (`ArtifactSource.base`); in `source` by default. */
+  readonly bases?: ArtifactSource;
   /** Which layers; all that hold files if not given. */
   readonly kinds?: readonly LayerKind[];
   /** For each layer. */
@@ -33,12 +36,15 @@ export interface UnpackedFile extends ExtractedFile {
 }
 
 export interface UnpackedModelKit extends ModelKit {
+  /** The kits whose model this one has for its own, the nearest first. */
+  readonly bases: readonly ResolvedBase[];
   readonly files: readonly UnpackedFile[];
 }
 
 /**
  * Unpacks a ModelKit or ModelPack. Every byte is checked on the way against the digest that names it; files appear in a
- * folder beside `into`, which gets its name when all is whole and durable. If anything is wrong, nothing is left. Throws
+ * folder beside `into`, which gets its name when all is whole and durable. If anything is wrong, nothing is left. Where the
+ * Kitfile names another kit as its base, that one's model is unpacked with it; no file may come twice. Throws
  * `digest-mismatch`, `archive-invalid`, `modelkit-invalid`, `refused` when `into` exists, and what the source throws.
  */
 export async function unpackModelKit(options: UnpackOptions): Promise<UnpackedModelKit> {
@@ -47,14 +53,21 @@ export async function unpackModelKit(options: UnpackOptions): Promise<UnpackedMo
     throw new OciError("refused", `${into} exists already`, { hint: "name a folder that does not exist yet" });
   }
   const kit = await readModelKit(source, reference);
-  const wanted = kit.layers.filter(({ kind }) => (kinds === undefined ? kind !== "other" : kinds.includes(kind)));
+  const isWanted = ({ kind }: ModelLayer) => (kinds === undefined ? kind !== "other" : kinds.includes(kind));
+  const bases = kinds?.every((kind) => !modelKinds.includes(kind))
+    ? []
+    : await resolveBases(kit, options.bases ?? source);
+  const wanted = [
+    ...bases.toReversed().flatMap((base) => base.layers.map((layer) => ({ layer, from: base.source }))),
+    ...kit.layers.map((layer) => ({ layer, from: source })),
+  ].filter(({ layer }) => isWanted(layer));
   const temporary = join(dirname(into), `.unpacking-${randomUUID()}`);
   await storing("making a folder to unpack into", () => makeDirectoryDurably(temporary));
   try {
     const names = new EntryNames();
     const files: UnpackedFile[] = [];
-    for (const layer of wanted) {
-      for (const file of await unpackLayer(source, layer, temporary, limits, names)) {
+    for (const { layer, from } of wanted) {
+      for (const file of await unpackLayer(from, layer, temporary, limits, names)) {
         files.push(Object.freeze({ ...file, kind: layer.kind }));
       }
     }
@@ -65,7 +78,7 @@ export async function unpackModelKit(options: UnpackOptions): Promise<UnpackedMo
     }
     await storing("making an unpacked model durable", () => syncFolders(temporary));
     await storing("placing an unpacked model", () => renameDurably(temporary, into));
-    return Object.freeze({ ...kit, files: Object.freeze(files) });
+    return Object.freeze({ ...kit, bases, files: Object.freeze(files) });
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw error;

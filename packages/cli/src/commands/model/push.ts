@@ -10,6 +10,7 @@ import {
   type StatementResponse,
 } from "@tally/evidence";
 import {
+  type ArtifactSource,
   attach,
   copyArtifact,
   ImageLayout,
@@ -57,19 +58,19 @@ export const push: Register = (program, { terminal }) => {
     const source = await ImageLayout.open(resolve(terminal.cwd, layout));
     const bundle = await readFile(resolve(terminal.cwd, options.signature));
     const signer = options.signer && (await readFile(resolve(terminal.cwd, options.signer), "utf8"));
-    const unpacked = await unpackedFiles(source, options.tag, (dir) =>
+    const target = repositoryOf(client, repository);
+    const unpacked = await unpackedFiles(source, target, options.tag, (dir) =>
       verifyModel({ bundle, files: dir, publicKeyPem: signer || publicKeyPem(key.signer.identity.spki) }),
     );
     requireSigned(unpacked.report, options.signature);
     const { envelope, signature } = unpacked.report;
 
-    const target = repositoryOf(client, repository);
     const { digest: manifest } = await copyArtifact(source, target, options.tag, { tag: reference });
     const { descriptor } = await target.resolve(manifest);
     const attached = await attach(target, { subject: descriptor, bundle, created: new Date() });
     await postEnvelope(client, envelope!.bytes);
     const files = inOrderOf(signature!.resources, unpacked.files);
-    const { base } = options;
+    const base = options.base ?? unpacked.base;
     const statement = modelStatement({
       manifest,
       repository,
@@ -94,14 +95,16 @@ export const push: Register = (program, { terminal }) => {
 /** What a device will find: the files as they come out of the kit, not as they once lay in a folder. */
 async function unpackedFiles(
   source: ImageLayout,
+  bases: ArtifactSource,
   reference: string,
   verify: (dir: string) => Promise<ModelReport>,
-): Promise<{ files: readonly NamedFile[]; report: ModelReport }> {
+): Promise<{ files: readonly NamedFile[]; report: ModelReport; base: Digest | undefined }> {
   const temporary = await mkdtemp(join(tmpdir(), "tally-push-"));
   try {
     const into = join(temporary, "model");
-    await unpackModelKit({ source, reference, into });
-    return { files: await hashFiles(into), report: await verify(into) };
+    const unpacked = await unpackModelKit({ source, bases, reference, into });
+    const base = unpacked.bases[0]?.kit.resolved.digest;
+    return { files: await hashFiles(into), report: await verify(into), base };
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
