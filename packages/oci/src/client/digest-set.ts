@@ -1,7 +1,7 @@
 import type { ContentDigest } from "../storage/content-digest.ts";
 
 /**
- * Which digests were seen, in 8 to 16 bytes each: 16 MB for a million. It compares the first 64 bits. Two of a million differ only behind
+ * Which digests were seen, in 16 to 32 bytes each: 16 MB for a million. It compares the first 64 bits. Two of a million differ only behind
  * them with a chance of one in 30 million; and a registry that makes two alike on purpose hides nothing by it that it could not
  * have left out.
  */
