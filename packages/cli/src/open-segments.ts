@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type KeysAt, type OpenedSegment, openSegment, type RowLabel, type SegmentRow } from "@tally/edge";
+import { EdgeError, type KeysAt, type OpenedSegment, openSegment, type RowLabel, type SegmentRow } from "@tally/edge";
 import { type Digest, equalBytes, parseDigest, type SegmentItem, type Trust, toHex } from "@tally/evidence";
 import { OciError, type RegistryClient, unpackModelKit } from "@tally/oci";
 import { readErasures, type StatedErasure } from "./erasures.ts";
@@ -16,6 +16,8 @@ export interface SegmentsToOpen {
   readonly items: readonly SegmentItem[];
   /** Left out, nothing says that the ledgers are of enrolled devices. */
   readonly trust: Trust | undefined;
+  /** Age identities, for segments that are encrypted to whoever asks. */
+  readonly identities?: readonly string[];
 }
 
 /** A segment whose rows were verified. */
@@ -41,6 +43,8 @@ export interface OpenedData {
   /** By origin and index, each with every label known of it, the late ones too. */
   readonly rows: readonly SegmentRow[];
   readonly devices: number;
+  /** Segments that are encrypted to others, and so left out. */
+  readonly closed: number;
 }
 
 /**
@@ -56,14 +60,20 @@ export async function openSegments(wanted: SegmentsToOpen): Promise<OpenedData> 
   const replaced = new Set(erasures.flatMap(({ erasure }) => erasure.segments.map(({ manifest }) => manifest)));
   const opened: OpenedSegment[] = [];
   const kept = items.filter(({ manifest }) => !replaced.has(parseDigest(manifest)));
+  const closed = new Set<SegmentItem>();
   for (const item of kept) {
-    opened.push(await openVerified(wanted, item, fleet));
+    const segment = await openVerified(wanted, item, fleet);
+    if (segment === undefined) closed.add(item);
+    else opened.push(segment);
   }
   return {
-    segments: kept.map(({ manifest, origin, from, to }) => ({ manifest: parseDigest(manifest), origin, from, to })),
+    segments: kept
+      .filter((item) => !closed.has(item))
+      .map(({ manifest, origin, from, to }) => ({ manifest: parseDigest(manifest), origin, from, to })),
     rows: withLateLabels(opened),
     absent: absentRows(opened, wanted.model, erasures),
     devices: new Set(opened.map(({ origin }) => origin)).size,
+    closed: closed.size,
   };
 }
 
@@ -73,24 +83,25 @@ export type VerifiedContent = Pick<OpenedSegment, "origin" | "from" | "to" | "ro
 /**
  * Pulls one segment and verifies every row; with a fleet log, also that the ledger is an enrolled device's.
  *
+ * @returns undefined where it is encrypted, and none of the identities opens it
  * @throws EdgeError `segment-invalid`; CliError verification failed where it is not what the plane says, not proven where its
  * contents are gone
  */
 export async function openVerified(
-  wanted: Pick<SegmentsToOpen, "source" | "model">,
+  wanted: Pick<SegmentsToOpen, "source" | "model" | "identities">,
   item: SegmentItem,
   fleet: ReadonlyMap<string, Admission> | undefined,
-): Promise<OpenedSegment> {
+): Promise<OpenedSegment | undefined> {
   const segment = await openOne(wanted, item, fleet);
-  if (fleet !== undefined) requireEnrolled(segment, item.manifest, fleet.get(segment.origin));
+  if (segment !== undefined && fleet !== undefined) requireEnrolled(segment, item.manifest, fleet.get(segment.origin));
   return segment;
 }
 
 async function openOne(
-  { source, model }: Pick<SegmentsToOpen, "source" | "model">,
+  { source, model, identities }: Pick<SegmentsToOpen, "source" | "model" | "identities">,
   item: SegmentItem,
   fleet: ReadonlyMap<string, Admission> | undefined,
-): Promise<OpenedSegment> {
+): Promise<OpenedSegment | undefined> {
   const temporary = await mkdtemp(join(tmpdir(), "tally-segment-"));
   try {
     const into = join(temporary, "segment");
@@ -100,7 +111,11 @@ async function openOne(
       },
     );
     if (manifest.subject?.digest !== model) throw wrong(item.manifest, `its subject is not ${model}`);
-    const segment = await openSegment(into, keysIn(fleet));
+    const segment = await openSegment(into, keysIn(fleet), identities).catch((error: unknown) => {
+      if (error instanceof EdgeError && error.code === "segment-encrypted") return undefined;
+      throw error;
+    });
+    if (segment === undefined) return undefined;
     const { origin, from, to } = segment;
     if (origin !== item.origin || from !== item.from || to !== item.to) {
       throw wrong(item.manifest, `it holds entries ${from} to ${to} of ${origin}, not those that the plane names`);

@@ -75,7 +75,7 @@ export function reliedLines(reliesOn: readonly string[]): readonly string[] {
 }
 
 /** Every check with its reason, and what it all comes to. */
-export function checkLines(report: Report): readonly string[] {
+export function checkLines(report: Pick<Report, "checks" | "outcome" | "damage">): readonly string[] {
   return ["checks", ...table(summarise(report.checks)).map(indent), "", outcomeLine(report)];
 }
 
@@ -148,7 +148,7 @@ function summarise(checks: readonly Check[]): string[][] {
   ]);
 }
 
-function outcomeLine({ outcome, damage }: Report): string {
+function outcomeLine({ outcome, damage }: Pick<Report, "outcome" | "damage">): string {
   if (damage !== null) return `NOT VALID: ${damage.what}`;
   if (outcome === "good") return "good: every required check held";
   if (outcome === "bad") return "BAD: a required check failed, or someone signed two histories";

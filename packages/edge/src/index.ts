@@ -39,7 +39,7 @@ export {
 } from "./segments/inspect-segment.ts";
 export { openSegment } from "./segments/open-segment.ts";
 export type { PackedSegment } from "./segments/pack-segments.ts";
-export { parseIdentities, type Recipient } from "./segments/recipients.ts";
+export { newIdentity, parseIdentities, type Recipient } from "./segments/recipients.ts";
 export type { LateLabel, RowLabel, SegmentRow } from "./segments/row.ts";
 export type { SegmentFault } from "./segments/table-faults.ts";
 export { CsvTable, renderTables, type Tables } from "./segments/tables.ts";

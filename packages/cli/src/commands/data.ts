@@ -27,13 +27,15 @@ import { type Doubt, doubtsOf, ledgersOf } from "../doubtful-segments.ts";
 import { readErasures, type StatedErasure } from "../erasures.ts";
 import { readFleet } from "../fleet-log.ts";
 import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
-import { collectList, parseDigestOption, withJson, withPlane } from "../options.ts";
+import { collect, collectList, parseDigestOption, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
 import { counted, print, say, settings, type Terminal, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
+import { readIdentities } from "../verify-folder.ts";
 import { dataList } from "./data-list.ts";
+import { dataKeygen, dataOpen, dataPull } from "./data-segments.ts";
 
 interface Options extends PlaneFlags, Partial<KeyFlags> {
   readonly model: string;
@@ -44,13 +46,14 @@ interface Options extends PlaneFlags, Partial<KeyFlags> {
   readonly sample?: SampleSize;
   readonly seed: string;
   readonly includeRevoked?: boolean;
+  readonly identity?: readonly string[];
 }
 
 /** `tally data query`: what came back from the field under a model, every row proven. */
 export const data: Register = (program, context) => {
   const { terminal } = context;
   const group = program.command("data").description("training data from the field");
-  dataList(group, context);
+  for (const register of [dataList, dataPull, dataOpen, dataKeygen]) register(group, context);
   const query = group
     .command("query")
     .description(
@@ -65,6 +68,7 @@ export const data: Register = (program, context) => {
     .option("--seed <text>", "which sample: the same seed draws the same rows", "0")
     .option("--include-revoked", "also rows of ledgers whose keys are revoked or that equivocated, marked as such")
     .option("--trust <file>", "the trust file, to verify that each ledger is of an enrolled device; TALLY_TRUST")
+    .option("--identity <file>", "age identity of a recipient, to open encrypted segments (repeatable)", collect)
     .option(
       "--key <key>",
       "private key of who selects: signs and posts a statement of which segments the data is from",
@@ -90,15 +94,20 @@ export const data: Register = (program, context) => {
     const replaced = new Set(erasures.flatMap(({ erasure }) => erasure.segments.map(({ manifest }) => manifest)));
     const gathered = await Gathered.open(join(dir, stateFile), JSON.stringify([model, found.repository, idOf(trust)]));
     try {
-      await gather(gathered, {
+      const closed = await gather(gathered, {
         source: repositoryOf(client, found.repository),
         model,
         items: items.filter(({ manifest }) => !replaced.has(parseDigest(manifest))),
         fleet,
+        identities: await readIdentities(terminal, options.identity),
         onProgress: (done, of) => {
           if (done % sayEvery === 0) say(terminal, `${done} of ${of} segments`);
         },
       });
+      if (closed > 0) {
+        const what = `left out ${counted(closed, "segment")} encrypted to others`;
+        say(terminal, `${what}; --identity opens what is for you`);
+      }
       const filters: RowFilters = {
         labelled: options.labelled === true,
         confidence: options.confidence,

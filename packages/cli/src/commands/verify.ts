@@ -8,6 +8,7 @@ import { reportJsonText } from "../report-json.ts";
 import { reportLines, reportTextWithRecords } from "../report-lines.ts";
 import { print, printLine, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
+import { isFolder, verifyFolder } from "../verify-folder.ts";
 
 interface Options {
   readonly trust?: string;
@@ -19,6 +20,8 @@ interface Options {
   readonly full?: boolean;
   readonly at?: string;
   readonly records?: boolean;
+  readonly evidence?: readonly string[];
+  readonly identity?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -28,7 +31,7 @@ export const verify: Register = (program, { terminal, finish }) => {
     .command("verify")
     .summary("verify an answer offline, with a trust file")
     .description("verify an evidence bundle offline, and print the question, the answer and each check with its reason")
-    .argument("<file>", "the bundle, such as answer.tally")
+    .argument("<file>", "the bundle, such as answer.tally, or the folder of an unpacked segment")
     .option("--trust <file>", "the trust file: all that is believed without proof")
     .option("--model <digest>", "insist on the question: this model")
     .option("--from <time>", "insist on the question: from this time")
@@ -38,8 +41,18 @@ export const verify: Register = (program, { terminal, finish }) => {
     .option("--full", "insist on every entry: an answer that leaves out any and relies on counts is not proven")
     .option("--at <time>", "judge age as of this time; the default is now")
     .option("--records", "list every record of the answer")
+    .option("--evidence <file>", "of a folder: an answer or a receipt with its records (repeatable)", collect)
+    .option(
+      "--identity <file>",
+      "of a folder: age identity of a recipient, where it is encrypted (repeatable)",
+      collect,
+    )
     .option("--json", "print JSON")
     .action(async (file: string, options: Options) => {
+      if (await isFolder(resolve(terminal.cwd, file))) {
+        finish(await verifyFolder(terminal, file, options));
+        return;
+      }
       const trust = await readTrustFile(terminal, options);
       const expected = expectedQuestion(options);
       await using source = await openFileSource(resolve(terminal.cwd, file));

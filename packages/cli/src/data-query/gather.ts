@@ -11,6 +11,8 @@ export interface GatherOptions {
   /** All that belong to the set now. What was gathered before and is not among them is dropped. */
   readonly items: readonly SegmentItem[];
   readonly fleet: ReadonlyMap<string, Admission> | undefined;
+  /** Age identities, for segments that are encrypted to whoever asks. */
+  readonly identities?: readonly string[];
   /** Told after each segment how many of them are there. */
   readonly onProgress?: (done: number, of: number) => void;
 }
@@ -22,11 +24,12 @@ const atOnce = 4;
  * Pulls and verifies the segments that are not there yet, a few at a time, and keeps each whole. After an error what was kept
  * stays, and the next call goes on from it.
  *
+ * @returns how many are encrypted to others, and so left out
  * @throws what `openVerified` throws, for the first segment that is not accepted; CliError verification failed where two
  * segments hold different records under one index of a ledger
  */
-export async function gather(gathered: Gathered, options: GatherOptions): Promise<void> {
-  const { source, model, items, fleet, onProgress = () => {} } = options;
+export async function gather(gathered: Gathered, options: GatherOptions): Promise<number> {
+  const { source, model, items, fleet, identities, onProgress = () => {} } = options;
   const before = await gathered.manifests();
   const wanted = new Set<string>(items.map(({ manifest }) => manifest));
   await gathered.drop([...before].filter((manifest) => !wanted.has(manifest)));
@@ -35,12 +38,15 @@ export async function gather(gathered: Gathered, options: GatherOptions): Promis
   );
   let done = wanted.size - missing.length;
   let failed = false;
+  let closed = 0;
   const rest = missing.values();
   const worker = async () => {
     for (const item of rest) {
       if (failed) return;
       try {
-        await gathered.add(item.manifest, await openVerified({ source, model }, item, fleet), model);
+        const segment = await openVerified({ source, model, ...(identities && { identities }) }, item, fleet);
+        if (segment === undefined) closed += 1;
+        else await gathered.add(item.manifest, segment, model);
       } catch (error) {
         failed = true;
         throw error;
@@ -52,7 +58,7 @@ export async function gather(gathered: Gathered, options: GatherOptions): Promis
   const ended = await Promise.allSettled(Array.from({ length: atOnce }, worker));
   for (const result of ended) if (result.status === "rejected") throw result.reason;
   const contradiction = await gathered.contradiction();
-  if (contradiction === undefined) return;
+  if (contradiction === undefined) return closed;
   const { origin, index } = contradiction;
   throw new CliError(
     exitCodes.verificationFailed,

@@ -33,6 +33,7 @@ export const story = [
   "replay",
   "device-heads",
   "device-revoke",
+  "data-encrypted",
   "device-life",
   "registry",
   "env",

@@ -1,4 +1,4 @@
-import { Decrypter, Encrypter } from "age-encryption";
+import { Decrypter, Encrypter, generateHybridIdentity, identityToRecipient } from "age-encryption";
 import { EdgeError, messageOf } from "../error.ts";
 import { asObject, asText } from "../folder/json.ts";
 
@@ -42,6 +42,12 @@ export function parseRecipients(value: unknown): readonly Recipient[] {
   );
 }
 
+/** A new age identity, X25519 with ML-KEM-768, and the recipient that goes with it. */
+export async function newIdentity(): Promise<{ readonly identity: string; readonly recipient: string }> {
+  const identity = await generateHybridIdentity();
+  return { identity, recipient: await identityToRecipient(identity) };
+}
+
 /** The bytes as a binary age file that each of the recipients can open. */
 export function sealTo(recipients: readonly Recipient[], bytes: Uint8Array): Promise<Uint8Array> {
   return encrypterTo(recipients).encrypt(bytes);
@@ -80,7 +86,7 @@ export function parseIdentities(text: string, file: string): readonly string[] {
       new Decrypter().addIdentity(line);
     } catch {
       throw new EdgeError(code, `line ${i + 1} of ${file} is no age identity`, {
-        hint: "identities begin with AGE-SECRET-KEY-; age-keygen makes them",
+        hint: "identities begin with AGE-SECRET-KEY-; `tally data keygen` and age-keygen make them",
       });
     }
     return [line];
@@ -97,7 +103,7 @@ function encrypterTo(recipients: readonly Recipient[]): Encrypter {
     } catch (cause) {
       throw new EdgeError(code, `the key of recipient ${name} is no age recipient`, {
         cause,
-        hint: "write the public key that age-keygen prints: age1…",
+        hint: "write the public key that `tally data keygen` or age-keygen prints: age1…",
       });
     }
   }

@@ -7,7 +7,7 @@ export type { ModelAnswer } from "./models.ts";
 export type { RecordAnswer } from "./record-answer.ts";
 export { heldRecords, type RecordPages, type RecordTrait } from "./record-pages.ts";
 export type { RefusedLoad } from "./records.ts";
-export { type Answer, exitCodeOf, type LedgerAnswer, type Outcome, type Report } from "./report.ts";
+export { type Answer, exitCodeOf, type LedgerAnswer, type Outcome, outcomeOf, type Report } from "./report.ts";
 export type { LedgerSummary, ModelCount } from "./summary.ts";
 export type { ModelTotal, SummaryAnswer } from "./summary-answer.ts";
 export type { BracketWidths } from "./summary-brackets.ts";
