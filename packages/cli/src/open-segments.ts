@@ -3,11 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EdgeError, type KeysAt, type OpenedSegment, openSegment, type RowLabel, type SegmentRow } from "@tally/edge";
 import { type Digest, equalBytes, parseDigest, type SegmentItem, type Trust, toHex } from "@tally/evidence";
-import { OciError, type RegistryClient, unpackModelKit } from "@tally/oci";
+import { type ArtifactSource, OciError, type RegistryClient, unpackModelKit } from "@tally/oci";
 import { readErasures, type StatedErasure } from "./erasures.ts";
 import { type Admission, keysAtSize, readFleet } from "./fleet-log.ts";
 import type { PlaneClient } from "./plane-client.ts";
 import { CliError, exitCodes } from "./terminal/index.ts";
+
+/** What one segment is fetched from, what it has to be of, and what opens it. */
+interface SegmentPlace {
+  readonly source: ArtifactSource;
+  readonly model: Digest;
+  readonly identities?: readonly string[];
+}
 
 export interface SegmentsToOpen {
   readonly client: PlaneClient;
@@ -88,7 +95,7 @@ export type VerifiedContent = Pick<OpenedSegment, "origin" | "from" | "to" | "ro
  * contents are gone
  */
 export async function openVerified(
-  wanted: Pick<SegmentsToOpen, "source" | "model" | "identities">,
+  wanted: SegmentPlace,
   item: SegmentItem,
   fleet: ReadonlyMap<string, Admission> | undefined,
 ): Promise<OpenedSegment | undefined> {
@@ -98,7 +105,7 @@ export async function openVerified(
 }
 
 async function openOne(
-  { source, model, identities }: Pick<SegmentsToOpen, "source" | "model" | "identities">,
+  { source, model, identities }: SegmentPlace,
   item: SegmentItem,
   fleet: ReadonlyMap<string, Admission> | undefined,
 ): Promise<OpenedSegment | undefined> {

@@ -1,12 +1,12 @@
 import type { Digest, SegmentItem } from "@tally/evidence";
-import type { RegistryClient } from "@tally/oci";
+import type { ArtifactSource } from "@tally/oci";
 import type { Admission } from "../fleet-log.ts";
 import { openVerified } from "../open-segments.ts";
 import { CliError, exitCodes } from "../terminal/index.ts";
 import type { Gathered } from "./gathered.ts";
 
 export interface GatherOptions {
-  readonly source: RegistryClient;
+  readonly source: ArtifactSource;
   readonly model: Digest;
   /** All that belong to the set now. What was gathered before and is not among them is dropped. */
   readonly items: readonly SegmentItem[];
