@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { openDevice } from "@tally/edge";
 import { parseDigest, type SegmentItem } from "@tally/evidence";
-import { type ArtifactSource, RegistryClient } from "@tally/oci";
+import { RegistryClient, type ResolvedManifest } from "@tally/oci";
 import { enrolDevice } from "../../../edge/src/testing/loopback-device.ts";
 import { LoopbackPlane } from "../../../edge/src/testing/loopback-plane.ts";
 import { publishModel } from "../../../edge/src/testing/publish-model.ts";
@@ -41,23 +41,23 @@ async function segmentsOfADevice(count: number): Promise<readonly SegmentItem[]>
 }
 
 /** The registry, which counts the manifests that it gives and gives no more than `most`. */
-function registry(most = Number.POSITIVE_INFINITY): ArtifactSource & { readonly given: string[] } {
-  const client = new RegistryClient({ url: plane.url, repository: "tiny" });
-  const given: string[] = [];
-  const resolve = (reference: string) => {
-    if (given.length >= most) throw new Error("the connection broke");
-    given.push(reference);
-    return client.resolve(reference);
-  };
-  return {
-    given,
-    resolve: async (reference) => resolve(reference),
-    manifest: async (digest: string) => resolve(digest),
-    blob: (content) => client.blob(content),
-    hasBlob: (digest) => client.hasBlob(digest),
-    referrers: (subject, filter) => client.referrers(subject, filter),
-  } as ArtifactSource & { readonly given: string[] };
+class CountedRegistry extends RegistryClient {
+  readonly given: string[] = [];
+  readonly #most: number;
+
+  constructor(most: number) {
+    super({ url: plane.url, repository: "tiny" });
+    this.#most = most;
+  }
+
+  override async resolve(reference: string): Promise<ResolvedManifest> {
+    if (this.given.length >= this.#most) throw new Error("the connection broke");
+    this.given.push(reference);
+    return super.resolve(reference);
+  }
 }
+
+const registry = (most = Number.POSITIVE_INFINITY) => new CountedRegistry(most);
 
 test("a query that broke off goes on with the segments that are missing, and fetches no other again", async () => {
   const path = join(root, "broken.db");

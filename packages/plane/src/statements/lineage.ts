@@ -19,7 +19,11 @@ export interface LineageOptions {
   readonly registry: Pick<Registry, "repository">;
 }
 
+/** Artifacts asked about in one query of the database. */
+const artifactsAtOnce = 500;
+
 interface LedgerSegment {
+  readonly artifact: string;
   readonly origin: string;
   readonly idx: number;
   readonly from_idx: number;
@@ -63,10 +67,11 @@ export class Lineage {
    */
   async segmentsOf(model: Digest, repository: string): Promise<readonly SegmentItem[]> {
     const found: SegmentItem[] = [];
-    for await (const { digest } of this.#options.registry.repository(repository).referrers(model)) {
-      for (const { origin, idx, from_idx, to_idx, device_id } of await this.#ledgerSegments(digest)) {
+    let digests: string[] = [];
+    const look = async () => {
+      for (const { artifact, origin, idx, from_idx, to_idx, device_id } of await this.#ledgerSegments(digests)) {
         found.push({
-          manifest: digest as Digest,
+          manifest: artifact as Digest,
           origin,
           deviceId: device_id,
           from: from_idx,
@@ -74,19 +79,26 @@ export class Lineage {
           index: idx,
         });
       }
+      digests = [];
+    };
+    for await (const { digest } of this.#options.registry.repository(repository).referrers(model)) {
+      if (digests.push(digest) === artifactsAtOnce) await look();
     }
+    await look();
     return found.sort((a, b) => (a.origin < b.origin ? -1 : a.origin > b.origin ? 1 : a.index - b.index));
   }
 
-  #ledgerSegments(artifact: string): Promise<LedgerSegment[]> {
+  /** What ledgers of enrolled devices name as their segments. */
+  async #ledgerSegments(artifacts: readonly string[]): Promise<readonly LedgerSegment[]> {
+    if (artifacts.length === 0) return [];
     return this.#options.db.query<LedgerSegment>(
-      "SELECT s.origin, s.idx, s.from_idx, s.to_idx, d.device_id, d.name FROM segment s JOIN device d ON d.origin = s.origin WHERE s.artifact = ? ORDER BY s.origin, s.idx",
-      [artifact],
+      `SELECT s.artifact, s.origin, s.idx, s.from_idx, s.to_idx, d.device_id, d.name FROM segment s JOIN device d ON d.origin = s.origin WHERE s.artifact IN (${artifacts.map(() => "?").join()}) ORDER BY s.origin, s.idx`,
+      artifacts,
     );
   }
 
   async #followSegment(segment: Digest, repositories: ReadonlySet<string>, graph: LineageGraph): Promise<void> {
-    const named = await this.#ledgerSegments(segment);
+    const named = await this.#ledgerSegments([segment]);
     if (named.length === 0) graph.describe(segment, { kind: "segment", detail: "no mirrored ledger names it" });
     for (const { origin, from_idx, to_idx, name } of named) {
       graph.describe(segment, { kind: "segment", name: `entries ${from_idx} to ${to_idx}` });
