@@ -259,3 +259,87 @@ test("what is neither a ModelKit nor a ModelPack is refused by name", async () =
   const reference = await foreign(layout, { type: "application/vnd.oci.image.config.v1+json", json: {} }, []);
   await assert.rejects(readModelKit(layout, reference), { code: "modelkit-invalid", message: /image\.config/ });
 });
+
+const kitTar = (kind: string) => `application/vnd.kitops.modelkit.${kind}.v1.tar`;
+
+/** A kit with a model and docs, whose docs layer is the tar that is given. */
+async function withDocs(layout: ImageLayout, tar: Uint8Array): Promise<string> {
+  const model = await tarOf(["model/m.bin", "weights"]);
+  const json = {
+    manifestVersion: "1.0.0",
+    model: { path: "model", digest: contentDigestOf(model) },
+    docs: [{ path: "docs", digest: contentDigestOf(tar) }],
+  };
+  const layers = [
+    { type: kitTar("model"), bytes: model },
+    { type: kitTar("docs"), bytes: tar },
+  ];
+  return foreign(layout, { type: modelKitTypes.config, json }, layers);
+}
+
+test("attack: a layer of words brings a file of the model, over one that is there or beside it", async () => {
+  const layout = await newLayout();
+  for (const name of ["model/m.bin", "model/other.bin", "MODEL/m.bin", "docs2/a.md", "docs.md"]) {
+    const into = newPath();
+    const reference = await withDocs(layout, await tarOf([name, "x"]));
+    await assert.rejects(
+      unpackModelKit({ source: layout, reference, into }),
+      { code: "archive-invalid", message: /lies outside of it/ },
+      name,
+    );
+    assert.ok(!existsSync(into));
+  }
+  const fine = await unpackModelKit({
+    source: layout,
+    reference: await withDocs(layout, await tarOf(["docs/a.md", "x"])),
+    into: newPath(),
+  });
+  assert.equal(fine.files.length, 2);
+});
+
+test("attack: names within one layer that are one name on some file systems", async () => {
+  const layout = await newLayout();
+  for (const pair of [
+    ["docs/a.md", "docs/A.md"],
+    ["docs/\u00e9.md", "docs/e\u0301.md"],
+  ]) {
+    const [one, two] = await Promise.all(pair.map((name) => tarOf([name, "x"])));
+    // Without the two blocks of zeros that end the first.
+    const both = Buffer.concat([one!.subarray(0, one!.length - 1024), two!]);
+    const reference = await withDocs(layout, both);
+    await assert.rejects(unpackModelKit({ source: layout, reference, into: newPath() }), { code: "archive-invalid" });
+  }
+});
+
+test("attack: a manifest lies about a layer's size", async () => {
+  const layout = await newLayout();
+  const tar = await tarOf(["model/m.bin", "weights"]);
+  const json = { manifestVersion: "1.0.0", model: { path: "model", digest: contentDigestOf(tar) } };
+  const config = describe(modelKitTypes.config, bytesOf(JSON.stringify(json)));
+  await layout.pushBlob(config, bytesOf(JSON.stringify(json)));
+  const layer = describe(kitTar("model"), tar);
+  await layout.pushBlob(layer, tar);
+  for (const size of [0, tar.length - 1, tar.length + 1, 2 ** 40]) {
+    const { bytes, descriptor } = encodeImageManifest({ config, layers: [{ ...layer, size }] });
+    const { digest } = await layout.pushManifest(bytes, descriptor.mediaType);
+    const into = newPath();
+    await assert.rejects(
+      unpackModelKit({ source: layout, reference: digest, into }),
+      { code: "size-mismatch" },
+      `${size}`,
+    );
+    assert.ok(!existsSync(into));
+  }
+});
+
+test("an older kit, whose config names no digests, has names relative to the folder of each part", async () => {
+  const layout = await newLayout();
+  const json = { manifestVersion: "1.0.0", model: { path: "./models/m.bin" } };
+  const layers = [{ type: kitTar("model"), bytes: await tarOf(["m.bin", "weights"]) }];
+  const reference = await foreign(layout, { type: modelKitTypes.config, json }, layers);
+  const { files } = await unpackModelKit({ source: layout, reference, into: newPath() });
+  assert.deepEqual(
+    files.map(({ name }) => name),
+    ["models/m.bin"],
+  );
+});

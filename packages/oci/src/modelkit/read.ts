@@ -16,6 +16,8 @@ export interface ModelLayer extends LayerType {
   readonly descriptor: Descriptor;
   /** Where it belongs: the path in the Kitfile, or the one a ModelPack annotates. */
   readonly path?: string;
+  /** The folder that the names in its tar are relative to, where that is not the kit's. */
+  readonly under?: string;
   /** Digest of the layer before compression, as the config has it. */
   readonly diffId?: string;
 }
@@ -95,7 +97,15 @@ function modelKitLayers(manifest: ImageManifest, kitfile: Kitfile): readonly Mod
         `the Kitfile says that ${part.path || "."} is ${digest}, the manifest ${descriptor.digest}`,
       );
     }
-    return Object.freeze({ descriptor, ...type, path: part.path, ...(diffId === undefined ? {} : { diffId }) });
+    // Kits whose config does not name the layers' digests are older, and have names relative to the folder of the part (KitOps, unpack.go).
+    const under = digest === undefined ? folderOf(part.path) : "";
+    return Object.freeze({
+      descriptor,
+      ...type,
+      path: part.path,
+      ...(under && { under }),
+      ...(diffId === undefined ? {} : { diffId }),
+    });
   });
   const [missing] = parts;
   if (missing !== undefined) {
@@ -105,6 +115,10 @@ function modelKitLayers(manifest: ImageManifest, kitfile: Kitfile): readonly Mod
     );
   }
   return Object.freeze(layers);
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }
 
 function modelPackLayers(manifest: ImageManifest, config: JsonObject): readonly ModelLayer[] {

@@ -8,7 +8,7 @@ import { makeDirectoryDurably, renameDurably, storing, syncDirectory } from "../
 import { memoryFile } from "../tar/entry.ts";
 import { checkEntryName, EntryNames } from "../tar/entry-name.ts";
 import { type ExtractedFile, extractTar, writeFile } from "../tar/extract.ts";
-import { type ArchiveLimits, defaultArchiveLimits } from "../tar/read.ts";
+import { type ArchiveLimits, defaultArchiveLimits, type PlaceOf } from "../tar/read.ts";
 import { modelKinds, type ResolvedBase, resolveBases } from "./bases.ts";
 import { formatKitfile } from "./format-kitfile.ts";
 import { layerContent } from "./layer-content.ts";
@@ -93,7 +93,7 @@ async function unpackLayer(
   names: EntryNames,
 ): Promise<readonly ExtractedFile[]> {
   const content = layerContent(source, layer);
-  if (layer.packing === "tar") return extractTar(content, into, limits, names);
+  if (layer.packing === "tar") return extractTar(content, into, limits, names, placeIn(layer));
   if (layer.path === undefined) {
     throw new OciError(
       "modelkit-invalid",
@@ -103,6 +103,24 @@ async function unpackLayer(
   if (layer.descriptor.size > limits.maxBytes) throw new OciError("too-large", `${layer.path} is too large`);
   names.addFile(checkEntryName(layer.path));
   return [await writeFile(into, layer.path, layer.descriptor.size, content)];
+}
+
+/** A ModelKit's layer brings what lies at its part's path and nothing else, whatever its tar says. */
+function placeIn({ path, under, descriptor: { mediaType } }: ModelLayer): PlaceOf | undefined {
+  // Of a ModelPack's tar nothing says where its files may go.
+  if (path === undefined || path === "" || !mediaType.startsWith("application/vnd.kitops.modelkit.")) return undefined;
+  return (name, kind) => {
+    const full = under === undefined ? name : checkEntryName(`${under}/${name}`);
+    const isWithin = full === path || full.startsWith(`${path}/`) || (kind === "folder" && path.startsWith(`${full}/`));
+    if (isWithin) return full;
+    throw new OciError(
+      "archive-invalid",
+      `the layer of ${path} brings ${JSON.stringify(full)}, which lies outside of it`,
+      {
+        hint: "the Kitfile and the layers of the ModelKit contradict each other: do not use it",
+      },
+    );
+  };
 }
 
 async function syncFolders(folder: string): Promise<void> {

@@ -5,7 +5,7 @@ import { type Digest, parseDigest } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import { storing } from "../storage/durable-file.ts";
 import { EntryNames } from "./entry-name.ts";
-import { type ArchiveLimits, readTar } from "./read.ts";
+import { type ArchiveLimits, type PlaceOf, readTar } from "./read.ts";
 
 /** A file as it was written. */
 export interface ExtractedFile {
@@ -25,9 +25,10 @@ export async function extractTar(
   into: string,
   limits?: ArchiveLimits,
   names: EntryNames = new EntryNames(),
+  place?: PlaceOf,
 ): Promise<readonly ExtractedFile[]> {
   const files: ExtractedFile[] = [];
-  for await (const { name, size, content } of readTar(source, limits, names)) {
+  for await (const { name, size, content } of readTar(source, limits, names, place)) {
     files.push(await writeFile(into, name, size, content));
   }
   return files;

@@ -18,16 +18,21 @@ export interface TarFile {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
+/** Where what an archive names goes. @throws OciError `archive-invalid` for what has no place */
+export type PlaceOf = (name: string, kind: "file" | "folder") => string;
+
 /**
  * The files of a tar, in its order. Everything that could make one archive mean different things on different machines is
  * refused with `archive-invalid`: links, devices, absolute paths, `..`, names that come twice or collide, an archive
  * without its end. More than `limits` allow is `too-large`. The source is read to its end, so what it checks there is
- * checked. `names` lets several archives share a destination.
+ * checked. `names` lets several archives share a destination, `place` says where each
+ * of its files goes there.
  */
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,
   limits: ArchiveLimits = defaultArchiveLimits,
   names: EntryNames = new EntryNames(),
+  place: PlaceOf = (name) => name,
 ): AsyncGenerator<TarFile> {
   const parser = extract();
   let failure: unknown;
@@ -44,8 +49,10 @@ export async function* readTar(
       const { header } = entry;
       entries += 1;
       if (entries > limits.maxEntries) throw tooLarge(`holds more than ${limits.maxEntries} entries`);
-      const name = nameOf(header);
-      if (header.type === "directory") {
+      const own = nameOf(header);
+      const isFolder = header.type === "directory";
+      const name = own === "" ? "" : place(own, isFolder ? "folder" : "file");
+      if (isFolder) {
         if (name !== "") names.addFolder(name);
         entry.resume();
         continue;
