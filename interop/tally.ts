@@ -35,7 +35,9 @@ export function run(file: string, args: readonly string[], options: RunOptions =
 
 /** Runs `tally` with these arguments. */
 export function tally(args: readonly string[], options: RunOptions = {}): Promise<Said> {
-  return run(process.execPath, ["--disable-warning=ExperimentalWarning", bin, ...args], options);
+  // `npm test` says where it was started; here the person stands elsewhere.
+  const env = { ...options.env, TALLY_CWD: options.cwd ?? process.cwd() };
+  return run(process.execPath, ["--disable-warning=ExperimentalWarning", bin, ...args], { ...options, env });
 }
 
 /** A folder of the test's own, removed after it. */

@@ -1,5 +1,6 @@
 import type { Register } from "../register.ts";
 import { approve } from "./approve.ts";
+import { artifact } from "./artifact/index.ts";
 import { audit } from "./audit.ts";
 import { backup } from "./backup.ts";
 import { bundle } from "./bundle.ts";
@@ -37,6 +38,7 @@ export const commands: readonly Register[] = [
   trust,
   ingest,
   model,
+  artifact,
   statement,
   approve,
   release,

@@ -1,4 +1,12 @@
 export { encryptPrivateKey } from "./encrypted-key.ts";
+export {
+  type KeylessTrustFlags,
+  openSigningKey,
+  readKeylessTrust,
+  type SigningFlags,
+  withKeyless,
+  withKeylessTrust,
+} from "./keyless.ts";
 export { newPassphrase } from "./passphrase.ts";
 export {
   type KeyFlags,

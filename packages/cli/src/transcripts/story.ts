@@ -14,6 +14,7 @@ export const story = [
   "ingest",
   "statement",
   "model",
+  "artifact",
   "approve",
   "release",
   "device-enroll",

@@ -2,17 +2,22 @@ import { X509Certificate } from "node:crypto";
 import {
   type Envelope,
   encodeJson,
+  encodeStatement,
   fromBase64,
   fromUtf8,
   type JsonObject,
   type JsonValue,
   type PublicIdentity,
+  pae,
   parseEnvelope,
   parseJson,
+  payloadType,
   publicIdentity,
   publicIdentityFromPem,
   publicKeyPem,
   type Signer,
+  type Statement,
+  type StatementSigner,
   sha256,
   toBase64,
   toHex,
@@ -77,6 +82,21 @@ export function parseBundle(bytes: Uint8Array): SigstoreBundle {
   }
   const material = parseMaterial(asObject(verificationMaterial, "verificationMaterial"));
   return Object.freeze({ bytes, material, dsseEnvelope: asObject(dsseEnvelope, "dsseEnvelope") });
+}
+
+/**
+ * Signs a statement for a bundle. The signature names no key: cosign passes over one whose key id is not its own idea of it, the
+ * reference signer of models writes none, and the bundle says whose it is.
+ */
+export async function signForBundle(statement: Statement, signer: StatementSigner): Promise<Envelope> {
+  const payload = encodeStatement(statement);
+  return unnamedEnvelope(payload, await signer.sign(pae(payloadType, payload)));
+}
+
+/** An envelope with one signature that names no key. */
+export function unnamedEnvelope(payload: Uint8Array, signature: Uint8Array): Envelope {
+  const signatures = [{ keyid: "", sig: toBase64(signature) }];
+  return parseEnvelope(encodeJson({ payload: toBase64(payload), payloadType, signatures }));
 }
 
 /** A bundle for an envelope that a long-lived key signed. The same envelope and key give the same bytes. */

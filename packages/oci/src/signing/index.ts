@@ -1,5 +1,11 @@
 export { type Attachment, attach, attachmentManifest } from "./attach.ts";
 export {
+  type AttachedStatement,
+  containerSignatureStatement,
+  containerSignatureType,
+  verifyAttachment,
+} from "./attached-statement.ts";
+export {
   bundleMediaType,
   certificateBundle,
   keyBundle,
@@ -7,13 +13,16 @@ export {
   type ModelBundle,
   parseModelBundle,
   signerBundle,
+  signForBundle,
+  unnamedEnvelope,
   type VerificationMaterial,
 } from "./bundle.ts";
 export { defaultIgnoredPaths } from "./ignored-paths.ts";
 export { type KeylessOptions, keylessSigner, publicFulcioUrl, publicRekorUrl } from "./keyless/sign.ts";
 export { readTrustedRoot } from "./keyless/trusted-root.ts";
 export type { KeylessTrust } from "./keyless/verify.ts";
+export { attachNotation, notationType, signNotation, verifyNotation } from "./notation/notation.ts";
 export type { Serialization } from "./resources.ts";
 export { type SignedModel, type SignOptions, signModel } from "./sign-model.ts";
 export { type ModelCheck, type ModelReport, requireGood, type VerifyOptions, verifyModel } from "./verify-model.ts";
-export type { ModelTrust } from "./verify-signature.ts";
+export { type BundleSigner, type ModelTrust, NotMade } from "./verify-signature.ts";

@@ -3,23 +3,17 @@ import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import {
   type Envelope,
-  encodeJson,
-  encodeStatement,
   equalBytes,
   type ModelSignature,
   modelSignatureStatement,
-  pae,
-  parseEnvelope,
   parseModelSignature,
-  payloadType,
   type SignatureDialect,
   type Signer,
-  toBase64,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import type { Progress } from "../progress.ts";
 import type { FileEntry } from "../tar/entry.ts";
-import { certificateBundle, signerBundle } from "./bundle.ts";
+import { certificateBundle, signerBundle, signForBundle } from "./bundle.ts";
 import { certificatesFromPem } from "./certificate-chain.ts";
 import { defaultIgnoredPaths, withoutIgnored } from "./ignored-paths.ts";
 import { listModelFiles } from "./model-files.ts";
@@ -87,12 +81,7 @@ export async function signModel(options: SignOptions): Promise<SignedModel> {
     },
     options.dialect,
   );
-  const payload = encodeStatement(statement);
-  const sig = toBase64(await signer.sign(pae(payloadType, payload)));
-  // The reference tool writes an empty key id; the specification has verifiers take no other text.
-  const envelope = parseEnvelope(
-    encodeJson({ payload: toBase64(payload), payloadType, signatures: [{ keyid: "", sig }] }),
-  );
+  const envelope = await signForBundle(statement, signer);
   const bundle =
     certificateChainPem === undefined
       ? await signerBundle(envelope, signer)

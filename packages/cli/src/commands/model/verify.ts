@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type ModelReport, verifyModel } from "@tally/oci";
+import { type KeylessTrustFlags, readKeylessTrust, withKeylessTrust } from "../../keys/index.ts";
 import { withJson } from "../../options.ts";
 import type { Register } from "../../register.ts";
 import {
@@ -14,7 +15,7 @@ import {
 } from "../../terminal/index.ts";
 import { signatureFile, within } from "./signature-file.ts";
 
-interface Options {
+interface Options extends KeylessTrustFlags {
   readonly key?: string;
   readonly certificateChain?: string;
   readonly signature?: string;
@@ -35,10 +36,14 @@ export const verify: Register = (program, { terminal, finish }) => {
     .option("--certificate-chain <file>", "certificates that are trusted, to verify a signature by certificate")
     .option("--signature <file>", `the signature; the default is DIR/${signatureFile}`)
     .option("--ignore-unsigned-files", "files that nobody signed are no fault; those that are signed must be there");
-  withJson(withProgressOption(command)).action(async (folder: string, options: Options) => {
+  withJson(withKeylessTrust(withProgressOption(command))).action(async (folder: string, options: Options) => {
     const { key, certificateChain, signature } = options;
-    if (key === undefined && certificateChain === undefined) {
-      throw usageError("whose signature is it to be?", "give --key PUBLIC_KEY or --certificate-chain FILE");
+    const keyless = await readKeylessTrust(terminal, options);
+    if (key === undefined && certificateChain === undefined && keyless === undefined) {
+      throw usageError(
+        "whose signature is it to be?",
+        "give --key PUBLIC_KEY, --certificate-chain FILE or --certificate-identity NAME",
+      );
     }
     const dir = resolve(terminal.cwd, folder);
     const isFolder = (await stat(dir)).isDirectory();
@@ -62,6 +67,7 @@ export const verify: Register = (program, { terminal, finish }) => {
         ignoreUnsignedFiles: options.ignoreUnsignedFiles === true,
         ...(publicKeyPem !== undefined && { publicKeyPem }),
         ...(trustedCertificatesPem && { trustedCertificatesPem }),
+        ...(keyless && { keyless }),
         ...(progress && { progress }),
       }),
     );
@@ -80,11 +86,12 @@ const outcomes = {
   "not made": "not proven: a check could not be made",
 } as const;
 
-function jsonReport({ outcome, checks, signer, signature }: ModelReport): unknown {
+function jsonReport({ outcome, checks, signer, keyless, signature }: ModelReport): unknown {
   return {
     outcome,
     checks,
     ...(signer && { signer: { keyId: signer.keyId, algorithm: signer.algorithm } }),
+    ...(keyless && { identity: keyless.identity, issuer: keyless.issuer }),
     ...(signature && { model: signature.model, name: signature.name }),
   };
 }

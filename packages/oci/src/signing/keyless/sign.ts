@@ -106,11 +106,19 @@ async function asking<T>(url: string, what: string, ask: () => Promise<T>): Prom
   } catch (cause) {
     const { message, cause: below } = cause as Error & { cause?: Error };
     const why = below?.message === undefined ? message : `${message}: ${below.message}`;
-    throw new OciError("signature-invalid", `${url} ${what}: ${withoutTokens(why)}`, {
+    const silent = hasNoAnswer(cause);
+    throw new OciError(silent ? "unreachable" : "signature-invalid", `${url} ${what}: ${withoutTokens(why)}`, {
       cause,
-      hint: "check the URL, and that the identity token is for it and has not expired",
+      hint: silent ? "check the URL" : "check that the identity token is for that service and has not expired",
     });
   }
+}
+
+/** Whether a connection failed, which the library wraps several times. */
+function hasNoAnswer(error: unknown): boolean {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
+  if (typeof code === "string" && /^(E[A-Z]+|request-timeout)$/.test(code)) return true;
+  return cause === undefined ? false : hasNoAnswer(cause);
 }
 
 /** The library puts a token that it cannot read into its message. */

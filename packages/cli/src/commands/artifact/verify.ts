@@ -1,0 +1,142 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type Digest, EvidenceError } from "@tally/evidence";
+import {
+  bundleMediaType,
+  containerSignatureType,
+  type Descriptor,
+  type ModelTrust,
+  NotMade,
+  notationType,
+  OciError,
+  parseArtifactName,
+  type RegistryClient,
+  verifyAttachment,
+  verifyNotation,
+} from "@tally/oci";
+import { repositoryOf } from "../../artifact.ts";
+import { type KeylessTrustFlags, readKeylessTrust, withKeylessTrust } from "../../keys/index.ts";
+import { withJson, withPlane } from "../../options.ts";
+import { connect, type PlaneFlags } from "../../plane-client.ts";
+import type { Register } from "../../register.ts";
+import { exitCodes, print, say, type Terminal, table, usageError } from "../../terminal/index.ts";
+
+interface Options extends PlaneFlags, KeylessTrustFlags {
+  readonly key?: string;
+  readonly certificateChain?: string;
+  readonly type?: string;
+}
+
+/** What came of one signature or attestation. */
+interface Judged {
+  readonly attached: string;
+  readonly result: "good" | "bad" | "not made";
+  readonly type: string;
+  readonly message: string;
+  readonly predicate?: unknown;
+}
+
+const mostAttached = 1000;
+const largestAttached = 64 * 1024 * 1024;
+const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
+
+/** `tally artifact verify REF`: which signatures or attestations of an artifact hold. */
+export const verify: Register = (program, { terminal, finish }) => {
+  const command = program
+    .command("verify")
+    .description("verify what is attached to an artifact: it takes one that holds, whatever else hangs there")
+    .argument("<ref>", "repository:tag or repository@sha256:…")
+    .option("--key <file>", "public key of who is to have signed")
+    .option("--certificate-chain <file>", "certificates that are trusted: for notation, and signatures by certificate")
+    .option("--type <uri>", "attestations of this predicate type, instead of signatures");
+  withJson(withPlane(withKeylessTrust(command))).action(async (ref: string, options: Options) => {
+    const { repository, reference } = parseArtifactName(ref);
+    const trust = await trustOf(terminal, options);
+    const source = repositoryOf(await connect(terminal, options), repository);
+    const { descriptor: subject, digest } = await source.resolve(reference);
+    const judged: Judged[] = [];
+    const types = options.type === undefined ? [bundleMediaType, notationType] : [bundleMediaType];
+    for (const artifactType of types) {
+      for await (const referrer of source.referrers(digest, artifactType)) {
+        if (judged.length >= mostAttached) break;
+        judged.push(await judge(source, subject, digest, referrer, trust));
+      }
+    }
+    const asked = options.type === undefined ? [containerSignatureType, notationType] : [options.type];
+    const wanted = judged.filter(({ type }) => asked.includes(type));
+    print(terminal, options.json, { artifact: digest, checked: wanted }, () =>
+      table(wanted.map(({ result, type, message }) => [marks[result], type, message])),
+    );
+    const has = (result: Judged["result"]) => wanted.some((one) => one.result === result);
+    const outcome = has("good") ? "good" : has("bad") ? "bad" : "not made";
+    say(terminal, `${repository}@${digest}: ${outcomes[outcome]}`);
+    finish(exits[outcome]);
+  });
+};
+
+const exits = { good: exitCodes.good, bad: exitCodes.verificationFailed, "not made": exitCodes.notProven } as const;
+const outcomes = {
+  good: "verified",
+  bad: "nothing that is attached holds",
+  "not made": "nothing is attached that could be verified with this",
+} as const;
+
+async function trustOf(terminal: Terminal, options: Options): Promise<ModelTrust> {
+  const { key, certificateChain } = options;
+  const read = (path: string) => readFile(resolve(terminal.cwd, path), "utf8");
+  const publicKeyPem = key && (await read(key));
+  const trustedCertificatesPem = certificateChain && (await read(certificateChain));
+  const keyless = await readKeylessTrust(terminal, options);
+  if (!publicKeyPem && !trustedCertificatesPem && keyless === undefined) {
+    throw usageError(
+      "whose signature is it to be?",
+      "give --key PUBLIC_KEY, --certificate-chain FILE or --certificate-identity NAME",
+    );
+  }
+  if (publicKeyPem?.includes("PRIVATE KEY")) {
+    throw usageError(`${key} is the private half of a key, and verifying needs the public one`, "give NAME.pub.pem");
+  }
+  return {
+    ...(publicKeyPem && { publicKeyPem }),
+    ...(trustedCertificatesPem && { trustedCertificatesPem }),
+    ...(keyless && { keyless }),
+  };
+}
+
+async function judge(
+  source: RegistryClient,
+  subject: Descriptor,
+  artifact: Digest,
+  referrer: Descriptor,
+  trust: ModelTrust,
+): Promise<Judged> {
+  const { digest: attached, artifactType, annotations } = referrer;
+  const isNotation = artifactType === notationType;
+  // Until a signature holds, the annotation is only what somebody wrote beside it.
+  const type = isNotation ? notationType : (annotations?.["dev.sigstore.bundle.predicateType"] ?? "unknown");
+  try {
+    const { mediaType, bytes } = await attachedLayer(source, attached);
+    if (isNotation) {
+      const [leaf] = verifyNotation(mediaType, bytes, subject, trust);
+      return { attached, result: "good", type, message: leaf!.subject.replaceAll("\n", ", ") };
+    }
+    const made = await verifyAttachment(bytes, artifact, trust);
+    const who = made.keyless ? `${made.keyless.identity}, says ${made.keyless.issuer}` : `key ${made.signer.keyId}`;
+    return { attached, result: "good", type: made.predicateType, message: who, predicate: made.predicate };
+  } catch (error) {
+    if (error instanceof NotMade) return { attached, result: "not made", type, message: error.message };
+    const isFound = error instanceof OciError || error instanceof EvidenceError;
+    if (!isFound || error.code === "unreachable") throw error;
+    return { attached, result: "bad", type, message: error.message };
+  }
+}
+
+/** The one layer in which a signature lies. */
+async function attachedLayer(source: RegistryClient, digest: string) {
+  const { manifest } = await source.resolve(digest);
+  const [layer, ...others] = manifest.kind === "image" ? manifest.layers : [];
+  if (layer === undefined || others.length > 0 || layer.size > largestAttached) {
+    throw new OciError("signature-invalid", `${digest} holds no one signature`);
+  }
+  return { mediaType: layer.mediaType, bytes: Buffer.concat(await Array.fromAsync(source.blob(layer))) };
+}
