@@ -34,6 +34,7 @@ const exits: Readonly<Record<number, ExitCode>> = {
   502: exitCodes.unreachable,
   503: exitCodes.unreachable,
   504: exitCodes.unreachable,
+  507: exitCodes.unreachable,
 };
 
 /** The plane of `--url` and `--token`, or of what stands for them. @throws CliError usage where no URL is set */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { type ContentDigest, contentDigestOf, hexOf } from "./content-digest.ts";
+import { storing } from "./durable-file.ts";
 import { FileBlobStore } from "./file-blob-store.ts";
 
 const hello = new TextEncoder().encode("hello, tally");
@@ -132,4 +133,15 @@ test("two requests cannot write one upload at once", async (t) => {
   await assert.rejects(upload.append(0, hello), { code: "busy" });
   await first;
   await upload.discard();
+});
+
+test("no space and no quota left are a full disk, whatever else the file system says is not", async () => {
+  for (const [code, expected] of [
+    ["ENOSPC", "storage-full"],
+    ["EDQUOT", "storage-full"],
+    ["EIO", "storage-failed"],
+  ]) {
+    const failing = () => Promise.reject(Object.assign(new Error(code), { code }));
+    await assert.rejects(storing("writing a blob", failing), { code: expected });
+  }
 });

@@ -24,6 +24,22 @@ export async function openSqlite(path: string, { cacheMebibytes }: SqliteOptions
   return new SqliteDatabase(connection);
 }
 
+/** SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the write-ahead log. */
+const fullCodes: readonly unknown[] = [13, 4874];
+
+/** A full disk is `storage-full`, as it is for files; any other failure stays what it is. */
+async function storingRows<T>(step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    if (!fullCodes.includes((cause as { errcode?: unknown }).errcode)) throw cause;
+    throw new OciError("storage-full", "no space left while writing the database", {
+      cause,
+      hint: "free some space and try again",
+    });
+  }
+}
+
 class SqliteDatabase implements Database {
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -72,7 +88,7 @@ class SqliteDatabase implements Database {
     }
     const done = this.#last.then(() => {
       if (this.#closed) throw new OciError("storage-failed", "the database is closed");
-      return step();
+      return storingRows(step);
     });
     this.#last = done.catch(() => undefined);
     return done;

@@ -44,6 +44,8 @@ export class StagedFile implements StagedBlob {
         await writeSource(file, this.#size, source, (chunk) => this.#running?.update(chunk));
         this.#size = (await file.stat()).size;
       } catch (error) {
+        // On a full disk what was not acknowledged gives its room back; a broken connection goes on where it stopped.
+        if (error instanceof OciError && error.code === "storage-full") await file.truncate(offset).catch(() => {});
         this.#size = (await file.stat()).size;
         // A chunk may have been hashed and only partly written.
         this.#running = undefined;

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import swagger from "@fastify/swagger";
 import { type ErrorBody, envelopeMediaType } from "@tally/evidence";
+import { isDiskFull } from "@tally/ledger";
 import { PolicyError, permitDigest } from "@tally/policy";
 import Fastify, {
   type FastifyContextConfig,
@@ -314,6 +315,10 @@ function describe(error: unknown): { status: number; body: ErrorBody } {
   if (error instanceof PlaneError) {
     const { error: said } = bodyOf(error.code, message, hint);
     return { status: statusOf[error.code], body: { error: { ...said, ...denialOf(error.cause) } } };
+  }
+  if (isDiskFull(error) || code === "storage-full") {
+    const hint = "nothing of what was acknowledged is lost; free some space and send it again";
+    return { status: 507, body: bodyOf("storage-full", "the plane has no space left for this", hint) };
   }
   if (validation !== undefined) return { status: 400, body: bodyOf("bad-request", message) };
   if ((error as Error).name === "EvidenceError") return { status: 400, body: bodyOf(String(code), message, hint) };
