@@ -96,6 +96,33 @@ test("a referrer bomb is refused instead of copied", async (t) => {
   await assert.rejects(copyArtifact(layout, to, "v1", { referrers: "all", mostManifests: 5 }), { code: "too-large" });
 });
 
+test("a list of referrers that goes round in a circle, or names what refers to something else, is refused", async (t) => {
+  const layout = await ImageLayout.create(await temporaryFolder(t));
+  const model = await addImage(layout, { artifactType: "a/model", tag: "v1" });
+  const signature = await addImage(layout, { artifactType: "a/signature", subject: model });
+  const other = await addImage(layout, { artifactType: "a/other" });
+  const lying = (lists: Record<string, readonly Descriptor[]>): ArtifactSource => ({
+    resolve: (reference) => layout.resolve(reference),
+    manifest: (digest) => layout.manifest(digest),
+    blob: (content) => layout.blob(content),
+    referrers: async function* (subject) {
+      yield* lists[subject] ?? [];
+    },
+  });
+  const circle = lying({
+    [model.digest]: [signature],
+    [signature.digest]: [other],
+    [other.digest]: [model, signature],
+  });
+  for (const source of [circle, lying({ [model.digest]: [other] })]) {
+    const to = await ImageLayout.create(await temporaryFolder(t));
+    await assert.rejects(copyArtifact(source, to, "v1", { referrers: "all" }), {
+      code: "protocol",
+      message: new RegExp(`${other.digest} is listed as referring to`),
+    });
+  }
+});
+
 test("a broken source leaves no manifest at the target", async (t) => {
   const registry = await loopbackRegistry(t);
   const client = new RegistryClient({ url: registry.url, repository: "m" });

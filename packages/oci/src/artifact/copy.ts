@@ -81,7 +81,15 @@ class Copy {
     const { referrers = [] } = this.#options;
     for (const artifactType of referrers === "all" ? [undefined] : new Set(referrers)) {
       for await (const referrer of this.#source.referrers(subject, artifactType)) {
-        if (!this.#begun.has(referrer.digest)) await this.manifest(await this.#source.manifest(referrer.digest));
+        if (this.#begun.has(referrer.digest)) continue;
+        const resolved = await this.#source.manifest(referrer.digest);
+        // By its own bytes, which a digest covers: so what refers to each other in a circle cannot be.
+        if (resolved.manifest.subject?.digest !== subject) {
+          throw new OciError("protocol", `${referrer.digest} is listed as referring to ${subject}, and does not`, {
+            hint: "the list is not what the registry holds: ask who runs it, or copy without referrers",
+          });
+        }
+        await this.manifest(resolved);
       }
     }
   }

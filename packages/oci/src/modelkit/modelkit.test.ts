@@ -169,6 +169,30 @@ test("a folder that exists already is not touched", async () => {
   await assert.rejects(unpackModelKit({ source: layout, reference: digest, into: layout.dir }), { code: "refused" });
 });
 
+test("a bomb of many gzip members, each of them small, is stopped at the bound and leaves nothing", async () => {
+  const layout = await newLayout();
+  const tar = Buffer.concat(await Array.fromAsync(packTar([memoryFile("model.onnx", new Uint8Array(64 * 1024))])));
+  const members = Array.from({ length: 64 }, (_, n) =>
+    gzipSync(tar.subarray((n * tar.length) / 64, ((n + 1) * tar.length) / 64)),
+  );
+  const layer = "application/vnd.kitops.modelkit.model.v1.tar+gzip";
+  const json = { manifestVersion: "1.0.0", model: { name: "m", path: "model.onnx" } };
+  const config = { type: "application/vnd.kitops.modelkit.config.v1+json", json };
+  const good = await foreign(layout, config, [{ type: layer, bytes: Buffer.concat(members) }]);
+  const into = newPath();
+  assert.equal((await unpackModelKit({ source: layout, reference: good, into })).files.length, 1);
+  const limits = { maxEntries: 10, maxBytes: 32 * 1024 };
+  const bombed = newPath();
+  await assert.rejects(unpackModelKit({ source: layout, reference: good, into: bombed, limits }), {
+    code: "too-large",
+  });
+  const zeros = gzipSync(new Uint8Array(2 ** 20));
+  const trailing = Buffer.concat([...members, ...Array.from({ length: 64 }, () => zeros)]);
+  const padded = await foreign(layout, config, [{ type: layer, bytes: trailing }]);
+  await assert.rejects(unpackModelKit({ source: layout, reference: padded, into: bombed }), { code: "too-large" });
+  assert.deepEqual(existsSync(join(bombed, "..")) ? readdirSync(join(bombed, "..")) : [], []);
+});
+
 test("a kit of the reference tool, without artifact type and with gzip, is recognised by its config", async () => {
   const layout = await newLayout();
   const tar = await tarOf(["model/m.bin", "weights"]);

@@ -36,19 +36,20 @@ export async function* readTar(
 ): AsyncGenerator<TarFile> {
   const parser = extract();
   let failure: unknown;
-  const feeding = feed(source, parser).catch((error: unknown) => {
+  const taken = { entries: 0, content: 0 };
+  const feeding = feed(source, parser, taken).catch((error: unknown) => {
     failure ??= error;
     parser.destroy(error as Error);
   });
   // Whatever the parser says of a source that broke, the source's own error is the cause.
   const causeOf = (error: unknown) => failure ?? (error instanceof OciError ? error : damaged(error));
-  let entries = 0;
   let bytes = 0;
   try {
     for await (const entry of parser) {
       const { header } = entry;
-      entries += 1;
-      if (entries > limits.maxEntries) throw tooLarge(`holds more than ${limits.maxEntries} entries`);
+      taken.entries += 1;
+      taken.content += Math.ceil((header.size || 0) / 512) * 512;
+      if (taken.entries > limits.maxEntries) throw tooLarge(`holds more than ${limits.maxEntries} entries`);
       const own = nameOf(header);
       const isFolder = header.type === "directory";
       const name = own === "" ? "" : place(own, isFolder ? "folder" : "file");
@@ -98,11 +99,27 @@ async function* failingWith(
   }
 }
 
-async function feed(source: AsyncIterable<Uint8Array>, parser: Extract): Promise<void> {
+/** What may stand between the files of an archive, in bytes: headers with long names and times, and some padding at the end. */
+const mostBetween = { once: 2 ** 20, forEach: 2 ** 16 };
+
+/**
+ * Feeds the parser as fast as files are taken. What is no file's content is bounded, zeros without end above all: compressed they
+ * cost their sender nothing.
+ */
+async function feed(
+  source: AsyncIterable<Uint8Array>,
+  parser: Extract,
+  taken: { readonly entries: number; readonly content: number },
+): Promise<void> {
+  let fed = 0;
   const gone = new Promise<"gone">((resolve) => parser.on("close", () => resolve("gone")));
   const end = new ArchiveEnd();
   for await (const chunk of source) {
     end.update(chunk);
+    if (fed - taken.content > mostBetween.once + (taken.entries + 1) * mostBetween.forEach) {
+      throw tooLarge("holds more between its files than headers and padding need");
+    }
+    fed += chunk.length;
     if (!parser.write(chunk) && (await Promise.race([drained(parser), gone])) === "gone") return;
   }
   if (!end.isWhole)

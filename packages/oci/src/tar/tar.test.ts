@@ -140,6 +140,38 @@ test("an archive with too many entries or bytes is refused before they are writt
   });
 });
 
+/** A header of the given type and size, as ustar writes it. */
+function header(type: string, size: number): Uint8Array {
+  const bytes = Buffer.alloc(512);
+  bytes.write("bomb", 0);
+  bytes.write("0000644\0", 100);
+  bytes.write(`${size.toString(8).padStart(11, "0")}\0`, 124);
+  bytes.write("00000000000\0", 136);
+  bytes.write("        ", 148);
+  bytes.write(type, 156);
+  bytes.write("ustar\x0000", 257);
+  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  bytes.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return bytes;
+}
+
+for (const [bomb, beginning, code] of [
+  ["an extended header of eight gigabytes", header("x", 8 * 2 ** 30 - 1), "archive-invalid"],
+  ["a global header of eight gigabytes", header("g", 8 * 2 ** 30 - 1), "archive-invalid"],
+  ["a long name of eight gigabytes", header("L", 8 * 2 ** 30 - 1), "archive-invalid"],
+  ["padding without end", new Uint8Array(0), "too-large"],
+] as const) {
+  test(`a bomb: ${bomb} is refused after little of it`, async () => {
+    let sent = 0;
+    async function* endless() {
+      yield beginning;
+      for (const zeros = new Uint8Array(64 * 1024); ; sent += zeros.length) yield zeros;
+    }
+    await assert.rejects(extractTar(endless(), newFolder()), { code });
+    assert.ok(sent < 4 * 2 ** 20, `${sent} bytes were read`);
+  });
+}
+
 test("an archive cut anywhere is refused", async () => {
   const tar = await gather(packTar(files.slice(0, 3)));
   for (let length = 0; length < tar.length; length += 256) {
