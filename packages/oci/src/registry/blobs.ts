@@ -60,11 +60,15 @@ export function holdBlob(exchange: Exchange, repository: string, digest: Content
   return holdStored(exchange, digest, () => exchange.contents.linkBlob(repository, digest, size));
 }
 
-/** Takes a step by which stored bytes are held; where it fails and nobody else holds them, they go again. */
+/**
+ * Takes a step by which stored bytes are held; where it fails and nobody else holds them, they go again, unless they are `kept`
+ * for another try.
+ */
 export function holdStored<T>(
   { blobs, contents, turns }: Pick<Exchange, "blobs" | "contents" | "turns">,
   digest: ContentDigest,
   step: () => Promise<T>,
+  kept: (error: unknown) => boolean = () => false,
 ): Promise<T> {
   return turns.take(digest, async () => {
     if ((await blobs.has(digest)) === undefined) {
@@ -75,7 +79,7 @@ export function holdStored<T>(
       return await step();
     } catch (error) {
       // A collection finds them otherwise.
-      if (!(await contents.holds(digest).catch(() => true))) await blobs.delete(digest).catch(() => {});
+      if (!kept(error) && !(await contents.holds(digest).catch(() => true))) await blobs.delete(digest).catch(() => {});
       throw error;
     }
   });

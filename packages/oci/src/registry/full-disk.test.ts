@@ -59,7 +59,7 @@ test("a disk that fills up at any write of a push: 507, nothing acknowledged is 
     await disk.makeRoom();
     // The upload is as far as it was acknowledged, and goes on from there.
     const status = await client.request("GET", upload);
-    if (status.status === 204) {
+    if (status.status === 204 && !done.has("end of an upload")) {
       const size = Number(status.headers.get("range")!.split("-")[1]) + 1;
       assert.equal(size, done.has("blob in chunks") ? 20_000 : 5000, `at ${free} pages`);
       const rest = await client.request("PUT", `${upload}?digest=${layer.digest}`, content.subarray(size));

@@ -3,7 +3,7 @@ import { OciError, type OciErrorCode } from "../error.ts";
 import type { StagedBlob } from "../storage/blob-store.ts";
 import { exactly } from "../storage/byte-count.ts";
 import { type ContentDigest, isContentDigest, parseContentDigest } from "../storage/content-digest.ts";
-import { holdBlob } from "./blobs.ts";
+import { holdBlob, holdStored } from "./blobs.ts";
 import { chunkRange } from "./byte-range.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
 import { overQuota } from "./quotas.ts";
@@ -51,17 +51,19 @@ export async function finishUpload(exchange: Exchange, repository: string, id: s
   const staged = await uploads.resume(repository, id);
   const before = staged.size;
   if (announcedLength(exchange.req) !== 0) await appendBody(exchange, repository, staged, digest);
-  const { size } = await staged.commit(digest).catch(async (error) => {
+  const link = (size: number) =>
+    holdStored(exchange, digest, () => exchange.contents.linkBlob(repository, digest, size), isForNow);
+  await staged.commit(digest, link).catch(async (error) => {
     // The last chunk may be what was wrong; without it the upload can still be finished by another.
     if (hasCode(error, "digest-mismatch")) await staged.truncate(before);
+    // What is refused for good has left no bytes.
+    else if (error instanceof Refusal) await uploads.cancel(id);
     throw error;
   });
-  try {
-    await holdBlob(exchange, repository, digest, size);
-  } finally {
-    // Its bytes are a blob now, whoever holds it.
-    await uploads.end(id);
-  }
+  // The blob is held: a session that cannot be forgotten now is forgotten when it expires.
+  await uploads.end(id).catch((error) => {
+    if (!hasCode(error, "storage-full")) throw error;
+  });
   sendCreated(exchange, repository, digest);
 }
 
@@ -140,6 +142,11 @@ async function mountBlob(exchange: Exchange, repository: string, mount: string, 
   });
   if (mounted) sendCreated(exchange, repository, mount);
   return mounted;
+}
+
+/** A disk without room for the word that a repository holds a blob: its bytes are there, and finishing again needs no more. */
+function isForNow(error: unknown): boolean {
+  return !(error instanceof Refusal);
 }
 
 function hasCode(error: unknown, code: OciErrorCode): boolean {

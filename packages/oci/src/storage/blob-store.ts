@@ -49,7 +49,13 @@ export interface StagedBlob {
   append(offset: number, source: ByteSource): Promise<number>;
   /** Drops everything from `size` on. */
   truncate(size: number): Promise<void>;
-  /** Turns the upload into a blob, durable when it resolves. With other bytes than the digest names, throws and keeps the upload. */
-  commit<D extends ContentDigest>(digest: D): Promise<{ digest: D; size: number }>;
+  /**
+   * Turns the upload into a blob, durable when it resolves. With other bytes than the digest names, throws and keeps the upload. `hold`
+   * is called when the blob is there; when it throws, the upload stays as well, and committing again needs no bytes.
+   */
+  commit<D extends ContentDigest>(
+    digest: D,
+    hold?: (size: number) => Promise<void>,
+  ): Promise<{ digest: D; size: number }>;
   discard(): Promise<void>;
 }

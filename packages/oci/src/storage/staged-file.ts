@@ -20,6 +20,8 @@ export class StagedFile implements StagedBlob {
   #size: number;
   #running: DigestStream | undefined;
   #busy = false;
+  /** What it became, while nobody holds that yet. */
+  #placed: ContentDigest | undefined;
 
   constructor(id: string, path: string, size: number, store: StagingPlace) {
     this.id = id;
@@ -35,6 +37,9 @@ export class StagedFile implements StagedBlob {
 
   append(offset: number, source: ByteSource): Promise<number> {
     return this.#alone(async () => {
+      if (this.#placed !== undefined) {
+        throw new OciError("range-invalid", `the upload has become ${this.#placed}: finish it as that`);
+      }
       if (offset !== this.#size) {
         const what = offset > this.#size ? "a gap" : "an overlap";
         throw new OciError("range-invalid", `a chunk at ${offset} leaves ${what}: ${this.#size} bytes are here`);
@@ -59,33 +64,43 @@ export class StagedFile implements StagedBlob {
 
   truncate(size: number): Promise<void> {
     return this.#alone(async () => {
-      if (size >= this.#size) return;
+      if (size >= this.#size || this.#placed !== undefined) return;
       await storing("cutting an upload", () => truncate(this.#path, size));
       this.#size = size;
       this.#running = size === 0 ? new DigestStream() : undefined;
     });
   }
 
-  commit<D extends ContentDigest>(digest: D): Promise<{ digest: D; size: number }> {
+  commit<D extends ContentDigest>(
+    digest: D,
+    hold: (size: number) => Promise<void> = async () => {},
+  ): Promise<{ digest: D; size: number }> {
     return this.#alone(async () => {
       const size = this.#size;
-      // "a" creates the file of an upload to which nothing was ever sent: the empty blob.
-      const file = await storing("opening an upload", () => open(this.#path, "a", 0o600));
-      try {
-        requireDigest("the upload", digest, await this.#digest(algorithmOf(digest)));
-        await storing("writing an upload", async () => {
-          // It becomes a blob now, however long ago its last bytes came.
-          const now = new Date();
-          await file.utimes(now, now);
-          await file.sync();
-        });
-      } finally {
-        await file.close();
-      }
-      await this.#store.place(this.#path, digest);
+      if (this.#placed === undefined) await this.#place(digest);
+      else requireDigest("the upload", digest, this.#placed);
+      await hold(size);
       this.#store.forget(this.id);
       return { digest, size };
     });
+  }
+
+  async #place(digest: ContentDigest): Promise<void> {
+    // "a" creates the file of an upload to which nothing was ever sent: the empty blob.
+    const file = await storing("opening an upload", () => open(this.#path, "a", 0o600));
+    try {
+      requireDigest("the upload", digest, await this.#digest(algorithmOf(digest)));
+      await storing("writing an upload", async () => {
+        // It becomes a blob now, however long ago its last bytes came.
+        const now = new Date();
+        await file.utimes(now, now);
+        await file.sync();
+      });
+    } finally {
+      await file.close();
+    }
+    await this.#store.place(this.#path, digest);
+    this.#placed = digest;
   }
 
   discard(): Promise<void> {
