@@ -24,8 +24,10 @@ export interface ArtifactSource {
   /**
    * A blob, checked while it streams: the last step throws `digest-mismatch` or `size-mismatch` when these were not the
    * bytes, so nothing may be used before the stream has ended well. A descriptor's size is enforced from the first chunk.
+   * `begun` yields the blob's first bytes as they are here from before: a source that fetches over a network hashes and yields
+   * these and fetches what comes after them; others may leave it alone.
    */
-  blob(content: ContentDigest | Descriptor): AsyncIterable<Uint8Array>;
+  blob(content: ContentDigest | Descriptor, begun?: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
   /** Manifests whose subject is this digest: all, those of an artifact type, or what a filter asks for. */
   referrers(subject: ContentDigest, filter?: string | ReferrerFilter): AsyncIterable<Descriptor>;
   /** Where to look for what an artifact here names; undefined where it is not to be looked for. Absent: nowhere. */

@@ -87,9 +87,9 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
     return Object.freeze({ digest, mediaType, bytes, manifest, descriptor });
   }
 
-  blob(content: ContentDigest | Descriptor): AsyncGenerator<Uint8Array> {
+  blob(content: ContentDigest | Descriptor, begun?: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const digest = typeof content === "string" ? content : content.digest;
-    return verifiedBlob(this.#transport, `${this.#base}/blobs/${digest}`, content);
+    return verifiedBlob(this.#transport, `${this.#base}/blobs/${digest}`, content, begun);
   }
 
   async hasBlob(digest: ContentDigest): Promise<boolean> {

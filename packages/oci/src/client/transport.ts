@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { OciError } from "../error.ts";
 import { type CredentialOptions, Credentials } from "./credentials.ts";
 import { Deadline } from "./deadline.ts";
@@ -11,6 +12,8 @@ export interface TransportOptions extends CredentialOptions {
   /** The longest silence of the registry, in milliseconds; 30 s by default. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
+  /** Milliseconds, doubled each time, before something that failed is tried again; 250 by default. */
+  readonly retryPause?: number;
   /** Lets the token travel over plain HTTP to other machines, where everyone on the way can read it. */
   readonly insecureHttp?: boolean;
 }
@@ -54,6 +57,14 @@ export class Transport {
     const reply = await this.#authenticated(call);
     if (expected.includes(reply.response.status)) return reply;
     throw await failureOf(reply, call.doing);
+  }
+
+  /** Waits before something is tried again that failed `times` times in a row, longer each time. */
+  async pause(times: number): Promise<void> {
+    const { retryPause = 250, signal } = this.#options;
+    await setTimeout(retryPause * 2 ** times, undefined, { ...(signal && { signal }) }).catch((cause) => {
+      throw new OciError("aborted", "aborted while waiting to try again", { cause });
+    });
   }
 
   async #authenticated(call: Call): Promise<Reply> {

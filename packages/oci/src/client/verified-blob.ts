@@ -8,22 +8,30 @@ import type { Transport } from "./transport.ts";
 const mostBreaks = 3;
 
 /**
- * Streams a blob and hashes it on the way; goes on where a broken connection left off. The last step throws when the bytes
+ * Streams a blob, first what is here of it from before, and hashes it on the way; goes on where a broken connection left off. The last step throws when the bytes
  * were not the ones that the digest names, and a known size is enforced from the first chunk.
  */
 export async function* verifiedBlob(
   transport: Transport,
   path: string,
   content: ContentDigest | Descriptor,
+  begun?: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   const { digest, size } = typeof content === "string" ? { digest: content, size: undefined } : content;
   const hash = new DigestStream(algorithmOf(digest));
   let received = 0;
+  for await (const chunk of begun ?? []) {
+    received += chunk.length;
+    if (size !== undefined && received > size) throw wrongSize(digest, size, "more than that");
+    hash.update(chunk);
+    yield chunk;
+  }
+  const before = received;
   for (let breaks = 0; ; ) {
     try {
       for await (const chunk of chunksFrom(transport, path, digest, received, size)) {
         received += chunk.length;
-        if (size !== undefined && received > size) throw wrongSize(digest, size, `more than that`);
+        if (size !== undefined && received > size) throw wrongSize(digest, size, "more than that");
         hash.update(chunk);
         breaks = 0;
         yield chunk;
@@ -32,7 +40,8 @@ export async function* verifiedBlob(
     } catch (error) {
       breaks += 1;
       const broke = error instanceof OciError && error.code === "unreachable";
-      if (!broke || received === 0 || breaks >= mostBreaks) throw error;
+      if (!broke || received === before || breaks >= mostBreaks) throw error;
+      if (breaks > 1) await transport.pause(breaks);
     }
   }
   if (size !== undefined && received !== size) throw wrongSize(digest, size, `${received}`);
@@ -52,18 +61,25 @@ async function* chunksFrom(
   const reply = await transport.call({ method: "GET", url: path, headers, doing }, 200, 206);
   const { status, headers: answered } = reply.response;
   const starts = status === 200 ? 0 : Number(/^bytes (\d+)-/.exec(answered.get("content-range") ?? "")?.[1]);
-  if (starts !== offset) {
+  if (starts !== offset && starts !== 0) {
     await discard(reply);
-    if (status === 200)
-      throw new OciError("unreachable", `${doing}: the connection broke, and the registry cannot go on in the middle`);
     throw new OciError("protocol", `${doing}: asked to go on at ${offset}, the registry began at ${starts}`);
   }
   const announced = answered.get("content-length");
-  if (size !== undefined && announced !== null && Number(announced) !== size - offset) {
+  if (size !== undefined && announced !== null && Number(announced) !== size - starts) {
     await discard(reply);
-    throw wrongSize(digest, size, `${offset + Number(announced)}`);
+    throw wrongSize(digest, size, `${starts + Number(announced)}`);
   }
-  yield* chunksOf(reply);
+  yield* starts === offset ? chunksOf(reply) : after(offset, chunksOf(reply));
+}
+
+/** A registry that cannot begin in the middle sends everything again; what is here already is passed over. */
+async function* after(bytes: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = bytes;
+  for await (const chunk of chunks) {
+    if (left < chunk.length) yield chunk.subarray(left);
+    left = Math.max(0, left - chunk.length);
+  }
 }
 
 function wrongSize(digest: ContentDigest, expected: number, actual: string): OciError {

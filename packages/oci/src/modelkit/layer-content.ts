@@ -1,36 +1,48 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
+import type { Descriptor } from "../artifact/descriptor.ts";
 import type { ArtifactSource } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
-import { DigestStream } from "../storage/content-digest.ts";
+import { algorithmOf, type ContentDigest, DigestStream } from "../storage/content-digest.ts";
 import type { ModelLayer } from "./read.ts";
 
 /**
- * A layer's bytes, decompressed. The source checks them against the layer's digest; where the config names the digest of
+ * The bytes of a layer's blob, decompressed. The source checks them against the layer's digest; where the config names the digest of
  * the uncompressed bytes, that is checked as well, in the last step.
  */
-export async function* layerContent(source: ArtifactSource, layer: ModelLayer): AsyncGenerator<Uint8Array> {
-  const { compression, diffId, descriptor } = layer;
+export function layerContent(source: ArtifactSource, layer: ModelLayer): AsyncGenerator<Uint8Array> {
+  return contentOf(layer, source.blob(layer.descriptor));
+}
+
+/** The same for a blob that comes from elsewhere; who gives it checks it. */
+export async function* contentOf(
+  { compression, diffId, descriptor }: ModelLayer,
+  blob: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  if (diffId !== undefined && compression === "none" && algorithmOf(descriptor.digest) === "sha256") {
+    // The layer's digest is that of its content, and hashing it once is enough.
+    requireContent(descriptor, diffId, descriptor.digest);
+  }
+  const content = compression === "none" ? blob : decompress(blob, compression);
+  if (diffId === undefined || diffId === descriptor.digest) return yield* content;
   const hash = new DigestStream();
-  for await (const chunk of decompress(source.blob(descriptor), compression)) {
+  for await (const chunk of content) {
     hash.update(chunk);
     yield chunk;
   }
-  const digest = hash.digest();
-  if (diffId !== undefined && digest !== diffId) {
-    throw new OciError(
-      "digest-mismatch",
-      `the layer ${descriptor.digest} unpacks to ${digest}, the config says ${diffId}`,
-    );
-  }
+  requireContent(descriptor, diffId, hash.digest());
+}
+
+function requireContent({ digest }: Descriptor, diffId: string, actual: ContentDigest): void {
+  if (diffId === actual) return;
+  throw new OciError("digest-mismatch", `the layer ${digest} unpacks to ${actual}, the config says ${diffId}`);
 }
 
 async function* decompress(
   source: AsyncIterable<Uint8Array>,
-  compression: ModelLayer["compression"],
+  compression: "gzip" | "zstd",
 ): AsyncGenerator<Uint8Array> {
-  if (compression === "none") return yield* source;
   let failure: unknown;
   async function* watched() {
     try {

@@ -2,12 +2,15 @@
 // The directory is opened before the rename because an error of its writeback is reported to descriptors that were open
 // when it happened; one opened afterwards may never hear of it.
 
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Digest } from "@tally/evidence";
-import { OciError } from "../error.ts";
 import type { ByteSource } from "./blob-store.ts";
+import { writeSource } from "./block-writer.ts";
 import { algorithmOf, type ContentDigest, DigestStream, requireDigest } from "./content-digest.ts";
+import { storing } from "./storing.ts";
+
+export { storing } from "./storing.ts";
 
 /** Renames a finished, fsynced file into place; durable when it resolves. Both names lie in directories that exist. */
 export async function renameDurably(from: string, to: string): Promise<void> {
@@ -64,52 +67,5 @@ export async function writeBlobFile<D extends ContentDigest = Digest>(
     await file.close();
     await rm(path, { force: true });
     throw error;
-  }
-}
-
-/**
- * Writes what the source yields at `position` and onwards, and shows each chunk to `onChunk` while it is being written.
- * Resolves to the number of bytes written.
- */
-export async function writeSource(
-  file: FileHandle,
-  position: number,
-  source: ByteSource,
-  onChunk: (chunk: Uint8Array) => void,
-): Promise<number> {
-  let written = 0;
-  for await (const chunk of source instanceof Uint8Array ? [source] : source) {
-    const writing = writeAll(file, chunk, position + written);
-    onChunk(chunk);
-    await storing("writing a blob", () => writing);
-    written += chunk.length;
-  }
-  return written;
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
-}
-
-/**
- * Runs a step on the file system and gives its errors their place in this room: a full disk is `storage-full`, any other
- * `storage-failed`. Errors of a source (a broken connection) do not pass through here and stay what they are.
- */
-export async function storing<T>(doing: string, step: () => Promise<T>): Promise<T> {
-  try {
-    return await step();
-  } catch (cause) {
-    if (cause instanceof OciError) throw cause;
-    const errno = (cause as NodeJS.ErrnoException).code;
-    if (errno === "ENOSPC" || errno === "EDQUOT") {
-      throw new OciError("storage-full", `no space left while ${doing}`, {
-        cause,
-        hint: "free some space and try again",
-      });
-    }
-    throw new OciError("storage-failed", `the file system failed while ${doing}: ${errno}`, { cause });
   }
 }

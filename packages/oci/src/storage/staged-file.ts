@@ -2,8 +2,9 @@ import { createReadStream } from "node:fs";
 import { open, rm, truncate } from "node:fs/promises";
 import { OciError } from "../error.ts";
 import type { ByteSource, StagedBlob } from "./blob-store.ts";
+import { writeSource } from "./block-writer.ts";
 import { algorithmOf, type ContentDigest, DigestStream, requireDigest } from "./content-digest.ts";
-import { storing, writeSource } from "./durable-file.ts";
+import { storing } from "./storing.ts";
 
 /** What a staged file needs of its store. */
 export interface StagingPlace {

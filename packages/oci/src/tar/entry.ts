@@ -62,9 +62,10 @@ async function collect(root: string, prefix: string, except: ReadonlySet<string>
   }
 }
 
-function diskFile(name: string, path: string, size: number): FileEntry {
+/** A file on disk that was looked at already: its size, and its digest if somebody hashed it. */
+export function diskFile(name: string, path: string, size: number, digest?: Digest): FileEntry {
   const content = () => createReadStream(path, { highWaterMark: 1024 * 1024 });
-  return { name: checkEntryName(name), size, content, place: { path } };
+  return { name: checkEntryName(name), size, content, place: { path }, ...(digest !== undefined && { digest }) };
 }
 
 async function statOf(path: string, name: string): Promise<Stats> {

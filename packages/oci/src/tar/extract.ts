@@ -3,6 +3,7 @@ import { mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Digest, parseDigest } from "@tally/evidence";
 import { OciError } from "../error.ts";
+import { BlockWriter } from "../storage/block-writer.ts";
 import { storing } from "../storage/durable-file.ts";
 import { EntryNames } from "./entry-name.ts";
 import { type ArchiveLimits, type PlaceOf, readTar } from "./read.ts";
@@ -34,27 +35,45 @@ export async function extractTar(
   return files;
 }
 
-/** Writes one file below `into`, with the folders that lead to it. `name` must have been checked. */
+/** What of a file is there from before. */
+export interface Begun {
+  /** The first bytes of the content that the file holds already; only what comes after them is written. */
+  readonly bytes: number;
+}
+
+/**
+ * Writes one file below `into`, with the folders that lead to it, and hashes all of its content. `name` must have been checked.
+ * Without `begun` the file must not be there.
+ */
 export async function writeFile(
   into: string,
   name: string,
   size: number,
   content: AsyncIterable<Uint8Array>,
+  begun?: Begun,
 ): Promise<ExtractedFile> {
   const path = join(into, ...name.split("/"));
   await storing(`making the folder of ${name}`, () => mkdir(dirname(path), { recursive: true }));
-  const file = await storing(`creating ${name}`, () => open(path, "wx", 0o644));
+  const flags = begun === undefined ? "wx" : begun.bytes > 0 ? "r+" : "w";
+  const file = await storing(`creating ${name}`, () => open(path, flags, 0o644));
   const hash = createHash("sha256");
-  let written = 0;
+  const there = begun?.bytes ?? 0;
+  const writer = new BlockWriter(file, there, `writing ${name}`);
+  let at = 0;
   try {
     for await (const chunk of content) {
-      written += chunk.length;
-      if (written > size) throw wrongSize(name, size);
+      if (at + chunk.length > size) throw wrongSize(name, size);
       hash.update(chunk);
-      await storing(`writing ${name}`, () => file.writeFile(chunk));
+      if (at + chunk.length > there) await writer.write(chunk.subarray(Math.max(0, there - at)));
+      at += chunk.length;
     }
-    if (written !== size) throw wrongSize(name, size);
+    if (at !== size) throw wrongSize(name, size);
+    await writer.flush();
     await storing(`writing ${name}`, () => file.sync());
+  } catch (error) {
+    // What arrived before it broke off is a beginning that can be gone on with.
+    await writer.flush().catch(() => undefined);
+    throw error;
   } finally {
     await file.close();
   }

@@ -11,9 +11,14 @@ export interface ArchiveLimits {
 
 export const defaultArchiveLimits: ArchiveLimits = Object.freeze({ maxEntries: 10_000, maxBytes: 256 * 2 ** 30 });
 
+/** The parser says where a file's header begins; its content comes right after. */
+const headerSize = 512;
+
 export interface TarFile {
   readonly name: string;
   readonly size: number;
+  /** Where the content begins in the archive, in bytes. */
+  readonly offset: number;
   /** Read it to its end, or not at all, before asking for the next file. */
   readonly content: AsyncIterable<Uint8Array>;
 }
@@ -62,7 +67,12 @@ export async function* readTar(
       bytes += header.size;
       if (bytes > limits.maxBytes) throw tooLarge(`unpacks to more than ${limits.maxBytes} bytes`);
       names.addFile(name);
-      yield { name, size: header.size, content: failingWith(causeOf, entry as AsyncIterable<Uint8Array>) };
+      yield {
+        name,
+        size: header.size,
+        offset: entry.offset + headerSize,
+        content: failingWith(causeOf, entry as AsyncIterable<Uint8Array>),
+      };
       entry.resume();
     }
     await feeding;

@@ -1,9 +1,11 @@
-import { lstat, mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { lstat, readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { type Digest, identitiesFor, isDigest, publicKeyPem, type TrustedIdentity } from "@tally/evidence";
 import {
   bundleMediaType,
+  type FileEntry,
   type ModelReport,
+  type Progress,
   parseArtifactName,
   type RegistryClient,
   unpackModelKit,
@@ -13,12 +15,23 @@ import { repositoryOf } from "../../artifact.ts";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
-import { CliError, exitCodes, print, say, type Terminal, usageError } from "../../terminal/index.ts";
+import {
+  CliError,
+  exitCodes,
+  type ProgressMode,
+  print,
+  say,
+  showingProgress,
+  type Terminal,
+  usageError,
+  withProgressOption,
+} from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
 
 interface Options extends PlaneFlags {
   readonly output: string;
   readonly key?: string;
+  readonly progress: ProgressMode;
 }
 
 /** Whom the model is to be signed by: a name for people, and the key. */
@@ -41,7 +54,7 @@ export const pull: Register = (program, { terminal }) => {
     .requiredOption("-o, --output <dir>", "a folder that is not there yet")
     .option("--key <file>", "public key of who is to have signed it")
     .option("--trust <file>", "or the trust file: anyone in it who may sign models of this repository; TALLY_TRUST");
-  withJson(withPlane(command)).action(async (ref: string, options: Options) => {
+  withJson(withProgressOption(withPlane(command))).action(async (ref: string, options: Options) => {
     if (isDigest(ref)) throw usageError("a digest alone does not say where it lies", `write REPOSITORY@${ref}`);
     const { repository, reference } = parseArtifactName(ref);
     const client = await connect(terminal, options);
@@ -49,7 +62,9 @@ export const pull: Register = (program, { terminal }) => {
     const source = repositoryOf(client, repository);
     const into = resolve(terminal.cwd, options.output);
     const { digest: manifest } = await source.resolve(reference);
-    const signer = await unpackVerified(source, manifest, into, signers);
+    const signer = await showingProgress(terminal, options.progress, "pulling", (progress) =>
+      unpackVerified(source, manifest, into, signers, progress),
+    );
     print(terminal, options.json, { manifest, repository, folder: into, signedBy: signer.name }, () => [manifest]);
     say(terminal, `signed by ${signer.name}, unpacked to ${into}`);
   });
@@ -67,32 +82,33 @@ async function signersOf(terminal: Terminal, options: Options, repository: strin
   });
 }
 
-/** The folder gets its name only when the signature holds. */
+/** The folder gets its name only when the signature holds. What a broken connection left is gone on with the next time. */
 async function unpackVerified(
   source: RegistryClient,
   manifest: Digest,
   into: string,
   signers: readonly Signer[],
+  progress: Progress | undefined,
 ): Promise<Signer> {
   if (await lstat(into).catch(() => undefined))
     throw usageError(`${into} is there already`, "name a folder that is not");
-  await mkdir(dirname(into), { recursive: true });
-  const temporary = await mkdtemp(join(dirname(into), ".pulling-"));
-  try {
-    const dir = join(temporary, "model");
-    await unpackModelKit({ source, reference: manifest, into: dir });
-    const signer = await verifiedBy(source, manifest, dir, signers);
-    await rename(dir, into);
-    return signer;
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+  let signer: Signer | undefined;
+  await unpackModelKit({
+    source,
+    reference: manifest,
+    into,
+    accept: async (files) => {
+      signer = await verifiedBy(source, manifest, files, signers);
+    },
+    ...(progress && { progress }),
+  });
+  return signer!;
 }
 
 async function verifiedBy(
   source: RegistryClient,
   manifest: Digest,
-  dir: string,
+  files: readonly FileEntry[],
   signers: readonly Signer[],
 ): Promise<Signer> {
   let reason = "no signature is attached to it";
@@ -101,7 +117,7 @@ async function verifiedBy(
     if (++seen > mostSignatures) break;
     const bundle = await attachedBundle(source, digest);
     for (const signer of signers) {
-      const report = await verifyModel({ bundle, files: dir, publicKeyPem: signer.pem });
+      const report = await verifyModel({ bundle, files, publicKeyPem: signer.pem });
       if (report.outcome === "good") return signer;
       reason = whyNot(report);
     }
