@@ -4,11 +4,16 @@ import type { PlaneClient } from "./plane-client.ts";
 import { usageError } from "./terminal/index.ts";
 
 /** A repository of the plane's registry. */
-export function repositoryOf({ url, token, insecureHttp }: PlaneClient, repository: string): RegistryClient {
+export function repositoryOf(
+  { url, token, insecureHttp }: PlaneClient,
+  repository: string,
+  more: { readonly uploadNotes?: string } = {},
+): RegistryClient {
   return new RegistryClient({
     url: new URL(url).origin,
     repository,
     insecureHttp,
+    ...more,
     ...(token !== undefined && { token }),
   });
 }

@@ -1,6 +1,8 @@
 import type { Digest } from "@tally/evidence";
 import { OciError } from "../error.ts";
+import type { Progress } from "../progress.ts";
 import type { ContentDigest } from "../storage/content-digest.ts";
+import type { Descriptor } from "./descriptor.ts";
 import { partsOf } from "./manifest.ts";
 import { manifestKind } from "./media-types.ts";
 import type { ArtifactSource, ArtifactTarget, ResolvedManifest } from "./transfer.ts";
@@ -12,7 +14,13 @@ export interface CopyOptions {
   readonly referrers?: "all" | readonly string[];
   /** More manifests than this are refused, since anyone may attach anything to a public artifact; 10,000 by default. */
   readonly mostManifests?: number;
+  /** A repository of the target's registry that may hold some of the blobs: what it has need not be sent. */
+  readonly mountFrom?: string;
+  readonly progress?: Progress;
 }
+
+/** Blobs that are under way at a time: a link of long delay is filled, and memory stays bounded. */
+const blobsAtOnce = 3;
 
 export interface Copied {
   readonly digest: Digest;
@@ -64,17 +72,52 @@ class Copy {
         hint: "copy only the artifact types that you need, or raise the limit",
       });
     }
+    const blobs: Descriptor[] = [];
     for (const part of partsOf(manifest)) {
       if (manifest.kind === "index" && manifestKind(part.mediaType) !== undefined) {
         await this.manifest(await this.#source.manifest(part.digest));
-      } else {
-        const how = await this.#target.pushBlob(part, () => this.#source.blob(part));
-        this[how] += 1;
+      } else if (!blobs.some((blob) => blob.digest === part.digest)) {
+        blobs.push(part);
       }
     }
+    await this.#blobs(blobs);
     await this.#target.pushManifest(bytes, mediaType, tag);
     this.manifests.push(digest);
     await this.#referrersOf(descriptor.digest);
+  }
+
+  async #blobs(blobs: readonly Descriptor[]): Promise<void> {
+    this.#options.progress?.expect(blobs.reduce((sum, { size }) => sum + size, 0));
+    let next = 0;
+    const worker = async () => {
+      try {
+        for (let blob = blobs[next++]; blob !== undefined; blob = blobs[next++]) await this.#blob(blob);
+      } catch (error) {
+        next = blobs.length; // The others end after the blob that they are at.
+        throw error;
+      }
+    };
+    const ends = await Promise.allSettled(Array.from({ length: Math.min(blobsAtOnce, blobs.length) }, worker));
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #blob(blob: Descriptor): Promise<void> {
+    const { mountFrom, progress } = this.#options;
+    let furthest = 0;
+    const content = async function* (source: ArtifactSource) {
+      // What is read a second time, because a connection broke, was counted before.
+      let at = 0;
+      for await (const chunk of source.blob(blob)) {
+        at += chunk.length;
+        if (at > furthest) progress?.advance(at - furthest, "done");
+        furthest = Math.max(furthest, at);
+        yield chunk;
+      }
+    };
+    const how = await this.#target.pushBlob(blob, () => content(this.#source), mountFrom);
+    this[how] += 1;
+    if (blob.size > furthest) progress?.advance(blob.size - furthest, "kept");
   }
 
   async #referrersOf(subject: ContentDigest): Promise<void> {

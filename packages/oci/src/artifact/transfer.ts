@@ -28,6 +28,8 @@ export interface ArtifactSource {
    * these and fetches what comes after them; others may leave it alone.
    */
   blob(content: ContentDigest | Descriptor, begun?: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+  /** The path of a blob that lies in a file of its own, for those who read it with threads. It is not checked. */
+  blobPath?(digest: ContentDigest): string;
   /** Manifests whose subject is this digest: all, those of an artifact type, or what a filter asks for. */
   referrers(subject: ContentDigest, filter?: string | ReferrerFilter): AsyncIterable<Descriptor>;
   /** Where to look for what an artifact here names; undefined where it is not to be looked for. Absent: nowhere. */
@@ -43,10 +45,14 @@ export interface RepositoryName {
 /** Where artifacts can be written, blobs before the manifests that name them. */
 export interface ArtifactTarget {
   hasBlob(digest: ContentDigest): Promise<boolean>;
-  /** Sends a blob unless it is there already. */
+  /**
+   * Sends a blob unless it is there already, or can be taken over from the repository `mountFrom` of the same registry. Content
+   * that can be had again is gone on with where a connection broke.
+   */
   pushBlob(
     blob: { digest: ContentDigest; size: number },
     content: ByteSource | (() => ByteSource),
+    mountFrom?: string,
   ): Promise<"sent" | "present">;
   /**
    * Stores what the source yields under the digest that this turns out to have, where a target can do that in one pass; one

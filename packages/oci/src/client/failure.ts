@@ -6,6 +6,7 @@ const codes: Readonly<Record<number, OciErrorCode>> = {
   403: "unauthorized",
   404: "not-found",
   408: "unreachable",
+  409: "busy",
   413: "too-large",
   416: "range-invalid",
   429: "unreachable",

@@ -1,13 +1,12 @@
 import type { Digest } from "@tally/evidence";
 import type { Descriptor } from "../artifact/descriptor.ts";
 import { largestManifest, parseManifest, referrerDescriptor } from "../artifact/manifest.ts";
-import { manifestTypes, mediaTypeOfHeader, mediaTypes } from "../artifact/media-types.ts";
+import { manifestTypes, mediaTypeOfHeader } from "../artifact/media-types.ts";
 import { parseManifestReference, parseRepository } from "../artifact/reference.ts";
 import { asFilter, type ReferrerFilter } from "../artifact/referrer-filter.ts";
 import type { ArtifactSource, ArtifactTarget, RepositoryName, ResolvedManifest } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
 import type { ByteSource } from "../storage/blob-store.ts";
-import { exactly } from "../storage/byte-count.ts";
 import {
   algorithmOf,
   type ContentDigest,
@@ -18,14 +17,18 @@ import {
 import { addFallbackReferrer, removeFallbackReferrer } from "./fallback-referrers.ts";
 import { type ListOptions, listReferrers } from "./list-referrers.ts";
 import { pages } from "./pages.ts";
-import { requireEcho, uploadPlace } from "./push-answers.ts";
+import { requireEcho } from "./push-answers.ts";
 import { discard, readBounded } from "./reply.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 import { inTurn } from "./turns.ts";
+import { uploadBlob } from "./upload.ts";
+import { type UploadNotes, UploadNotesFile } from "./upload-notes.ts";
 import { verifiedBlob } from "./verified-blob.ts";
 
 export interface RegistryClientOptions extends TransportOptions {
   readonly repository: string;
+  /** A file in which uploads are noted that a later run can go on with; without it one run goes on by itself only. */
+  readonly uploadNotes?: string;
 }
 
 /**
@@ -38,12 +41,23 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
   readonly #transport: Transport;
   readonly #base: string;
   readonly #options: RegistryClientOptions;
+  readonly #notes: UploadNotes | undefined;
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
     this.repository = parseRepository(options.repository);
     this.#transport = new Transport(options);
     this.#base = `/v2/${this.repository}`;
+    const { origin } = this.#transport.origin;
+    this.#notes =
+      options.uploadNotes === undefined
+        ? undefined
+        : new UploadNotesFile(options.uploadNotes, `${origin}${this.#base}`);
+  }
+
+  /** The registry's origin. */
+  get registry(): string {
+    return this.#transport.origin.origin;
   }
 
   /** Another repository of this registry; what lies at other hosts is not asked for, whatever an artifact says. */
@@ -102,29 +116,20 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
   async pushBlob(
     { digest, size }: { digest: ContentDigest; size: number },
     content: ByteSource | (() => ByteSource),
+    mountFrom?: string,
   ): Promise<"sent" | "present"> {
     if (await this.hasBlob(digest)) return "present";
     const doing = `pushing blob ${digest} to ${this.repository}`;
-    const begun = await this.#transport.call(
-      { method: "POST", url: `${this.#base}/blobs/uploads/`, body: new Uint8Array(), doing },
-      202,
-    );
-    await discard(begun);
-    const upload = uploadPlace(begun.response, begun.url, doing);
-    const finish = new URL(upload);
-    finish.searchParams.set("digest", digest);
-    const source = typeof content === "function" ? content() : content;
-    const body = source instanceof Uint8Array ? source : { stream: exactly(size, source), size };
-    try {
-      const headers = { "Content-Type": mediaTypes.octetStream };
-      const reply = await this.#transport.call({ method: "PUT", url: finish, headers, body, doing }, 201);
-      await discard(reply);
-      requireEcho(reply.response, digest);
-    } catch (error) {
-      await this.#abandon(upload);
-      throw error;
-    }
-    return "sent";
+    return uploadBlob({
+      transport: this.#transport,
+      base: this.#base,
+      digest,
+      size,
+      content,
+      doing,
+      mountFrom: mountFrom === this.repository ? undefined : mountFrom,
+      notes: this.#notes,
+    });
   }
 
   async pushManifest(bytes: Uint8Array, mediaType: string, tag?: string): Promise<{ digest: Digest }> {
@@ -197,16 +202,5 @@ export class RegistryClient implements ArtifactSource, ArtifactTarget {
   #manifestPath(reference: string): string {
     parseManifestReference(reference);
     return `${this.#base}/manifests/${reference}`;
-  }
-
-  /** Frees what the registry holds of a failed upload; it would expire by itself. */
-  async #abandon(upload: URL): Promise<void> {
-    const cancel = this.#transport.call(
-      { method: "DELETE", url: upload, doing: "cancelling an upload" },
-      204,
-      202,
-      404,
-    );
-    await cancel.then(discard).catch(() => undefined);
   }
 }

@@ -27,6 +27,8 @@ export interface Call {
   readonly body?: Uint8Array | { readonly stream: AsyncIterable<Uint8Array>; readonly size: number | undefined };
   /** For error messages: what this is for. */
   readonly doing: string;
+  /** What the registry has to do before it answers takes as long as the content is large. */
+  readonly patient?: boolean;
 }
 
 const mostRedirects = 5;
@@ -133,7 +135,7 @@ export class Transport {
           ? { body: watched(body.stream, deadline), duplex: "half" }
           : { body: body as BodyInit }),
     } as RequestInit;
-    const patience = streamed ? Math.max(patienceAfterUpload, this.#options.timeout ?? 0) : undefined;
+    const patience = streamed || call.patient ? Math.max(patienceAfterUpload, this.#options.timeout ?? 0) : undefined;
     const response = await deadline.guard(call.doing, () => this.#fetch(url, init), patience);
     return { response, url, deadline };
   }

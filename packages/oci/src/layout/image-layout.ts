@@ -120,6 +120,10 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
     requireDigest(`the blob in ${this.dir}`, digest, hash.digest());
   }
 
+  blobPath(digest: ContentDigest): string {
+    return this.#folder.path(digest);
+  }
+
   async *referrers(subject: ContentDigest, filter: string | ReferrerFilter = {}): AsyncGenerator<Descriptor> {
     const wanted = asFilter(filter);
     const seen = new Set<ContentDigest>();

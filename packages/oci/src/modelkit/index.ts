@@ -2,6 +2,7 @@ export { baseOf, type KitBase } from "./base-name.ts";
 export type { ResolvedBase } from "./bases.ts";
 export { checkKitfile, encodeKitConfig, formatKitfile } from "./format-kitfile.ts";
 export { isSegment } from "./is-segment.ts";
+export { filesOfModelKit } from "./kit-files.ts";
 export type {
   KitCode,
   KitDataset,

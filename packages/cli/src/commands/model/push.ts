@@ -1,39 +1,54 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import {
   type Digest,
+  type ModelResource,
   modelStatement,
   type NamedFile,
-  parseDigest,
   publicKeyPem,
   type StatementResponse,
 } from "@tally/evidence";
 import {
-  type ArtifactSource,
   attach,
   copyArtifact,
+  type FileEntry,
+  filesOfModelKit,
+  hashFiles,
   ImageLayout,
   type ModelReport,
   parseArtifactName,
-  unpackModelKit,
+  parseRepository,
   verifyModel,
 } from "@tally/oci";
 import { repositoryOf } from "../../artifact.ts";
-import { hashFiles } from "../../hash-files.ts";
 import { type KeyFlags, readSigningKey, withPassphrase } from "../../keys/index.ts";
 import { parseDigestOption, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import { postEnvelope, signAndPost } from "../../post-statement.ts";
 import type { Register } from "../../register.ts";
-import { CliError, counted, exitCodes, print, say, usageError } from "../../terminal/index.ts";
+import {
+  CliError,
+  counted,
+  exitCodes,
+  type ProgressMode,
+  print,
+  say,
+  showingProgress,
+  usageError,
+  withProgressOption,
+} from "../../terminal/index.ts";
 
 interface Options extends PlaneFlags, KeyFlags {
   readonly signature: string;
   readonly signer?: string;
   readonly tag: string;
   readonly base?: Digest;
+  readonly mountFrom?: string;
+  readonly progress: ProgressMode;
 }
+
+/** In the layout: the uploads that are under way, for the next run to go on with. */
+const uploadNotes = ".uploads.json";
 
 /** `tally model push LAYOUT REF`: the model, its signature as a referrer, and the statements that make it known. */
 export const push: Register = (program, { terminal }) => {
@@ -48,67 +63,65 @@ export const push: Register = (program, { terminal }) => {
     .requiredOption("--key <key>", "private key of who publishes it")
     .option("--signer <file>", "public key of who signed the model, where that is somebody else")
     .option("--tag <tag>", "its tag in the layout", "latest")
-    .option("--base <digest>", "manifest of the model that it was made from", parseDigestOption);
-  withJson(withPlane(withPassphrase(command))).action(async (layout: string, ref: string, options: Options) => {
-    const { repository, reference } = parseArtifactName(ref);
-    if (reference.includes(":"))
-      throw usageError(`${ref} names a digest`, "push to repository:tag; the digest follows from the content");
-    await using key = await readSigningKey(terminal, options);
-    const client = await connect(terminal, options);
-    const source = await ImageLayout.open(resolve(terminal.cwd, layout));
-    const bundle = await readFile(resolve(terminal.cwd, options.signature));
-    const signer = options.signer && (await readFile(resolve(terminal.cwd, options.signer), "utf8"));
-    const target = repositoryOf(client, repository);
-    const unpacked = await unpackedFiles(source, target, options.tag, (dir) =>
-      verifyModel({ bundle, files: dir, publicKeyPem: signer || publicKeyPem(key.signer.identity.spki) }),
-    );
-    requireSigned(unpacked.report, options.signature);
-    const { envelope, signature } = unpacked.report;
+    .option("--base <digest>", "manifest of the model that it was made from", parseDigestOption)
+    .option("--mount-from <repository>", "where the registry may have some of the layers, which then are not sent");
+  withJson(withProgressOption(withPlane(withPassphrase(command)))).action(
+    async (layout: string, ref: string, options: Options) => {
+      const { repository, reference } = parseArtifactName(ref);
+      if (reference.includes(":"))
+        throw usageError(`${ref} names a digest`, "push to repository:tag; the digest follows from the content");
+      await using key = await readSigningKey(terminal, options);
+      const client = await connect(terminal, options);
+      const source = await ImageLayout.open(resolve(terminal.cwd, layout));
+      const bundle = await readFile(resolve(terminal.cwd, options.signature));
+      const signer = options.signer && (await readFile(resolve(terminal.cwd, options.signer), "utf8"));
+      const target = repositoryOf(client, repository, { uploadNotes: join(source.dir, uploadNotes) });
+      const { files: packed, bases } = await filesOfModelKit({ source, reference: options.tag, bases: target });
+      const report = await showingProgress(terminal, options.progress, "hashing", (progress) =>
+        verifyModel({
+          bundle,
+          files: packed,
+          publicKeyPem: signer || publicKeyPem(key.signer.identity.spki),
+          ...(progress && { progress }),
+        }),
+      );
+      requireSigned(report, options.signature);
+      const { envelope, signature } = report;
 
-    const { digest: manifest } = await copyArtifact(source, target, options.tag, { tag: reference });
-    const { descriptor } = await target.resolve(manifest);
-    const attached = await attach(target, { subject: descriptor, bundle, created: new Date() });
-    await postEnvelope(client, envelope!.bytes);
-    const files = inOrderOf(signature!.resources, unpacked.files);
-    const base = options.base ?? unpacked.base;
-    const statement = modelStatement({
-      manifest,
-      repository,
-      files,
-      signature: envelope!.digest,
-      ...(base && { base }),
-    });
-    const stated: StatementResponse = await signAndPost(client, statement, key);
-    const made = {
-      manifest,
-      repository,
-      tag: reference,
-      attached: attached.digest,
-      signature: envelope!.digest,
-      statement: stated.digest,
-    };
-    print(terminal, options.json, made, () => [manifest]);
-    say(terminal, `${repository}:${reference} is ${manifest}, ${counted(files.length, "file")}, signed`);
-  });
+      const { mountFrom } = options;
+      const { digest: manifest } = await showingProgress(terminal, options.progress, "pushing", (progress) =>
+        copyArtifact(source, target, options.tag, {
+          tag: reference,
+          ...(mountFrom !== undefined && { mountFrom: parseRepository(mountFrom) }),
+          ...(progress && { progress }),
+        }),
+      );
+      const { descriptor } = await target.resolve(manifest);
+      const attached = await attach(target, { subject: descriptor, bundle, created: new Date() });
+      await postEnvelope(client, envelope!.bytes);
+      const files = await namedFiles(signature!.resources, packed);
+      const base = options.base ?? bases[0]?.kit.resolved.digest;
+      const statement = modelStatement({
+        manifest,
+        repository,
+        files,
+        signature: envelope!.digest,
+        ...(base && { base }),
+      });
+      const stated: StatementResponse = await signAndPost(client, statement, key);
+      const made = {
+        manifest,
+        repository,
+        tag: reference,
+        attached: attached.digest,
+        signature: envelope!.digest,
+        statement: stated.digest,
+      };
+      print(terminal, options.json, made, () => [manifest]);
+      say(terminal, `${repository}:${reference} is ${manifest}, ${counted(files.length, "file")}, signed`);
+    },
+  );
 };
-
-/** What a device will find: the files as they come out of the kit, not as they once lay in a folder. */
-async function unpackedFiles(
-  source: ImageLayout,
-  bases: ArtifactSource,
-  reference: string,
-  verify: (dir: string) => Promise<ModelReport>,
-): Promise<{ files: readonly NamedFile[]; report: ModelReport; base: Digest | undefined }> {
-  const temporary = await mkdtemp(join(tmpdir(), "tally-push-"));
-  try {
-    const into = join(temporary, "model");
-    const unpacked = await unpackModelKit({ source, bases, reference, into });
-    const base = unpacked.bases[0]?.kit.resolved.digest;
-    return { files: await hashFiles(into), report: await verify(into), base };
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
-}
 
 function requireSigned(report: ModelReport, file: string): void {
   const failed = report.checks.find(({ result }) => result !== "good");
@@ -127,10 +140,16 @@ function requireSigned(report: ModelReport, file: string): void {
   );
 }
 
-function inOrderOf(resources: readonly { readonly path: string }[], files: readonly NamedFile[]): readonly NamedFile[] {
-  const known = new Map(files.map((file) => [file.name, file]));
-  return [...new Set(resources.map(({ path }) => path))].map((path) => {
-    const file = known.get(path)!;
-    return { ...file, digest: parseDigest(file.digest) };
-  });
+/** The signed files with their sizes, in the order of the signature; those that it signs whole were hashed just now. */
+async function namedFiles(
+  resources: readonly ModelResource[],
+  packed: readonly FileEntry[],
+): Promise<readonly NamedFile[]> {
+  const signedWhole = new Map(
+    resources.map(({ path, range, digest }) => [path, range === undefined ? digest : undefined]),
+  );
+  const known = new Map(packed.map((file) => [file.name, file]));
+  const files = [...signedWhole].map(([path, digest]) => ({ ...known.get(path)!, ...(digest && { digest }) }));
+  const digests = await hashFiles(files);
+  return files.map(({ name, size }, i) => ({ name, size, digest: digests[i]! }));
 }

@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { parseDigest } from "@tally/evidence";
+import type { ArtifactSource } from "../artifact/transfer.ts";
+import type { FileEntry } from "../tar/entry.ts";
+import { checkEntryName, EntryNames } from "../tar/entry-name.ts";
+import { defaultArchiveLimits, readTar } from "../tar/read.ts";
+import type { ResolvedBase } from "./bases.ts";
+import { contentOf, layerContent } from "./layer-content.ts";
+import { placeIn } from "./layer-place.ts";
+import { type ModelLayer, readModelKit } from "./read.ts";
+import { basesOf, type Wanted, wantedLayers } from "./wanted-layers.ts";
+
+/**
+ * The files of a ModelKit or ModelPack as they would be unpacked, without unpacking them. Those in layers that lie on this disk as
+ * they are, uncompressed, are found by their place in the layer: nobody has hashed them yet, and whoever does can use all cores. The
+ * layer itself is not checked then. Those of other layers are hashed on the way. Throws what `unpackModelKit` throws.
+ */
+export async function filesOfModelKit(options: Wanted & { readonly reference: string }): Promise<KitFiles> {
+  const kit = await readModelKit(options.source, options.reference);
+  const bases = await basesOf(kit, options);
+  const names = new EntryNames();
+  const files: FileEntry[] = [];
+  for (const { layer, from } of wantedLayers(kit, bases, options)) {
+    for await (const file of filesOfLayer(from, layer, names)) files.push(file);
+  }
+  return { files, bases };
+}
+
+export interface KitFiles {
+  readonly files: readonly FileEntry[];
+  /** The kits whose model this one has for its own, the nearest first. */
+  readonly bases: readonly ResolvedBase[];
+}
+
+async function* filesOfLayer(source: ArtifactSource, layer: ModelLayer, names: EntryNames): AsyncGenerator<FileEntry> {
+  const { descriptor, packing, compression, path } = layer;
+  const blob = compression === "none" ? source.blobPath?.(descriptor.digest) : undefined;
+  if (packing === "raw") {
+    const name = checkEntryName(path ?? "");
+    names.addFile(name);
+    const content = () => layerContent(source, layer);
+    if (blob !== undefined) yield { name, size: descriptor.size, content, place: { path: blob } };
+    else yield await hashed(name, content(), content);
+    return;
+  }
+  const bytes =
+    blob === undefined
+      ? layerContent(source, layer)
+      : contentOf(layer, createReadStream(blob, { highWaterMark: 256 * 1024 }));
+  const place = placeIn(layer);
+  for await (const { name, size, offset, content } of readTar(bytes, defaultArchiveLimits, names, place)) {
+    const again = () => memberOf(source, layer, name);
+    if (blob !== undefined) yield { name, size, content: again, place: { path: blob, start: offset } };
+    else yield await hashed(name, content, again);
+  }
+}
+
+async function hashed(
+  name: string,
+  content: AsyncIterable<Uint8Array>,
+  again: () => AsyncIterable<Uint8Array>,
+): Promise<FileEntry> {
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of content) {
+    hash.update(chunk);
+    size += chunk.length;
+  }
+  return { name, size, content: again, digest: parseDigest(`sha256:${hash.digest("hex")}`) };
+}
+
+async function* memberOf(source: ArtifactSource, layer: ModelLayer, wanted: string): AsyncGenerator<Uint8Array> {
+  for await (const { name, content } of readTar(
+    layerContent(source, layer),
+    defaultArchiveLimits,
+    new EntryNames(),
+    placeIn(layer),
+  )) {
+    if (name === wanted) yield* content;
+  }
+}
