@@ -105,6 +105,8 @@ export interface Plane {
   close(): Promise<void>;
 }
 
+/** Bytes of manifests and other small blobs that the registry keeps in memory. */
+const registryRemembers = 8 * 1024 * 1024;
 const noWitnesses = "quorum none\n";
 
 /**
@@ -247,7 +249,7 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     deviceBlobs.start();
     cleanup.push(() => deviceBlobs.stop());
     // A store of its own: what people may pull is decided by repository, and evidence is nobody's to overwrite.
-    const artifacts = new FileBlobStore(join(dir, "registry"));
+    const artifacts = new FileBlobStore(join(dir, "registry"), { remembered: registryRemembers });
     const retentionRecord = new RetentionRecord({ db, blobs, logs, clock, logger });
     let onRegistryFailed = (_error: unknown): void => {};
     const failed = (error: unknown) => onRegistryFailed(error);

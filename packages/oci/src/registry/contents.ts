@@ -89,6 +89,13 @@ export class Contents {
     return tagTarget(this.#db, repository, tag);
   }
 
+  /** The manifest that a tag names, in one question. */
+  async taggedManifest(repository: string, tag: string): Promise<StoredManifest | undefined> {
+    const sql = `SELECT m.digest AS digest, m.media_type AS "mediaType", m.size AS size FROM registry_tag t
+      JOIN registry_manifest m ON m.repository = t.repository AND m.digest = t.digest WHERE t.repository = ? AND t.tag = ?`;
+    return (await this.#db.query<StoredManifest>(sql, [repository, tag]))[0];
+  }
+
   async manifest(repository: string, digest: ContentDigest): Promise<StoredManifest | undefined> {
     const sql =
       'SELECT digest, media_type AS "mediaType", size FROM registry_manifest WHERE repository = ? AND digest = ?';

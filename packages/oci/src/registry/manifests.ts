@@ -3,7 +3,7 @@ import { mediaTypeOfHeader } from "../artifact/media-types.ts";
 import { type ManifestReference, parseManifestReference, parseTag } from "../artifact/reference.ts";
 import { OciError } from "../error.ts";
 import { algorithmOf, contentDigestOf, requireDigest } from "../storage/content-digest.ts";
-import { holdStored } from "./blobs.ts";
+import { holdStored, storedBytes } from "./blobs.ts";
 import type { WrongPart } from "./contents.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
 import { defaultLimits, type RetentionRefused } from "./options.ts";
@@ -15,8 +15,10 @@ import type { Protection } from "./retention.ts";
 export async function sendManifest(exchange: Exchange, repository: string, text: string): Promise<void> {
   const { req, res, contents, blobs } = exchange;
   const reference = wantedReference(text);
-  const digest = reference.kind === "digest" ? reference.digest : await contents.tagTarget(repository, reference.tag);
-  const stored = digest === undefined ? undefined : await contents.manifest(repository, digest);
+  const stored =
+    reference.kind === "digest"
+      ? await contents.manifest(repository, reference.digest)
+      : await contents.taggedManifest(repository, reference.tag);
   if (stored === undefined) throw await unknownManifest(exchange, repository, reference);
   if (!accepts(req.headers.accept, stored.mediaType)) {
     throw new Refusal(
@@ -32,7 +34,7 @@ export async function sendManifest(exchange: Exchange, repository: string, text:
     ETag: `"${stored.digest}"`,
   };
   if (req.method === "HEAD") return sendEmpty(res, 200, headers);
-  const bytes = await blobs.bytes(stored.digest, largestManifest);
+  const bytes = await storedBytes(blobs, stored.digest, largestManifest);
   res.writeHead(200, headers);
   res.end(bytes);
 }

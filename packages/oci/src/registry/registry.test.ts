@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, stat, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -459,4 +459,14 @@ test("a body packed by the transport is refused, since its digest would be anoth
     headers,
   });
   assert.equal(packed.status, 415);
+});
+
+test("content that the disk damaged is a failure of the registry, not of who asks for it", async (t) => {
+  const registry = await loopbackRegistry(t);
+  await post(registry, "m", blob);
+  const [, hex = ""] = digest.split(":");
+  await writeFile(join(registry.dir, "blobs", "sha256", hex.slice(0, 2), hex), "0123456788");
+  const answer = await fetch(`${registry.url}/v2/m/blobs/${digest}`);
+  assert.equal(answer.status, 500);
+  assert.match(String(registry.failures[0]), /damaged/);
 });

@@ -144,4 +144,34 @@ test("no space and no quota left are a full disk, whatever else the file system 
     const failing = () => Promise.reject(Object.assign(new Error(code), { code }));
     await assert.rejects(storing("writing a blob", failing), { code: expected });
   }
+
+test("what was remembered of a small blob goes with it, also while it is being read", async (t) => {
+  const dir = await folder(t);
+  const store = new FileBlobStore(dir, { remembered: 1024 });
+  await store.put(digest, hello);
+  const file = join(dir, "sha256", hexOf(digest).slice(0, 2), hexOf(digest));
+  await store.bytes(digest, 100);
+  await rm(file);
+  assert.deepEqual(await store.bytes(digest, 100), hello, "it is remembered");
+  await assert.rejects(store.bytes(digest, 1), { code: "not-found" });
+  await store.delete(digest);
+  await assert.rejects(store.bytes(digest, 100), { code: "not-found" });
+
+  await store.put(digest, hello);
+  const reading = store.bytes(digest, 100).catch(() => undefined);
+  await store.delete(digest);
+  await reading;
+  await assert.rejects(store.bytes(digest, 100), { code: "not-found" });
+});
+
+test("small blobs are remembered in as many bytes as may be, the ones asked for last", async (t) => {
+  const dir = await folder(t);
+  const store = new FileBlobStore(dir, { remembered: 25 });
+  const blobs = [1, 2, 3].map((n) => new Uint8Array(10).fill(n));
+  const digests = await Promise.all(blobs.map(async (blob) => (await store.put(null, blob)).digest));
+  for (const n of [0, 1, 0, 2]) await store.bytes(digests[n]!, 100);
+  await rm(join(dir, "sha256"), { recursive: true });
+  assert.deepEqual(await store.bytes(digests[0]!, 100), blobs[0]);
+  assert.deepEqual(await store.bytes(digests[2]!, 100), blobs[2]);
+  await assert.rejects(store.bytes(digests[1]!, 100), { code: "not-found" });
 });

@@ -14,7 +14,13 @@ import {
   requireDigest,
 } from "./content-digest.ts";
 import { makeDirectoryDurably, renameDurably, storing, syncDirectory, writeBlobFile } from "./durable-file.ts";
+import { SmallBlobs } from "./small-blobs.ts";
 import { StagedFile, type StagingPlace } from "./staged-file.ts";
+
+export interface FileBlobStoreOptions {
+  /** Bytes of small blobs that are kept in memory once `bytes` has read and checked them; 0 by default. */
+  readonly remembered?: number;
+}
 
 /**
  * Blobs as files of one folder, owned by one process at a time:
@@ -31,10 +37,12 @@ export class FileBlobStore implements BlobStore {
   };
   readonly #staged = new Map<string, StagedFile>();
   readonly #fanOut = new Map<string, Promise<void>>();
+  readonly #small: SmallBlobs;
   #opened: Promise<void> | undefined;
 
-  constructor(dir: string) {
+  constructor(dir: string, { remembered = 0 }: FileBlobStoreOptions = {}) {
     this.#dir = dir;
+    this.#small = new SmallBlobs(remembered);
   }
 
   async has(digest: ContentDigest): Promise<{ size: number; storedAt: number } | undefined> {
@@ -69,12 +77,16 @@ export class FileBlobStore implements BlobStore {
   }
 
   async bytes(digest: ContentDigest, max: number): Promise<Uint8Array> {
+    const kept = this.#small.get(digest);
+    if (kept !== undefined && kept.length <= max) return kept;
+    const { deletions } = this.#small;
     const file = await this.#open(digest);
     try {
       const { size } = await file.stat();
       if (size > max) throw new OciError("too-large", `${digest} has ${size} bytes; at most ${max} are read here`);
       const bytes = await storing("reading a blob", () => readExactly(file, size));
       requireDigest("the stored blob", digest, contentDigestOf(bytes, algorithmOf(digest)));
+      this.#small.keep(digest, bytes, deletions);
       return bytes;
     } finally {
       await file.close();
@@ -118,7 +130,10 @@ export class FileBlobStore implements BlobStore {
 
   async delete(digest: ContentDigest): Promise<boolean> {
     const path = this.#path(digest);
-    if ((await absentAsUndefined(unlink(path).then(() => true))) === undefined) return false;
+    this.#small.forget(digest);
+    const gone = await absentAsUndefined(unlink(path).then(() => true));
+    this.#small.forget(digest);
+    if (gone === undefined) return false;
     await storing("deleting a blob", () => syncDirectory(join(path, "..")));
     return true;
   }
