@@ -10,7 +10,9 @@ export interface Usage {
   readonly maxRssBytes: number;
 }
 
-const plane = await startPlane({ dir: process.argv[2]!, name: "tally.bench/plane" });
+// One client asks here for all that a fleet and its people would.
+const requests = { perSecond: 1_000_000 };
+const plane = await startPlane({ dir: process.argv[2]!, name: "tally.bench/plane", requests });
 const adminToken = (await readFile(plane.adminTokenPath, "utf8")).trim();
 
 process.on("message", async (message) => {

@@ -10,7 +10,11 @@ import type { Usage } from "./plane-process.ts";
 
 const dir = process.argv[2]!;
 const db = await openSqlite(join(dir, "registry.db"));
-const registry = createRegistry({ blobs: new FileBlobStore(join(dir, "blobs")), db, authorize: async () => undefined });
+const registry = createRegistry({
+  blobs: new FileBlobStore(join(dir, "blobs"), { remembered: 8 * 1024 * 1024 }),
+  db,
+  authorize: async () => undefined,
+});
 const server = createServer((req, res) => void registry.handle(req, res)).listen(0, "127.0.0.1");
 await once(server, "listening");
 

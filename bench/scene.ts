@@ -14,7 +14,7 @@ export class Scene {
   readonly planeDir: string;
   readonly trustPath: string;
   readonly url: string;
-  readonly #adminToken: string;
+  readonly adminToken: string;
   readonly #plane: ChildProcess;
   #devices = 0;
 
@@ -23,7 +23,7 @@ export class Scene {
     this.planeDir = join(dir, "plane");
     this.trustPath = join(dir, "trust.json");
     this.url = url;
-    this.#adminToken = adminToken;
+    this.adminToken = adminToken;
     this.#plane = plane;
   }
 
@@ -44,7 +44,7 @@ export class Scene {
 
   /** A request as the administrator; the answer's bytes. */
   async get(path: string): Promise<Uint8Array> {
-    const response = await fetch(this.url + path, { headers: { authorization: `Bearer ${this.#adminToken}` } });
+    const response = await fetch(this.url + path, { headers: { authorization: `Bearer ${this.adminToken}` } });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return new Uint8Array(await response.arrayBuffer());
   }
@@ -55,7 +55,7 @@ export class Scene {
     const dir = join(this.dir, `device-${this.#devices}`);
     const response = await fetch(`${this.url}/api/v1/enrolment-tokens`, {
       method: "POST",
-      headers: { authorization: `Bearer ${this.#adminToken}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${this.adminToken}`, "content-type": "application/json" },
       body: "{}",
     });
     const { token } = (await response.json()) as TokenResponse;

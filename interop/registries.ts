@@ -1,12 +1,11 @@
-// Other people's registries, each a process on a folder of its own, on a loopback port that it chooses.
+// Other people's registries, each a process on a folder of its own and a free port of loopback, which logs errors alone.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { program } from "./programs.ts";
-import { temporaryFolder } from "./server-process.ts";
+import { freePort, temporaryFolder } from "./server-process.ts";
 
 export type RegistryName = "docker-registry" | "zot";
 
@@ -17,57 +16,47 @@ export interface OtherRegistry {
   stop(): Promise<void>;
 }
 
-const configurations: Readonly<Record<RegistryName, (folder: string) => unknown>> = {
-  "docker-registry": (folder) => ({
+const configurations: Readonly<Record<RegistryName, (folder: string, port: number) => unknown>> = {
+  "docker-registry": (folder, port) => ({
     version: 0.1,
     storage: { filesystem: { rootdirectory: folder }, delete: { enabled: true } },
-    http: { addr: "127.0.0.1:0" },
-    log: { level: "info", accesslog: { disabled: true } },
+    http: { addr: `127.0.0.1:${port}` },
+    log: { level: "error", accesslog: { disabled: true } },
   }),
-  zot: (folder) => ({
+  zot: (folder, port) => ({
     distSpecVersion: "1.1.1",
     storage: { rootDirectory: folder, gc: false },
-    http: { address: "127.0.0.1", port: "0" },
-    log: { level: "info" },
+    http: { address: "127.0.0.1", port: String(port) },
+    log: { level: "error" },
   }),
 };
-
-/** How each tells the port in its log. */
-const listening = /listening on 127\.0\.0\.1:(\d+)|kernel chosen port","port":(\d+)/;
 
 /** Starts a registry whose program is at `path`; it keeps what it holds below `folder`. */
 export async function startRegistry(name: RegistryName, path: string, folder: string): Promise<OtherRegistry> {
   await mkdir(folder, { recursive: true });
-  const file = join(folder, "config.yml");
   // JSON is YAML.
-  await writeFile(file, JSON.stringify(configurations[name](join(folder, "store"))));
-  const child = spawn(path, ["serve", file], { stdio: ["ignore", "pipe", "pipe"] });
+  const file = join(folder, "config.yml");
+  const port = await freePort();
+  await writeFile(file, JSON.stringify(configurations[name](join(folder, "store"), port)));
+  const child = spawn(path, ["serve", file], { stdio: ["ignore", "ignore", "pipe"] });
   const gone = once(child, "exit");
   const stop = async () => {
     child.kill("SIGKILL");
     await gone;
   };
-  const lines: string[] = [];
-  const port = await new Promise<string | undefined>((resolve) => {
-    for (const input of [child.stdout, child.stderr]) {
-      createInterface({ input }).on("line", (line) => {
-        const [, docker, zot] = listening.exec(line) ?? [];
-        if (lines.push(line) > 100) lines.shift();
-        if (docker ?? zot) resolve(docker ?? zot);
-      });
-    }
-    void gone.then(() => resolve(undefined));
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said = (said + text).slice(-4000);
   });
-  if (port === undefined) throw new Error(`${name} did not start: ${lines.join("\n")}`);
   const host = `127.0.0.1:${port}`;
-  // zot says its port a moment before it takes connections; connecting is tried until then.
-  while (
-    !(await fetch(`http://${host}/v2/`).then(
+  const answers = () =>
+    fetch(`http://${host}/v2/`).then(
       ({ ok }) => ok,
       () => false,
-    ))
-  ) {
-    if (child.exitCode !== null) throw new Error(`${name} ended: ${lines.join("\n")}`);
+    );
+  while (!(await answers())) {
+    if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return { url: `http://${host}`, host, stop };
 }
