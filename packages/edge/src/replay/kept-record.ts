@@ -77,13 +77,18 @@ export async function keptInFolder(dir: string, index: number): Promise<KeptReco
   }
 }
 
-/** A record of an unpacked segment, all of which is verified. @throws EdgeError as `openSegment`; `request-invalid` */
+/**
+ * A record of an unpacked segment, all of which is verified; `identities` open one that is encrypted.
+ *
+ * @throws EdgeError as `openSegment`; `request-invalid`
+ */
 export async function keptInSegment(
   folder: string,
   index: number,
   keysAt?: KeysAt,
+  identities?: readonly string[],
 ): Promise<KeptRecord & { readonly genesisHash: LeafHash }> {
-  const { segment, entries, payloads } = await loadSegment(folder, keysAt);
+  const { segment, entries, payloads } = await loadSegment(folder, keysAt, identities);
   const entry = entries.get(index);
   const load = entry?.kind === "inference" ? entries.get(entry.loadIndex) : undefined;
   if (entry?.kind !== "inference" || load?.kind !== "load") {

@@ -7,6 +7,7 @@ import { RegistryClient, readModelKit, unpackModelKit } from "@tally/oci";
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { syncRound } from "../agent/sync-loop.ts";
 import { type Device, openDevice } from "../device.ts";
+import { keptInSegment } from "../replay/kept-record.ts";
 import { temporaryFolder } from "../testing/device-folders.ts";
 import { enrolDevice } from "../testing/loopback-device.ts";
 import { LoopbackPlane } from "../testing/loopback-plane.ts";
@@ -110,6 +111,15 @@ test("without a recipient's identity nothing of the contents is to be had, and t
   const parameters = kitfile?.datasets?.[0]?.parameters as Record<string, unknown> | undefined;
   assert.deepEqual(parameters?.recipients, recipients);
   await device.close();
+});
+
+test("a record of an encrypted segment is replayed with an identity, and refused without", async () => {
+  const { device, indices, folder } = await packed(["a"]);
+  await device.close();
+  await assert.rejects(keptInSegment(folder, indices[0]!), { code: "segment-encrypted" });
+  const { contents, load } = await keptInSegment(folder, indices[0]!, undefined, [audit]);
+  assert.equal(load.manifest, model);
+  assert.ok(contents !== undefined && contents.input.bytes.length > 0);
 });
 
 test("records of one subject share a key, and no two segments do", async () => {

@@ -10,6 +10,7 @@ import { connect, type PlaneClient } from "../../plane-client.ts";
 import { requireAnswerTo } from "../../record-place.ts";
 import { CliError, exitCodes, settings, type Terminal, usageError } from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
+import { readIdentities } from "../../verify-folder.ts";
 import type { ReplayFlags } from "./flags.ts";
 
 /** A record whose contents are at hand, or why they are not. */
@@ -81,6 +82,7 @@ async function inSegments(
     ),
   );
   const source = repositoryOf(client, found.repository);
+  const identities = await readIdentities(terminal, flags.identity);
   for (const [i, item] of found.segments.entries()) {
     const manifest = parseDigest(item.manifest);
     if (item.origin !== origin || index < item.from || index >= item.to || replaced.has(manifest)) continue;
@@ -90,7 +92,7 @@ async function inSegments(
       throw error;
     });
     if (unpacked === undefined) continue;
-    const record = await keptInSegment(into, index, keysIn(fleet));
+    const record = await keptInSegment(into, index, keysIn(fleet), identities);
     requireEnrolled({ origin: record.origin, genesisHash: record.genesisHash }, manifest, fleet.get(origin));
     if (record.contents !== undefined) return { kind: "kept", record };
   }

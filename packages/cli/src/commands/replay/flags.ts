@@ -5,4 +5,5 @@ export interface ReplayFlags extends PlaneFlags {
   readonly dir?: string;
   readonly modelFolder?: string;
   readonly tolerance: number;
+  readonly identity?: readonly string[];
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { replayRecord } from "@tally/edge";
 import { withDeviceFolder } from "../../device-folder.ts";
-import { withJson, withPlane } from "../../options.ts";
+import { collect, withJson, withPlane } from "../../options.ts";
 import { recordOf } from "../../record-place.ts";
 import type { Register } from "../../register.ts";
 import { CliError, exitCodes, print, usageError } from "../../terminal/index.ts";
@@ -23,6 +23,7 @@ export const replay: Register = (program, { terminal, finish }) => {
     .argument("<record>", "DEVICE/INDEX, or with --dir just INDEX")
     .option("--model-folder <dir>", "the model's files; left out, the device's own, or pulled by digest")
     .option("--tolerance <number>", "largest absolute or relative difference that counts as the same", tolerance, 0)
+    .option("--identity <file>", "age identity of a recipient, where the segment is encrypted (repeatable)", collect)
     .option("--trust <file>", "the trust file, needed for a record of the plane; TALLY_TRUST");
   withJson(withPlane(withDeviceFolder(command))).action(async (what: string, flags: ReplayFlags) => {
     const { device, index } = /^\d{1,15}$/.test(what) ? { device: null, index: Number(what) } : recordOf(what);
