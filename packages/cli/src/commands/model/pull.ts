@@ -1,6 +1,13 @@
 import { lstat, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Digest, identitiesFor, isDigest, publicKeyPem, type TrustedIdentity } from "@tally/evidence";
+import {
+  type Digest,
+  identitiesFor,
+  isDigest,
+  modelSignatureType,
+  publicKeyPem,
+  type TrustedIdentity,
+} from "@tally/evidence";
 import {
   bundleMediaType,
   type FileEntry,
@@ -113,7 +120,10 @@ async function verifiedBy(
 ): Promise<Signer> {
   let reason = "no signature is attached to it";
   let seen = 0;
-  for await (const { digest } of source.referrers(manifest, bundleMediaType)) {
+  for await (const { digest, annotations } of source.referrers(manifest, bundleMediaType)) {
+    // Other statements hang there too, however many. Who lies in an annotation hides only their own.
+    const type = annotations?.["dev.sigstore.bundle.predicateType"];
+    if (type !== undefined && type !== modelSignatureType) continue;
     if (++seen > mostSignatures) break;
     const bundle = await attachedBundle(source, digest);
     for (const signer of signers) {
