@@ -144,6 +144,7 @@ test("no space and no quota left are a full disk, whatever else the file system 
     const failing = () => Promise.reject(Object.assign(new Error(code), { code }));
     await assert.rejects(storing("writing a blob", failing), { code: expected });
   }
+});
 
 test("what was remembered of a small blob goes with it, also while it is being read", async (t) => {
   const dir = await folder(t);
