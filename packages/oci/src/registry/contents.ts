@@ -225,6 +225,9 @@ export interface WrongPart {
 }
 
 /** The parts of a manifest that the repository lacks, or holds with another size. */
+/** As many are named to the sender; looking for more takes time from others. */
+const mostWrong = 100;
+
 export async function wrongParts(db: Database, repository: string, manifest: Manifest): Promise<WrongPart[]> {
   // An image is made of blobs; an index lists manifests, and by its specification may list other content too.
   const blobs = "SELECT size FROM registry_blob WHERE repository = ? AND digest = ?";
@@ -235,6 +238,7 @@ export async function wrongParts(db: Database, repository: string, manifest: Man
     const key = [repository, part.digest];
     const [row] = await db.query<{ size: number }>(sql, manifest.kind === "image" ? key : [...key, ...key]);
     if (row?.size !== part.size) wrong.push({ part, size: row?.size });
+    if (wrong.length === mostWrong) break;
   }
   return wrong;
 }

@@ -88,7 +88,10 @@ export function createRegistry(options: RegistryOptions): Registry {
   async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     res.setHeader("Docker-Distribution-API-Version", "registry/2.0");
     res.setHeader("X-Content-Type-Options", "nosniff");
-    const url = new URL(req.url ?? "", "http://registry.invalid");
+    const target = req.url ?? "";
+    const base = "http://registry.invalid";
+    if (!URL.canParse(target, base)) throw new Refusal(404, "UNSUPPORTED", "the request's target is no path");
+    const url = new URL(target, base);
     const route = parseRoute(url.pathname);
     const handler = handlerOf(req.method ?? "", route);
     await requireAccess(options, req, "repository" in route ? route.repository : "", handler.action);
