@@ -57,11 +57,13 @@ async function make(install: Install, work: string, milliseconds: number): Promi
       const [path = "", version = ""] = install.of.split("@");
       const flags = [...goFlags, ...(install.tags ? [`-tags=${install.tags}`] : [])];
       if (install.module === undefined) {
-        await run("go", ["install", ...flags, install.of], left(), { env: { ...goEnv, GOBIN: work } });
+        await run("go", ["install", ...flags, install.of], left(), {
+          env: { ...goEnv, ...install.env, GOBIN: work },
+        });
         return join(work, programOf(path));
       }
       const module = join(work, "module");
-      const inModule = { cwd: module, env: goEnv };
+      const inModule = { cwd: module, env: { ...goEnv, ...install.env } };
       await mkdir(module);
       await run("go", ["mod", "init", "tally.test/tool"], left(), inModule);
       await run("go", ["mod", "edit", `-require=${install.module}@${version}`], left(), inModule);
