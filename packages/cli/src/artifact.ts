@@ -5,7 +5,7 @@ import { usageError } from "./terminal/index.ts";
 
 /** A repository of the plane's registry. */
 export function repositoryOf(
-  { url, token, insecureHttp }: PlaneClient,
+  { url, token, insecureHttp, fetch }: PlaneClient,
   repository: string,
   more: { readonly uploadNotes?: string } = {},
 ): RegistryClient {
@@ -14,6 +14,7 @@ export function repositoryOf(
     repository,
     insecureHttp,
     ...more,
+    fetch,
     ...(token !== undefined && { token }),
   });
 }

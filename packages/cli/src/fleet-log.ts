@@ -73,23 +73,31 @@ export async function readFleet(
 ): Promise<ReadonlyMap<string, Admission>> {
   const checkpoint = trustedCheckpoint(await client.bytes("/fleet/checkpoint"), "fleet", trust);
   const tree = Frontier.empty();
-  const admissions = new Map<string, Admission & { keySets: DatedKeys[] }>();
+  const admissions: Admissions = new Map();
   for (let first = 0; first < checkpoint.size; first += tileWidth) {
     const width = Math.min(tileWidth, checkpoint.size - first);
     const bundle = await client.bytes(`/fleet/${entriesPath(first / tileWidth, width)}`);
     for (const bytes of decodeEntryBundle(bundle).slice(0, width)) {
       tree.append(hashLeaf(bytes));
-      const entry = decodeEntry(bytes);
-      if (entry.kind === "enrol" || entry.kind === "epoch") {
-        const keySets = [{ fromSize: 0, since: entry.time, keySet: entry.keySet }];
-        admissions.set(entry.origin, { ...entry, keySets });
-      } else if (entry.kind === "keys" && entry.origin !== trust.plane.name) {
-        addKeys(entry, admissions.get(entry.origin)?.keySets);
-      }
+      takeFleetEntry(bytes, trust.plane.name, admissions);
     }
   }
   if (tree.size === checkpoint.size && equalBytes(tree.root(), asHash(checkpoint.root))) return admissions;
   throw new EvidenceError("proof-invalid", "the fleet log's entries are not those that its checkpoint was signed over");
+}
+
+/** What the fleet log's entries have said so far, by the ledger's origin. */
+export type Admissions = Map<string, Admission & { keySets: DatedKeys[] }>;
+
+/** Takes the fleet log's next entry into account. @throws EvidenceError `proof-invalid` */
+export function takeFleetEntry(bytes: Uint8Array, plane: string, admissions: Admissions): void {
+  const entry = decodeEntry(bytes);
+  if (entry.kind === "enrol" || entry.kind === "epoch") {
+    const keySets = [{ fromSize: 0, since: entry.time, keySet: entry.keySet }];
+    admissions.set(entry.origin, { ...entry, keySets });
+  } else if (entry.kind === "keys" && entry.origin !== plane) {
+    addKeys(entry, admissions.get(entry.origin)?.keySets);
+  }
 }
 
 /** Key sets only follow one another. @throws EvidenceError `proof-invalid` */

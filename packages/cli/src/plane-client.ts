@@ -52,8 +52,11 @@ export class PlaneClient {
   readonly url: string;
   readonly token: string | undefined;
   readonly insecureHttp: boolean;
+  /** How requests are sent. */
+  readonly fetch: typeof fetch;
 
-  constructor(url: Setting, token: string | undefined, insecureHttp = false) {
+  constructor(url: Setting, token: string | undefined, insecureHttp = false, send: typeof fetch = fetch) {
+    this.fetch = send;
     this.url = baseUrl(url);
     this.token = token;
     this.insecureHttp = insecureHttp;
@@ -141,7 +144,7 @@ export class PlaneClient {
     body?: { type: string; bytes: string | Uint8Array<ArrayBuffer> },
     more: { readonly headers?: Record<string, string>; readonly signal?: AbortSignal } = {},
   ): Promise<Response> {
-    const response = await fetch(this.url + path, {
+    const response = await this.fetch(this.url + path, {
       method,
       headers: {
         ...(this.token !== undefined && { authorization: `Bearer ${this.token}` }),

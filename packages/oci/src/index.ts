@@ -1,4 +1,5 @@
 export * from "./artifact/index.ts";
+export * from "./carrier/index.ts";
 export * from "./client/index.ts";
 export * from "./error.ts";
 export * from "./hashing/index.ts";

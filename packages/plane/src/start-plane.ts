@@ -58,6 +58,8 @@ export interface PlaneOptions {
   readonly host?: string;
   /** Default 0: a free port. */
   readonly port?: number;
+  /** Listens at this path alone, in place of host and port: for a program of this machine that needs no network. */
+  readonly socket?: string;
   /** C2SP tlog-policy text: `witness` lines with URLs, `quorum`. Default `quorum none`: times are then the plane's word. */
   readonly witnessPolicy?: string;
   /** An outside registry in the place of the built-in one; "built-in" to go back from one. */
@@ -339,8 +341,10 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     };
     await sealer.seal().catch(onSealingFailed);
     sealer.start();
-    await app.listen({ host, port: options.port ?? 0 });
-    const { port } = app.server.address() as AddressInfo;
+    const { socket } = options;
+    await app.listen(socket === undefined ? { host, port: options.port ?? 0 } : { path: socket });
+    const address = app.server.address() as AddressInfo | string;
+    const port = typeof address === "string" ? 0 : address.port;
     const scheme = options.tls === undefined ? "http" : "https";
     return {
       url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`,

@@ -9,7 +9,9 @@ import { data } from "./data.ts";
 import { device } from "./device/index.ts";
 import { doctor } from "./doctor.ts";
 import { env } from "./env.ts";
+import { exportCommand } from "./export.ts";
 import { identity } from "./identity.ts";
+import { importCommand } from "./import.ts";
 import { ingest } from "./ingest.ts";
 import { keygen } from "./keygen.ts";
 import { ledger } from "./ledger/index.ts";
@@ -51,6 +53,8 @@ export const commands: readonly Register[] = [
   receipt,
   compare,
   data,
+  exportCommand,
+  importCommand,
   ledger,
   backup,
   restore,

@@ -48,8 +48,12 @@ export class Loop {
     this.#options = options;
   }
 
-  /** Ready to publish: keys, identities, a model to sign, and the plane's trust file. */
-  static async start(t: TestContext, options: Partial<PlaneOptions> = {}): Promise<Loop> {
+  /**
+   * Ready to publish: keys, identities, a model to sign, and the plane's trust file.
+   *
+   * @param people whose keys these people have; keys of their own otherwise
+   */
+  static async start(t: TestContext, options: Partial<PlaneOptions> = {}, people?: Loop): Promise<Loop> {
     const folder = await mkdtemp(join(tmpdir(), "tally-loop-"));
     const loop = new Loop(folder, options);
     t.after(async () => {
@@ -61,7 +65,8 @@ export class Loop {
     await cp(tinyModel, join(folder, "model", "model.onnx"));
     await writeFile(join(folder, "model", "README.md"), "# A tiny classifier\n");
     await writeFile(join(folder, "inputs.jsonl"), '{"features": [1, 2, 3, 4]}\n{"features": [4, 3, 2, 1]}\n');
-    for (const name of ["publisher", "reviewer"]) await loop.do("keygen", `keys/${name}`);
+    if (people !== undefined) await cp(join(people.folder, "keys"), join(folder, "keys"), { recursive: true });
+    else for (const name of ["publisher", "reviewer"]) await loop.do("keygen", `keys/${name}`);
     await loop.know();
     await writeFile(join(folder, "trust.json"), await loop.do("trust", "show"));
     return loop;

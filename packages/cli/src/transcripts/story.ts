@@ -26,6 +26,7 @@ export const story = [
   "trace",
   "receipt",
   "data",
+  "export",
   "compare",
   "ledger",
   "backup",

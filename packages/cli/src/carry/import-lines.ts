@@ -1,0 +1,84 @@
+import type { CarrierCheck } from "@tally/oci";
+import { reportAsJson } from "../report-json.ts";
+import { checkLines, headLines } from "../report-lines.ts";
+import { counted, type ExitCode, exitCodes, table } from "../terminal/index.ts";
+import type { TakenModel } from "./take-in.ts";
+import type { CarriedModel, CarryCheck } from "./verify-model.ts";
+
+const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
+
+/** What was found of a layout that somebody carried. */
+export interface ImportReport {
+  readonly layout: readonly CarrierCheck[];
+  readonly models: readonly CarriedModel[];
+}
+
+/** Good, verification failed, or not proven: as `tally verify` ends. */
+export function outcomeOf({ layout, models }: ImportReport): ExitCode {
+  const checks = models.flatMap((model) => model.checks);
+  const reports = models.flatMap(({ evidence }) => evidence.map(({ report }) => report.outcome));
+  const bad = [...layout, ...checks].some(({ result }) => result === "bad") || reports.includes("bad");
+  if (bad) return exitCodes.verificationFailed;
+  const missing = checks.some(({ result, required }) => result === "not made" && required);
+  return missing || models.length === 0 || reports.includes("not proven") ? exitCodes.notProven : exitCodes.good;
+}
+
+/** Everything that was looked at, and what came of it. */
+export function reportLinesOf(report: ImportReport): readonly string[] {
+  const lines = ["layout", ...rowsOf(report.layout)];
+  for (const { manifest, repository, tag, checks, evidence } of report.models) {
+    const name = [repository, tag].filter((part) => part !== null).join(":");
+    lines.push("", `model ${manifest}${name === "" ? "" : `  ${name}`}`, ...rowsOf(checks));
+    for (const { report: answer } of evidence) {
+      lines.push(
+        "  evidence",
+        ...[...headLines(answer), ...checkLines(answer)].map((line) => (line === "" ? "" : `    ${line}`)),
+      );
+    }
+  }
+  return [...lines, "", outcomeLines[outcomeOf(report) as keyof typeof outcomeLines]];
+}
+
+const outcomeLines = {
+  [exitCodes.good]: "good: every required check held",
+  [exitCodes.verificationFailed]: "BAD: this is not what was sent, or not what it says it is",
+  [exitCodes.notProven]: "not proven: nothing failed, and something required is missing",
+};
+
+function rowsOf(checks: readonly (CarrierCheck | CarryCheck)[]): readonly string[] {
+  return table(checks.map(({ result, name, about, reason }) => [marks[result], name, `${about}: ${reason}`])).map(
+    (line) => `  ${line}`,
+  );
+}
+
+/** What became of what was taken in. */
+export function takenLines(taken: readonly TakenModel[]): readonly string[] {
+  return taken.flatMap(({ manifest, repository, tag, sent, statements }) => [
+    `${manifest}  ${tag === null ? repository : `${repository}:${tag}`}  ${counted(sent, "new blob")}`,
+    ...table(
+      statements.map(({ digest, predicateType, result, index, reason }) => [
+        result,
+        digest,
+        predicateType,
+        index === undefined ? (reason ?? "") : `entry ${index}`,
+      ]),
+    ).map((line) => `  ${line}`),
+  ]);
+}
+
+export function reportJsonOf(report: ImportReport, taken: readonly TakenModel[] | null): unknown {
+  const outcomes = {
+    [exitCodes.good]: "good",
+    [exitCodes.verificationFailed]: "bad",
+    [exitCodes.notProven]: "not proven",
+  };
+  return {
+    outcome: outcomes[outcomeOf(report) as keyof typeof outcomes],
+    layout: report.layout,
+    models: report.models.map(({ evidence, ...model }) => ({
+      ...model,
+      evidence: evidence.map((each) => reportAsJson(each.report)),
+    })),
+    taken,
+  };
+}

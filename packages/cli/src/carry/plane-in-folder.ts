@@ -1,0 +1,42 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PlaneClient } from "../plane-client.ts";
+import { usageError } from "../terminal/index.ts";
+import { socketFetch } from "./socket-fetch.ts";
+
+/**
+ * A plane on a folder, for as long as something is taken in: behind a socket in a folder that only this user may enter, and no
+ * network. It must not run meanwhile.
+ */
+export async function openPlaneFolder(dir: string): Promise<{ client: PlaneClient } & AsyncDisposable> {
+  const name = await nameIn(dir);
+  const { startPlane } = await import("@tally/plane");
+  const folder = await mkdtemp(join(tmpdir(), "tally-import-"));
+  const socket = join(folder, "plane.sock");
+  try {
+    // Witnesses that cannot be asked now are asked when it is next served: until then nothing new is signed.
+    const witnessPolicy = await readFile(join(dir, "witness-policy.txt"), "utf8").catch(() => undefined);
+    const plane = await startPlane({ dir, name, socket, ...(witnessPolicy && { witnessPolicy }) });
+    const token = (await readFile(plane.adminTokenPath, "utf8")).trim();
+    const url = { name: "url", value: "http://localhost", from: "the folder" } as const;
+    return {
+      client: new PlaneClient(url, token, false, socketFetch(socket)),
+      async [Symbol.asyncDispose]() {
+        await plane.close();
+        await rm(folder, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function nameIn(dir: string): Promise<string> {
+  try {
+    const { name } = JSON.parse(await readFile(join(dir, "plane.json"), "utf8")) as { name?: unknown };
+    if (typeof name === "string") return name;
+  } catch {}
+  throw usageError(`${dir} is no plane's folder`, "begin one: tally serve --dir FOLDER --name NAME");
+}
