@@ -302,6 +302,18 @@ test("a registry that wants Basic gets user and password, when it has asked for 
   assert.deepEqual(seen, [undefined, basic, basic]);
 });
 
+test("requests side by side are each asked for credentials, and all of them answer", async (t) => {
+  const waiting: (() => void)[] = [];
+  const url = await serve(t, (req, res) => {
+    if (req.headers.authorization?.startsWith("Basic ")) return void res.end();
+    // All are asked before the first has answered.
+    waiting.push(() => res.writeHead(401, { "WWW-Authenticate": 'Basic realm="zot"' }).end());
+    if (waiting.length === 3) for (const ask of waiting) ask();
+  });
+  const client = clientOf(url, { token: "secret", username: "ci" });
+  await Promise.all([client.ping(), client.ping(), client.ping()]);
+});
+
 test("a token place of the registry's own origin gets the password, one elsewhere does not", async (t) => {
   const asked: string[] = [];
   const places = await serve(t, (req, res) => {

@@ -71,10 +71,16 @@ export class Transport {
 
   async #authenticated(call: Call): Promise<Reply> {
     for (let exchanged = false; ; ) {
+      const sent = this.#credentials.header;
       const reply = await this.#redirected(call);
       if (reply.response.status !== 401 || reply.url.origin !== this.origin.origin) return reply;
-      const answer = this.#credentials.answer(reply.response.headers.get("www-authenticate"));
       const spent = call.body !== undefined && "stream" in call.body;
+      // A request beside this one has been asked meanwhile, and has answered.
+      if (sent === undefined && this.#credentials.header !== undefined && !spent) {
+        await discard(reply);
+        continue;
+      }
+      const answer = this.#credentials.answer(reply.response.headers.get("www-authenticate"));
       if (answer === undefined || spent || (answer.kind === "exchange" && exchanged)) return reply;
       await discard(reply);
       if (answer.kind === "exchange") exchanged = true;
