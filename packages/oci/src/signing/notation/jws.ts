@@ -1,7 +1,17 @@
-import { constants, verify, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { encodeJson, fromUtf8, type JsonObject, parseJson, type Signer, toBase64, utf8 } from "@tally/evidence";
 import { OciError } from "../../error.ts";
 import { plainEcdsa } from "./ecdsa.ts";
+import {
+  algorithmNamed,
+  expiry,
+  type NotationEnvelope,
+  notationPayloadType,
+  requireSignature,
+  requireUnderstood,
+  scheme,
+  signingTime,
+} from "./envelope.ts";
 
 // A Notary Project signature as JWS (notaryproject/specifications, signature-envelope-jws.md), JSON flattened:
 //
@@ -11,20 +21,6 @@ import { plainEcdsa } from "./ecdsa.ts";
 //      "signature": "<base64url>"}
 
 export const jwsMediaType = "application/jose+json";
-export const notationPayloadType = "application/vnd.cncf.notary.payload.v1+json";
-
-const scheme = "io.cncf.notary.signingScheme";
-const signingTime = "io.cncf.notary.signingTime";
-const expiry = "io.cncf.notary.expiry";
-/** Headers that a verifier may be told to understand, and that are understood here. */
-const understood: readonly unknown[] = [scheme, expiry];
-
-/** An envelope whose signature is its first certificate's. Whether that one is to be believed is not judged yet. */
-export interface NotationEnvelope {
-  readonly payload: JsonObject;
-  readonly chain: readonly X509Certificate[];
-  readonly expires?: Date;
-}
 
 /** Signs a payload. Throws `signature-invalid` for other keys than P-256 and P-384. */
 export async function signJws(
@@ -62,49 +58,15 @@ export function openJws(bytes: Uint8Array): NotationEnvelope {
   if (!Array.isArray(x5c) || x5c.length === 0 || x5c.length > 10) throw bad("the envelope has no certificates");
   const chain = x5c.map((item) => certificateOf(item));
   const said = objectIn(fromBase64url(protectedHeader), "the protected header");
-  requireUnderstood(said);
+  requireUnderstood(said.cty, said[scheme], said.crit);
   const message = utf8(`${protectedHeader}.${payload}`);
-  if (!verifies(said.alg, chain[0]!, message, fromBase64url(signature))) throw bad("it does not verify");
+  requireSignature(algorithmNamed(said.alg), chain[0]!, message, fromBase64url(signature));
   const until = said[expiry];
   return Object.freeze({
     payload: objectIn(fromBase64url(payload), "the payload"),
     chain,
     ...(until === undefined ? {} : { expires: timeOf(until) }),
   });
-}
-
-function requireUnderstood(said: JsonObject): void {
-  if (said.cty !== notationPayloadType) throw bad(`it signs ${JSON.stringify(said.cty)}, not ${notationPayloadType}`);
-  if (said[scheme] !== "notary.x509")
-    throw bad(`its signing scheme is ${JSON.stringify(said[scheme])}, not notary.x509`);
-  const { crit } = said;
-  if (!Array.isArray(crit) || !crit.includes(scheme)) throw bad("it does not mark its signing scheme as critical");
-  const strange = crit.find((name) => !understood.includes(name));
-  if (strange !== undefined) throw bad(`it asks for ${JSON.stringify(strange)}, which is not understood here`);
-}
-
-/** JOSE's algorithms (RFC 7518) that the specification allows, each with the only keys that it goes with. */
-const algorithms: Readonly<Record<string, { readonly hash: string; readonly curve?: string }>> = {
-  ES256: { hash: "sha256", curve: "prime256v1" },
-  ES384: { hash: "sha384", curve: "secp384r1" },
-  ES512: { hash: "sha512", curve: "secp521r1" },
-  PS256: { hash: "sha256" },
-  PS384: { hash: "sha384" },
-  PS512: { hash: "sha512" },
-};
-
-function verifies(alg: unknown, { publicKey }: X509Certificate, message: Uint8Array, signature: Uint8Array): boolean {
-  const known = typeof alg === "string" && Object.hasOwn(algorithms, alg) ? algorithms[alg]! : undefined;
-  if (known === undefined) throw bad(`its algorithm ${JSON.stringify(alg)} is none of ${Object.keys(algorithms)}`);
-  const { asymmetricKeyType, asymmetricKeyDetails } = publicKey;
-  const isCurve = asymmetricKeyType === "ec" && asymmetricKeyDetails?.namedCurve === known.curve;
-  const isRsa = asymmetricKeyType === "rsa" && (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
-  if (known.curve === undefined ? !isRsa : !isCurve) throw bad(`its algorithm ${alg} is not for its certificate's key`);
-  const key =
-    known.curve === undefined
-      ? { key: publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-      : { key: publicKey, dsaEncoding: "ieee-p1363" as const };
-  return verify(known.hash, message, key, signature);
 }
 
 function certificateOf(item: unknown): X509Certificate {

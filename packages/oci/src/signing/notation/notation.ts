@@ -7,6 +7,7 @@ import type { ArtifactTarget } from "../../artifact/transfer.ts";
 import { OciError } from "../../error.ts";
 import { certificatesFromPem, verifyChain } from "../certificate-chain.ts";
 import { NotMade } from "../verify-signature.ts";
+import { coseMediaType, openCose } from "./cose.ts";
 import { jwsMediaType, openJws, signJws } from "./jws.ts";
 
 /** The artifact type of Notary Project signatures. */
@@ -62,7 +63,7 @@ export async function attachNotation(
 /**
  * Verifies a Notary Project signature: over this very artifact, by a certificate that may sign code and leads to a trusted one,
  * all valid at that time, and not expired by its own word. Returns the path, the signer's certificate first. Throws
- * `signature-invalid`, or NotMade for envelopes that are not read here (COSE) and where no certificate is trusted.
+ * `signature-invalid`, or NotMade for envelopes of another kind and where no certificate is trusted.
  */
 export function verifyNotation(
   mediaType: string,
@@ -70,9 +71,10 @@ export function verifyNotation(
   subject: Descriptor,
   trust: { readonly trustedCertificatesPem?: string; readonly at?: Date },
 ): readonly X509Certificate[] {
-  if (mediaType !== jwsMediaType) throw new NotMade(`a Notary Project signature in ${mediaType} is not read here`);
+  const open = { [jwsMediaType]: openJws, [coseMediaType]: openCose }[mediaType];
+  if (open === undefined) throw new NotMade(`a Notary Project signature in ${mediaType} is not read here`);
   if (trust.trustedCertificatesPem === undefined) throw new NotMade("no trusted certificates were given");
-  const { payload, chain, expires } = openJws(envelope);
+  const { payload, chain, expires } = open(envelope);
   const at = trust.at ?? new Date();
   const path = verifyChain(chain, certificatesFromPem(trust.trustedCertificatesPem), at);
   if (expires !== undefined && at >= expires) {
