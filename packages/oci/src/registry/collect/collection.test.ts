@@ -219,3 +219,39 @@ test("an erased layer of a manifest that stays is no hindrance", async (t) => {
   assert.deepEqual(removed(await collect({ untagged: true }), "manifest"), []);
   assert.equal(await client.has("m", "v1"), true);
 });
+
+test("what is tagged, or asked for, in the very moment between being found and being removed stays", async (t) => {
+  let between = async (): Promise<void> => {};
+  const { client, collect, later } = await world(t, {
+    evidence: {
+      read: () => ({
+        all: async function* () {},
+        // biome-ignore lint/correctness/useYield: nothing comes to be named; something else happens
+        since: async function* () {
+          await between();
+        },
+        alone: (step) => step(),
+      }),
+    },
+  });
+  const image = await client.image("m", "untagged");
+  const lone = utf8("alone");
+  await client.blob("n", lone);
+  later();
+  between = async () => {
+    await client.manifest("m", "v1", image.bytes, image.descriptor.mediaType);
+    await client.status("HEAD", `n/blobs/${contentDigestOf(lone)}`);
+    between = async () => {};
+  };
+  const decisions = await collect({ untagged: true });
+  assert.deepEqual(removed(decisions, "manifest"), []);
+  assert.equal(await client.has("m", "v1"), true);
+  assert.equal(await client.has("m", image.layer.digest, "blobs"), true);
+  assert.deepEqual(removed(await collect(), "blob"), []);
+  later();
+  between = async () => {
+    await client.status("HEAD", `n/blobs/${contentDigestOf(lone)}`);
+  };
+  assert.deepEqual(removed(await collect(), "blob"), []);
+  assert.equal(await client.has("n", contentDigestOf(lone), "blobs"), true);
+});
