@@ -5,7 +5,7 @@ import { availableParallelism, loadavg } from "node:os";
 import { runPart } from "./part.ts";
 import { formatTable, type Row } from "./row.ts";
 
-const parts = ["record", "event-loop", "plane", "fleet", "memory", "summary", "referrers", "registry"];
+const parts = ["record", "event-loop", "plane", "fleet", "memory", "summary", "referrers", "registry", "large"];
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
 const unknown = [...named, ...process.argv.slice(2)].find(
   (argument) => argument !== "--json" && !parts.includes(argument),
