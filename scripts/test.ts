@@ -1,5 +1,6 @@
 // `npm test`: every *.test.ts beside the code it tests, on Node's own test runner, in two processes at a time.
-// Arguments narrow it: `npm test -- packages/ledger` runs the tests below that folder.
+// Arguments narrow it: `npm test -- packages/ledger` runs the tests below that folder. Without any, tests that need other people's
+// programs are skipped, wherever those are: they have a command and a time limit of their own, `npm run interop`.
 
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
@@ -34,7 +35,11 @@ const child = spawn(
   {
     cwd: root,
     stdio: ["inherit", "inherit", "inherit", "ipc"],
-    env: { ...process.env, TALLY_STARTED_BY: String(process.pid) },
+    env: {
+      ...process.env,
+      TALLY_STARTED_BY: String(process.pid),
+      ...(places.length === 0 ? { TALLY_WITHOUT_PROGRAMS: "1" } : {}),
+    },
   },
 );
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
