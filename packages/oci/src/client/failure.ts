@@ -25,7 +25,9 @@ const hints: Partial<Record<OciErrorCode, string>> = {
 export async function failureOf(reply: Reply, doing: string): Promise<OciError> {
   const { status } = reply.response;
   const said = await spoken(reply);
-  const code = said.code === "DIGEST_INVALID" ? "digest-mismatch" : (codes[status] ?? "refused");
+  // A 409 that is denied, as by a write-once rule, will not be otherwise later.
+  const denied = status === 409 && said.code === "DENIED";
+  const code = said.code === "DIGEST_INVALID" ? "digest-mismatch" : denied ? "refused" : (codes[status] ?? "refused");
   const words = [said.code, said.message].filter((word) => word !== undefined).join(": ");
   return new OciError(code, `${doing}: the registry answered ${status}${words === "" ? "" : ` (${words})`}`, {
     ...(hints[code] === undefined ? {} : { hint: hints[code] }),
