@@ -17,7 +17,7 @@ export function postEnvelope(client: PlaneClient, bytes: Uint8Array): Promise<St
 export async function signAndPost(
   client: PlaneClient,
   statement: Statement,
-  { signer, others }: SigningKey,
+  { signer, others }: Pick<SigningKey, "signer" | "others">,
 ): Promise<StatementResponse & { readonly envelope: Envelope }> {
   const envelope = await signStatement(statement, signer, ...others);
   return { ...(await postEnvelope(client, envelope.bytes)), envelope };

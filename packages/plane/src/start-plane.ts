@@ -43,7 +43,15 @@ import { Collections } from "./registry/collections.ts";
 import { evidenceNames } from "./registry/evidence-names.ts";
 import { RetentionRecord } from "./registry/retention-record.ts";
 import { createPushedTable, registryAccess } from "./registry-access.ts";
-import { Channels, DeviceErasures, Identities, Lineage, RevokedKeys, Statements } from "./statements/index.ts";
+import {
+  Channels,
+  DeviceErasures,
+  Identities,
+  Lineage,
+  RevokedKeys,
+  Rotations,
+  Statements,
+} from "./statements/index.ts";
 import { repositoriesOf } from "./statements/model-statements.ts";
 import { derivedTablesMissing, emptyDerivedTables } from "./store/derived-tables.ts";
 import { layeredBlobs } from "./store/layered-blobs.ts";
@@ -236,7 +244,8 @@ export async function startPlane(options: PlaneOptions): Promise<Plane> {
     const revoked = new RevokedKeys({ db, provenBy });
     const statements = new Statements({ db, blobs, logs, identities, clock, erasures, revoked });
     await statements.rebuild();
-    const decisions = new Decisions({ db, blobs, logs, fleet, statements });
+    const rotations = new Rotations({ identities, revoked, clock });
+    const decisions = new Decisions({ db, blobs, logs, fleet, statements, rotations });
     await decisions.catchUp();
     const quota = await DeviceQuota.open(options.deviceBytesPerDay ?? 16 * 2 ** 30, clock, db);
     cleanup.push(() => quota.flush());

@@ -62,6 +62,10 @@ export interface IdentityBody {
   readonly key: string;
   readonly may: readonly string[];
   readonly repositories: readonly string[];
+  /** Milliseconds since 1970: signatures count from then on … */
+  readonly from?: number;
+  /** … and before then, by proven time. */
+  readonly until?: number;
 }
 export interface IdentityList {
   readonly identities: readonly IdentityBody[];

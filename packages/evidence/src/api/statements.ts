@@ -37,6 +37,8 @@ export interface StatementProof {
   readonly proof: readonly string[];
   /** The complete cosigned note. */
   readonly checkpoint: string;
+  /** With `when=logged`: the last checkpoint that does not cover it, and that `checkpoint` continues it. */
+  readonly before?: { readonly checkpoint: string; readonly proof: readonly string[] };
 }
 
 /** `GET /api/v1/lineage/<digest>`: what an artifact was made from, step by step, as signed statements say. */

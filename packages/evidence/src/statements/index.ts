@@ -20,6 +20,12 @@ export {
   parseFleetDecision,
 } from "./fleet-decision.ts";
 export { type Ingestion, ingestionStatement, ingestionType, parseIngestion, type Split } from "./ingestion.ts";
+export {
+  type KeyRotation,
+  keyRotationStatement,
+  keyRotationType,
+  parseKeyRotation,
+} from "./key-rotation.ts";
 export { type Model, modelStatement, modelType, parseModel } from "./model.ts";
 export {
   type ModelResource,

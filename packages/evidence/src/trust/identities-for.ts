@@ -6,24 +6,63 @@ export interface IdentityQuestion {
   readonly action: TrustedAction;
   readonly repository: string;
   /**
-   * When it was signed, in milliseconds since 1970, as far as it is proven. Where no time is proven, an identity that is
-   * limited to a period cannot be shown to be within it, and is left out.
+   * When it was signed at the latest, in milliseconds since 1970, as far as that is proven. Where no time is proven, an
+   * identity that is limited to a period cannot be shown to be within it, and is left out.
    */
   readonly atMs?: number;
+  /**
+   * When it was logged at the earliest, as far as that is proven; null where nothing proves it. Left out where there is one
+   * moment only, `atMs`: `from` is then compared with that.
+   */
+  readonly notBeforeMs?: number | null;
 }
 
 /** The identities that may do this: their keys are the ones to give `verifyEnvelope`. */
-export function identitiesFor(trust: Trust, question: IdentityQuestion): readonly TrustedIdentity[] {
-  const { action, repository, atMs } = question;
-  return trust.identities.filter(
-    (identity) =>
-      identity.may.includes(action) &&
-      identity.repositories.some((pattern) => matchesRepository(pattern, repository)) &&
-      isWithin(identity, atMs),
-  );
+export function identitiesFor(
+  trust: Pick<Trust, "identities">,
+  question: IdentityQuestion,
+): readonly TrustedIdentity[] {
+  return trust.identities.filter((identity) => whyNot(identity, question) === undefined);
 }
 
-function isWithin({ from, until }: TrustedIdentity, atMs: number | undefined): boolean {
-  if (from === undefined && until === undefined) return true;
-  return atMs !== undefined && (from ?? 0) <= atMs && atMs < (until ?? Number.POSITIVE_INFINITY);
+/** When something was signed, as far as it is proven: see `IdentityQuestion`. */
+export type ProvenTime = Pick<IdentityQuestion, "atMs" | "notBeforeMs">;
+
+/** Why an identity does not count for this, in words; undefined where it does. */
+export function whyNot(identity: TrustedIdentity, question: IdentityQuestion): string | undefined {
+  return whyNotAllowed(identity, question) ?? whyNotThen(identity, question);
+}
+
+/** The same, but for the time. */
+export function whyNotAllowed(
+  { may, repositories }: TrustedIdentity,
+  { action, repository }: Pick<IdentityQuestion, "action" | "repository">,
+): string | undefined {
+  if (!may.includes(action)) return `may not ${action}`;
+  if (repositories.some((pattern) => matchesRepository(pattern, repository))) return undefined;
+  return `may ${action} for ${repositories.join(", ")}, not for ${repository}`;
+}
+
+/** The same by the time alone. */
+export function whyNotThen(
+  { from, until }: TrustedIdentity,
+  { atMs, notBeforeMs = atMs }: ProvenTime,
+): string | undefined {
+  if (from !== undefined && !(notBeforeMs !== undefined && notBeforeMs !== null && from <= notBeforeMs)) {
+    return `counts from ${dateOf(from)} on; ${earliest(notBeforeMs)}`;
+  }
+  if (until !== undefined && !(atMs !== undefined && atMs < until)) {
+    const proven = atMs === undefined ? "no time is proven" : `it is proven by ${dateOf(atMs)} only`;
+    return `counts until ${dateOf(until)}; ${proven}`;
+  }
+  return undefined;
+}
+
+function earliest(notBeforeMs: number | null | undefined): string {
+  if (notBeforeMs === undefined || notBeforeMs === null) return "nothing proves that it is no older";
+  return `it is proven to be younger than ${dateOf(notBeforeMs)} only`;
+}
+
+function dateOf(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`;
 }

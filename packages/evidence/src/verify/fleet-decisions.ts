@@ -1,7 +1,7 @@
 import { digestFromHash } from "../digest.ts";
 import type { Decommission, Epoch, Revoke } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
-import { type FleetDecision, fleetDecisionType, parseFleetDecision } from "../statements/index.ts";
+import { type FleetDecision, fleetDecisionType, keyRotationType, parseFleetDecision } from "../statements/index.ts";
 import type { Context } from "./context.ts";
 import type { Enrolment } from "./fleet-entries.ts";
 import { namesOf } from "./model-statement.ts";
@@ -24,6 +24,8 @@ export function verifyFleetDecisions(scope: readonly Enrolment[], statements: St
       checklist.skipped(name, about, "the bundle holds no signed statement of it: it is the plane's word");
       continue;
     }
+    // By the person's own old key, and checked where the keys of people are.
+    if (found.envelope.statement.predicateType === keyRotationType) continue;
     const by = signersOf(found, statements);
     if (by === "") {
       checklist.skipped(name, about, "nobody whom the trust file lets manage the fleet has signed it");

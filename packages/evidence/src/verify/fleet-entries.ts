@@ -33,7 +33,7 @@ export interface DatedKeySet {
 export interface Fleet {
   /** By origin, in the order of their admission. */
   readonly enrolments: ReadonlyMap<string, Enrolment>;
-  /** Revoked keys of people, by key id. */
+  /** Revoked keys of people, by key id, each with the revocation under which the least holds. */
   readonly revokedKeys: ReadonlyMap<string, Revoke>;
   /** What persons decided, in the log's order: new epochs, revocations and ends, each by the entry that carries it out. */
   readonly decisions: readonly (Epoch | Revoke | Decommission)[];

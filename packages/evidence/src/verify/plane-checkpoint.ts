@@ -104,6 +104,26 @@ export function openNote(
   return { checkpoint, signatures };
 }
 
+/**
+ * The same of one checkpoint by itself, with when it existed: by the witnesses' quorum, or by the plane's word where the trust file asks
+ * for none. Milliseconds; null where nothing proves a time.
+ *
+ * @throws EvidenceError `checkpoint-invalid`, `signature-invalid`; `signature-missing` where the quorum is not met
+ */
+export function openPlaneCheckpoint(
+  bytes: Uint8Array,
+  trust: Trust,
+): Pick<PlaneCheckpoint, "checkpoint" | "notBefore" | "notAfter"> {
+  const { checkpoint, signatures } = openNote(bytes, trust.plane.log, trust);
+  if (trust.policy.quorum === "none") return { checkpoint, ...ownTimes(signatures, trust) };
+  const cosignatures = signatures.filter(({ key }) => isWitness(key, trust));
+  const { notBefore, notAfter } = quorumTimes(trust.policy, cosignatures);
+  if (notBefore === null || notAfter === null) {
+    throw new EvidenceError("signature-missing", "the plane's checkpoint has no witness quorum");
+  }
+  return { checkpoint, notBefore: notBefore * 1000, notAfter: wholeSecond(notAfter * 1000) };
+}
+
 function isWitness(key: NoteKey, trust: Trust): boolean {
   return [...trust.policy.witnesses.values()].some((witness) => sameKey(witness.key, key));
 }

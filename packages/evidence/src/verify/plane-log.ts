@@ -6,7 +6,7 @@ import { hashLeaf, verifyConsistency, verifyInclusion } from "../merkle/index.ts
 import type { Trust } from "../trust/index.ts";
 import type { Checklist } from "./check.ts";
 import type { Materials } from "./materials.ts";
-import { EarliestFrom } from "./moments.ts";
+import { EarliestFrom, LatestBelow } from "./moments.ts";
 import { type PlaneCheckpoint, verifyPlaneCheckpoint } from "./plane-checkpoint.ts";
 
 /** One entry proven to be in the plane's log. */
@@ -14,7 +14,9 @@ export interface PlaneEntry {
   readonly index: number;
   readonly entry: Entry;
   readonly member: BundleMember;
-  /** Milliseconds; null as in `PlaneCheckpoint`. */
+  /** Milliseconds; null as in `PlaneCheckpoint`: it was logged after a checkpoint of that time … */
+  readonly notBefore: number | null;
+  /** … and was there by a checkpoint of this one. */
   readonly notAfter: number | null;
   /** The same by ML-DSA signatures alone. */
   readonly postQuantumNotAfter: number | null;
@@ -49,6 +51,12 @@ export function verifyPlaneLog(materials: Materials, trust: Trust, checklist: Ch
     ),
   );
   const notAfter = (index: number): number | null => times.at(index + 1);
+  const earlier = new LatestBelow(
+    checkpoints.flatMap(({ checkpoint, notBefore }) =>
+      notBefore === null ? [] : [{ at: checkpoint.size, time: notBefore }],
+    ),
+  );
+  const notBefore = (index: number): number | null => earlier.at(index + 1);
   const ofMlDsa = new EarliestFrom(
     checkpoints.flatMap(({ checkpoint, postQuantumNotAfter: time }) =>
       time === null ? [] : [{ at: checkpoint.size, time }],
@@ -58,7 +66,7 @@ export function verifyPlaneLog(materials: Materials, trust: Trust, checklist: Ch
   return {
     newest,
     byNote: new Map(checkpoints.map((checkpoint) => [checkpoint.note, checkpoint])),
-    entries: verifyEntries(materials, checkpoints, { notAfter, postQuantum }, checklist),
+    entries: verifyEntries(materials, checkpoints, { notBefore, notAfter, postQuantum }, checklist),
     notAfter,
   };
 }
@@ -101,7 +109,7 @@ function checkHistory(checkpoints: readonly PlaneCheckpoint[], materials: Materi
 function verifyEntries(
   materials: Materials,
   checkpoints: readonly PlaneCheckpoint[],
-  times: Record<"notAfter" | "postQuantum", (index: number) => number | null>,
+  times: Record<"notBefore" | "notAfter" | "postQuantum", (index: number) => number | null>,
   checklist: Checklist,
 ): Map<number, PlaneEntry> {
   const entries = new Map<number, PlaneEntry>();
@@ -121,7 +129,8 @@ function verifyEntries(
         verifyInclusion(index, size, hashLeaf(bytes), proof, under.root);
         const entry = decodeEntry(bytes);
         const postQuantumNotAfter = times.postQuantum(index);
-        entries.set(index, { index, entry, member, notAfter: times.notAfter(index), postQuantumNotAfter });
+        const [notBefore, notAfter] = [times.notBefore(index), times.notAfter(index)];
+        entries.set(index, { index, entry, member, notBefore, notAfter, postQuantumNotAfter });
         return entry;
       },
       (entry) => `${entry.kind}, included under size ${size}`,

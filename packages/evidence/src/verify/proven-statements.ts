@@ -1,12 +1,14 @@
 import { type BundleMember, memberTypes } from "../bundle/index.ts";
 import { type Digest, digestFromHash } from "../digest.ts";
-import type { StatementLeaf } from "../entries/index.ts";
+import type { Revoke, StatementLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { type Envelope, parseEnvelope, type Statement, subjectDigests, verifyEnvelope } from "../statements/index.ts";
-import { identitiesFor, type TrustedAction, type TrustedIdentity } from "../trust/index.ts";
+import { type TrustedAction, type TrustedIdentity, whyNotAllowed, whyNotThen } from "../trust/index.ts";
 import { Missing } from "./check.ts";
 import type { Context } from "./context.ts";
+import { showMoment } from "./moments.ts";
 import type { PlaneEntry } from "./plane-log.ts";
+import { type KnownIdentity, withRotatedKeys } from "./rotated-keys.ts";
 
 /** A statement whose envelope, signatures included, the plane's log has committed to. Its signers are checked by use. */
 export interface ProvenStatement {
@@ -14,6 +16,8 @@ export interface ProvenStatement {
   readonly subjects: readonly Digest[];
   /** Index in the plane's log. */
   readonly index: number;
+  /** Milliseconds; null without witnesses and plane time, and where the bundle holds no older checkpoint. */
+  readonly notBefore: number | null;
   /** Milliseconds; null without witnesses and plane time. */
   readonly notAfter: number | null;
   readonly member: BundleMember;
@@ -31,7 +35,7 @@ export interface SignedBy {
   readonly repository: string;
 }
 
-const name = { statement: "statement", readable: "statement readable" };
+const name = { statement: "statement", readable: "statement readable", signer: "signer" };
 
 /** The statements of a bundle, each read and verified once, found by digest or by what they are about. */
 export class Statements {
@@ -40,6 +44,8 @@ export class Statements {
   readonly #bySubject = new Map<Digest, ProvenStatement[]>();
   readonly #signers = new Map<ProvenStatement, readonly TrustedIdentity[]>();
   readonly #unreadable = new Set<ProvenStatement>();
+  readonly #identities: readonly KnownIdentity[];
+  readonly #told = new Set<string>();
 
   /** Opens the envelopes and finds each in the plane's log. */
   constructor(context: Context) {
@@ -55,6 +61,11 @@ export class Statements {
       );
       if (found !== undefined) this.#add(found);
     }
+    this.#identities = withRotatedKeys(
+      context,
+      (digest) => this.find(digest),
+      (identity, statement, revocations) => this.#outOfTime(identity, statement, revocations),
+    );
   }
 
   #add(found: ProvenStatement): void {
@@ -123,26 +134,58 @@ export class Statements {
   knownSigners(statement: ProvenStatement): readonly TrustedIdentity[] {
     let known = this.#signers.get(statement);
     if (known === undefined) {
-      known = verifyEnvelope(statement.envelope, this.#context.trust.identities);
+      known = verifyEnvelope(statement.envelope, this.#identities);
       this.#signers.set(statement, known);
     }
     return known;
   }
 
   /**
-   * Who of those that the trust file lets act so has signed. A revoked key counts only where the statement is proven
-   * older than the compromise.
+   * Who of those that the trust file lets act so has signed. A revoked key counts only where the statement is proven older than
+   * the compromise, a limited one within its period. For a known signer who does not count it is said why.
    */
   signers(statement: ProvenStatement, { action, repository }: SignedBy): readonly TrustedIdentity[] {
-    const { trust, fleet } = this.#context;
-    const at = statement.notAfter;
-    const allowed = new Set(identitiesFor(trust, { action, repository, ...(at === null ? {} : { atMs: at }) }));
-    return this.knownSigners(statement).filter((identity) => {
-      if (!allowed.has(identity) || !countsInTheLongRun(identity, statement, trust)) return false;
-      const revoked = fleet.revokedKeys.get(identity.keyId);
-      if (revoked === undefined) return true;
-      return revoked.compromiseTime !== null && at !== null && at < revoked.compromiseTime;
+    const { revokedKeys } = this.#context.fleet;
+    const refused: string[] = [];
+    const counting = this.knownSigners(statement).filter((identity) => {
+      const revoked = revokedKeys.get(identity.keyId);
+      const why =
+        whyNotAllowed(identity, { action, repository }) ??
+        this.#outOfTime(identity, statement, revoked === undefined ? [] : [revoked]);
+      if (why !== undefined) refused.push(`${identity.name} ${why}`);
+      return why === undefined;
     });
+    // Whoever may under one of two rules, or of two keys, is not told off for the other.
+    for (const why of counting.length > 0 ? [] : refused) this.#tell(statement.envelope.digest, why);
+    return counting;
+  }
+
+  #tell(statement: Digest, why: string): void {
+    if (this.#told.has(`${statement} ${why}`)) return;
+    this.#told.add(`${statement} ${why}`);
+    this.#context.checklist.skipped(name.signer, statement, `the signature does not count: ${why}`);
+  }
+
+  /** Why a signature comes at a time when the key does not count; undefined where it does count. */
+  #outOfTime(identity: KnownIdentity, statement: ProvenStatement, revocations: readonly Revoke[]): string | undefined {
+    const { trust } = this.#context;
+    const { notBefore, notAfter, index } = statement;
+    const period = whyNotThen(identity, { notBeforeMs: notBefore, ...(notAfter === null ? {} : { atMs: notAfter }) });
+    if (period !== undefined) return period;
+    if ("since" in identity && index <= identity.since) {
+      return `signed with a key that took its place only at entry ${identity.since} of the plane's log`;
+    }
+    if (!countsInTheLongRun(identity, statement, trust)) {
+      return "signed with a classical key, and no ML-DSA signatures prove it to be old enough";
+    }
+    for (const { compromiseTime } of revocations) {
+      if (compromiseTime === null) return "signed with a key that is revoked for all that it ever signed";
+      if (notAfter === null || notAfter >= compromiseTime) {
+        const proven = notAfter === null ? "no time is proven" : `it is proven by ${showMoment(notAfter)} only`;
+        return `signed with a key that is revoked as of ${showMoment(compromiseTime)}; ${proven}`;
+      }
+    }
+    return undefined;
   }
 
   #use(statement: ProvenStatement): void {
@@ -180,8 +223,8 @@ function openStatement(member: BundleMember, entry: PlaneEntry | undefined): Pro
   const envelope = parseEnvelope(member.bytes);
   const subjects = subjectDigests(envelope.statement);
   checkLeaf(entry.entry, envelope.statement.predicateType, subjects);
-  const { index, notAfter } = entry;
-  return { envelope, subjects, index, notAfter, member, entry };
+  const { index, notBefore, notAfter } = entry;
+  return { envelope, subjects, index, notBefore, notAfter, member, entry };
 }
 
 /** The log says what each envelope is about; a plane that says otherwise hides the statement from whoever looks for it. */

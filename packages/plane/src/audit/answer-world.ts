@@ -19,7 +19,9 @@ import {
   headsRoot,
   ingestionStatement,
   type JsonObject,
+  type KeyRotation,
   type KeySet,
+  keyRotationStatement,
   type LoadCount,
   modelSignatureStatement,
   modelStatement,
@@ -103,6 +105,8 @@ export class AnswerWorld implements AuditSource {
   readonly lies = new Map<string, Partial<HeadLeaf>>();
   /** The root that heads entries name for the fleet log instead of its own. */
   fleetLie: RootHash | undefined;
+  /** Whether answers show when statements were logged, as a plane's do for keys that count by their time. */
+  timed = false;
   /** Ledgers that the plane shows in place of the devices' own. */
   readonly forged = new Map<string, Ledger>();
   readonly #deviceNotes = new Map<string, Uint8Array>();
@@ -412,6 +416,32 @@ export class AnswerWorld implements AuditSource {
     device.mirroredSize = size;
   }
 
+  /** A person's private key, for tests of thieves. */
+  pemOf(person: Person): string {
+    return this.#people[person];
+  }
+
+  /** A person goes on with a new key, as the plane's log and the fleet log have it. @param lies of the fleet log's entry */
+  async rotatePerson(
+    person: Person,
+    rotation: Omit<KeyRotation, "oldKeyId">,
+    pems: readonly string[],
+    lies = {},
+  ): Promise<Digest> {
+    const { keyId: oldKeyId } = statementSignerFromPem(this.#people[person]).identity;
+    return this.rotate({ ...rotation, oldKeyId }, pems, lies);
+  }
+
+  /** The same of any key. */
+  async rotate(rotation: KeyRotation, pems: readonly string[], lies = {}): Promise<Digest> {
+    const keyId = rotation.oldKeyId;
+    const statement = await this.stateWith(pems, keyRotationStatement(rotation));
+    const entry = { kind: "revoke", origin: null, keyId, compromiseTime: rotation.retiresAt, statement, ...lies };
+    await this.#append(this.fleet, entry as RawEntry);
+    await this.seal();
+    return statement;
+  }
+
   /** The fleet log's revocation of a person's key. */
   async revokePerson(person: Person, compromiseTime: number | null): Promise<void> {
     const { keyId } = statementSignerFromPem(this.#people[person]).identity;
@@ -554,6 +584,12 @@ export class AnswerWorld implements AuditSource {
   }
   async statement(envelope: Digest) {
     return this.#statements.find((row) => row.envelope === envelope);
+  }
+  async statementTimes({ index }: StatementRow) {
+    if (!this.timed) return [];
+    const before = this.#sealed.findLast(({ headsIndex }) => headsIndex < index);
+    const covering = this.#sealed.find(({ headsIndex }) => headsIndex >= index);
+    return [before, covering].flatMap((sealed) => (sealed === undefined ? [] : [sealed.note]));
   }
   async contradictions(origin: string) {
     return this.accusations.get(origin) ?? [];

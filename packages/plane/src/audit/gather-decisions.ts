@@ -1,4 +1,5 @@
-import { consistencyMember, type Digest, decodeEntry, type HeadLeaf, memberTypes } from "@tally/evidence";
+import { consistencyMember, type Digest, decodeEntry, type HeadLeaf } from "@tally/evidence";
+import { gatherStatement } from "./gather-models.ts";
 import type { Gathered } from "./gathered.ts";
 import type { AuditSource } from "./source.ts";
 
@@ -19,10 +20,8 @@ export async function gatherDecisions(
   for (const { origin, statement } of decisions) {
     if (!statement || (origin !== null && !isAsked(origin))) continue;
     const row = await source.statement(statement);
-    const bytes = row && (await source.blob(statement));
-    if (row === undefined || bytes === undefined || !gathered.covers(row.index)) continue;
-    gathered.add({ type: memberTypes.envelope, bytes });
-    gathered.addPlaneEntry(row.index);
+    if (row === undefined || !gathered.covers(row.index)) continue;
+    await gatherStatement(source, row, gathered);
   }
 }
 

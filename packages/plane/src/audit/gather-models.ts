@@ -37,7 +37,8 @@ async function gatherTraining(source: AuditSource, row: StatementRow, gathered: 
   }
 }
 
-async function gatherStatement(
+/** Adds a statement with what proves that it was logged, and when where that matters. */
+export async function gatherStatement(
   source: AuditSource,
   row: StatementRow,
   gathered: Gathered,
@@ -46,5 +47,6 @@ async function gatherStatement(
   if (bytes === undefined) return undefined;
   gathered.add({ type: memberTypes.envelope, bytes });
   gathered.addPlaneEntry(row.index);
+  for (const note of await source.statementTimes(row)) await gathered.addPlaneNote(note);
   return bytes;
 }

@@ -26,6 +26,7 @@ export interface PlaneSourceParts {
   readonly statements: {
     about(subject: Digest): Promise<readonly StatementRow[]>;
     row(envelope: Digest): Promise<StatementRow | undefined>;
+    countsByTime(envelope: Digest): Promise<boolean>;
     erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]>;
   };
 }
@@ -170,6 +171,13 @@ export class PlaneSource implements AuditSource {
 
   statement(envelope: Digest): Promise<StatementRow | undefined> {
     return this.#parts.statements.row(envelope);
+  }
+
+  async statementTimes({ envelope, index }: StatementRow): Promise<readonly Digest[]> {
+    if (!(await this.#parts.statements.countsByTime(envelope))) return [];
+    const { log } = this.#parts.checkpoints;
+    const around = [await log.lastBelow(index), await log.firstCovering(index)];
+    return around.flatMap((checkpoint) => (checkpoint === undefined ? [] : [checkpoint.note]));
   }
 
   async contradictions(origin: string): Promise<readonly ContradictionRow[]> {

@@ -42,6 +42,11 @@ export interface AuditSource {
   /** Erasures that a device stated of records of which some may be among the entries [from, to), by index. */
   erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]>;
   statement(envelope: Digest): Promise<StatementRow | undefined>;
+  /**
+   * Checkpoints of the plane's log between which a statement was logged, by their complete notes' digests: those of a statement
+   * with a signature that counts by its time. None for others, where the answer's own checkpoint is enough.
+   */
+  statementTimes(row: StatementRow): Promise<readonly Digest[]>;
   /** Contradictions that anyone can check, for one ledger. */
   contradictions(origin: string): Promise<readonly ContradictionRow[]>;
   /** The ledger's checkpoint that its mirrored entries are under: the complete note. */

@@ -4,6 +4,7 @@ import {
   type FleetDecision,
   fleetDecisionType,
   hashFromDigest,
+  keyRotationType,
   parseEnvelope,
   parseFleetDecision,
   type StatementResponse,
@@ -17,6 +18,7 @@ import { PlaneError } from "../error.ts";
 import type { PlaneLogs } from "../log/plane-logs.ts";
 import { maxEnvelopeBytes } from "../statements/admission.ts";
 import type { Statements } from "../statements/index.ts";
+import { type PersonsRotation, type Rotations, readRotation } from "../statements/rotations.ts";
 import { type DeviceRow, decodeKeySet } from "./device-row.ts";
 import type { Fleet } from "./fleet.ts";
 import { newestKeySet } from "./key-sets.ts";
@@ -27,7 +29,11 @@ export interface DecisionsOptions {
   readonly logs: PlaneLogs;
   readonly fleet: Fleet;
   readonly statements: Statements;
+  readonly rotations: Rotations;
 }
+
+/** What is decided: about a ledger or a key, or by a person about their own key. */
+type Decided = FleetDecision | PersonsRotation;
 
 type Fields<E> = E extends UnderstoodEntry ? Omit<E, "time"> : never;
 
@@ -50,7 +56,10 @@ export class Decisions {
       const decision = read(envelopeBytes);
       const { digest } = parseEnvelope(envelopeBytes);
       // The same envelope again gets the same answer: what it decided need not hold any more.
-      if (!(await this.#isDecided(digest))) await this.#entryFor(decision, digest);
+      if (!(await this.#isDecided(digest))) {
+        if (decision.decision === "rotate") await this.#options.rotations.requireRotatable(decision);
+        await this.#entryFor(decision, digest);
+      }
       const response = await statements.add(envelopeBytes, role, repository);
       await this.#carryOut(decision, digest);
       return response;
@@ -59,7 +68,10 @@ export class Decisions {
 
   /** Carries out what the plane's log says and the fleet log does not. Called at start, once the fleet's tables are up to date. */
   async catchUp(): Promise<void> {
-    for (const { digest } of await this.#options.statements.list({ type: fleetDecisionType })) {
+    const { statements } = this.#options;
+    const types = [fleetDecisionType, keyRotationType];
+    const all = (await Promise.all(types.map((type) => statements.list({ type })))).flat();
+    for (const { digest } of all.sort((a, b) => a.index - b.index)) {
       await this.#next(async () => {
         if (await this.#isDecided(digest)) return;
         const bytes = await this.#options.blobs.bytes(digest, maxEnvelopeBytes);
@@ -71,21 +83,26 @@ export class Decisions {
     }
   }
 
-  async #carryOut(decision: FleetDecision, statement: Digest): Promise<void> {
+  async #carryOut(decision: Decided, statement: Digest): Promise<void> {
     const { db, logs, fleet } = this.#options;
     if (await this.#isDecided(statement)) return;
+    if (decision.decision === "rotate") await this.#options.rotations.admitNewKey(decision);
     const entry = await this.#entryFor(decision, statement);
     if (entry !== undefined) {
       await logs.append("fleet", entry);
       await fleet.catchUp();
       return;
     }
-    await fleet.reinstate(decision.origin!, decision.settles ?? []);
+    if (decision.decision !== "rotate") await fleet.reinstate(decision.origin!, decision.settles ?? []);
     await db.run("INSERT INTO decided (statement) VALUES (?) ON CONFLICT DO NOTHING", [statement]);
   }
 
   /** The fleet log's entry, checked against how things stand; undefined where only the plane's own standing changes. */
-  async #entryFor(decision: FleetDecision, statement: Digest): Promise<Fields<UnderstoodEntry> | undefined> {
+  async #entryFor(decision: Decided, statement: Digest): Promise<Fields<UnderstoodEntry> | undefined> {
+    if (decision.decision === "rotate") {
+      const { oldKeyId: keyId, retiresAt: compromiseTime } = decision;
+      return { kind: "revoke", origin: null, keyId, compromiseTime, statement };
+    }
     const { origin, keyId, compromiseTime = null } = decision;
     const { fleet, db } = this.#options;
     if (origin === null) return { kind: "revoke", origin, keyId: keyId!, compromiseTime, statement };
@@ -143,9 +160,11 @@ export class Decisions {
   }
 }
 
-function read(bytes: Uint8Array): FleetDecision {
+function read(bytes: Uint8Array): Decided {
   try {
-    return parseFleetDecision(parseEnvelope(bytes).statement);
+    const envelope = parseEnvelope(bytes);
+    if (envelope.statement.predicateType === keyRotationType) return readRotation(envelope);
+    return parseFleetDecision(envelope.statement);
   } catch (cause) {
     throw new PlaneError("bad-request", `this is no decision about the fleet: ${(cause as Error).message}`, { cause });
   }

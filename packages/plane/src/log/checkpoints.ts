@@ -69,6 +69,12 @@ export class Checkpoints {
     return row;
   }
 
+  /** The last that does not cover entry `index`. */
+  async lastBelow(index: number): Promise<StoredCheckpoint | undefined> {
+    const [row] = await this.#select("AND size <= ? ORDER BY size DESC, not_before DESC LIMIT 1", [index]);
+    return row;
+  }
+
   /** The last that is proven to be no younger than that time, in milliseconds. */
   async lastNotAfter(time: number): Promise<StoredCheckpoint | undefined> {
     const [row] = await this.#select("AND not_after <= ? ORDER BY not_after DESC, size DESC LIMIT 1", [time]);

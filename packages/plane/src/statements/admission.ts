@@ -7,6 +7,7 @@ import {
   type Trust,
   type TrustedIdentity,
   verifyEnvelope,
+  whyNotThen,
 } from "@tally/evidence";
 import { PlaneError } from "../error.ts";
 import { mayBring, type PredicateRule, ruleOf } from "./predicate-rules.ts";
@@ -86,7 +87,7 @@ export function requireRights(
   { envelope, rule }: OfferedStatement,
   signers: readonly TrustedIdentity[],
   repositories: readonly string[],
-  { bringer, trust }: { readonly bringer: Bringer; readonly trust: Trust },
+  { bringer, trust, atMs }: { readonly bringer: Bringer; readonly trust: Trust; readonly atMs: number },
 ): void {
   const where = repositories.length === 0 ? "" : ` for ${repositories.join(", ")}`;
   if (repositories.length > 0 && !repositories.some((name) => matchesRepository(bringer.repository, name))) {
@@ -94,14 +95,24 @@ export function requireRights(
   }
   const { action } = rule;
   if (action === null) return;
+  const mayNow = (signer: TrustedIdentity) => signer.may.includes(action) && whyNotThen(signer, { atMs }) === undefined;
   const able = (keyId: string) =>
     repositories.length === 0
-      ? signers.some((signer) => signer.keyId === keyId && signer.may.includes(action))
+      ? signers.some((signer) => signer.keyId === keyId && mayNow(signer))
       : repositories.some((repository) =>
-          identitiesFor(trust, { action, repository }).some((identity) => identity.keyId === keyId),
+          identitiesFor(trust, { action, repository, atMs }).some((identity) => identity.keyId === keyId),
         );
   if (signers.some(({ keyId }) => able(keyId))) return;
   const names = [...new Set(signers.map(({ name }) => name))].join(" and ");
+  const late = signers
+    .filter(({ may }) => may.includes(action))
+    .map((signer) => whyNotThen(signer, { atMs }))
+    .find((why) => why !== undefined);
+  if (late !== undefined) {
+    throw new PlaneError("forbidden", `${names} may not ${action} now: the key ${late.split(";")[0]}`, {
+      hint: "sign with a key that counts now; an administrator changes the period: tally identity add --from --until",
+    });
+  }
   throw new PlaneError("forbidden", `${names} may not ${action}${where}: ${envelope.statement.predicateType}`, {
     hint: `it takes an identity with "${action}" among what it may`,
   });

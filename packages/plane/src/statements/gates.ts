@@ -30,6 +30,8 @@ export interface GateOptions {
   readonly clock: Clock;
   /** Whose keys count for a statement of that index in the plane's log. */
   readonly trustFor: (index: number) => Promise<Trust>;
+  /** Milliseconds by which an entry of the plane's log existed; null where no checkpoint proves it yet. */
+  readonly provenBy: (index: number) => Promise<number | null>;
 }
 
 const decisive = new Set([modelType, modelSignatureType, trainingType, approvalType, releaseType]);
@@ -95,10 +97,13 @@ async function signedStatements(
   known: readonly FoundStatement[],
   offered: Envelope,
   trust: Trust,
-  { trustFor }: GateOptions,
+  { trustFor, provenBy, clock }: GateOptions,
 ): Promise<readonly SignedStatement[]> {
-  const earlier = known.map(async ({ row, envelope }) => signedStatement(envelope, await trustFor(row.index)));
-  return [...(await Promise.all(earlier)), signedStatement(offered, trust)];
+  const now = clock.now();
+  const earlier = known.map(async ({ row, envelope }) =>
+    signedStatement(envelope, await trustFor(row.index), (await provenBy(row.index)) ?? now),
+  );
+  return [...(await Promise.all(earlier)), signedStatement(offered, trust, now)];
 }
 
 /** Keeps the verdicts; one that allows is enough. */

@@ -31,6 +31,8 @@ interface IdentityRow {
   readonly pem: string;
   readonly may: string;
   readonly repositories: string;
+  readonly from_ms: number | null;
+  readonly until_ms: number | null;
 }
 
 /** Whose statements the plane takes, and the trust file that follows from it. */
@@ -48,16 +50,18 @@ export class Identities {
    *
    * @throws PlaneError `bad-request` naming the field that a trust file would not take
    */
-  async add({ name, key, may, repositories }: IdentityBody): Promise<TrustedIdentity> {
-    const wanted = this.#read({ name, key, may, repositories });
+  async add(body: IdentityBody): Promise<TrustedIdentity> {
+    const wanted = this.#read(body);
     await this.#options.db.run(
-      "INSERT INTO identity (key_id, name, pem, may, repositories) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, pem = excluded.pem, may = excluded.may, repositories = excluded.repositories",
+      "INSERT INTO identity (key_id, name, pem, may, repositories, from_ms, until_ms) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, pem = excluded.pem, may = excluded.may, repositories = excluded.repositories, from_ms = excluded.from_ms, until_ms = excluded.until_ms",
       [
         wanted.keyId,
         wanted.name,
         publicKeyPem(wanted.spki),
         JSON.stringify(wanted.may),
         JSON.stringify(wanted.repositories),
+        wanted.from ?? null,
+        wanted.until ?? null,
       ],
     );
     this.#trust = undefined;
@@ -67,13 +71,15 @@ export class Identities {
   /** Everyone known, by name. */
   async list(): Promise<readonly IdentityBody[]> {
     const rows = await this.#options.db.query<IdentityRow>(
-      "SELECT name, pem, may, repositories FROM identity ORDER BY name, key_id",
+      "SELECT name, pem, may, repositories, from_ms, until_ms FROM identity ORDER BY name, key_id",
     );
-    return rows.map(({ name, pem, may, repositories }) => ({
+    return rows.map(({ name, pem, may, repositories, from_ms: from, until_ms: until }) => ({
       name,
       key: pem,
       may: JSON.parse(may) as string[],
       repositories: JSON.parse(repositories) as string[],
+      ...(from !== null && { from }),
+      ...(until !== null && { until }),
     }));
   }
 
@@ -90,10 +96,10 @@ export class Identities {
     return trust;
   }
 
-  #read({ name, key, may, repositories }: IdentityBody): TrustedIdentity {
+  #read({ key, ...body }: IdentityBody): TrustedIdentity {
     try {
       const { spki } = publicIdentityFromPem(key);
-      const trust = parseTrust(this.#file([{ name, key: publicKeyPem(spki), may, repositories }]));
+      const trust = parseTrust(this.#file([{ ...body, key: publicKeyPem(spki) }]));
       return trust.identities[0]!;
     } catch (cause) {
       throw new PlaneError("bad-request", `this identity cannot be taken: ${(cause as Error).message}`, {

@@ -4,6 +4,7 @@ import {
   evaluationType,
   fleetDecisionType,
   ingestionType,
+  keyRotationType,
   modelSignatureType,
   modelType,
   parseApproval,
@@ -11,6 +12,7 @@ import {
   parseEvaluation,
   parseFleetDecision,
   parseIngestion,
+  parseKeyRotation,
   parseModel,
   parseModelSignature,
   parseRelease,
@@ -66,6 +68,8 @@ const rules: ReadonlyMap<string, PredicateRule> = new Map<string, PredicateRule>
   // Signed by a device, which is no identity of the trust file: device-erasures.ts asks for its keys.
   [erasureType, { action: null, roles: ["device"], parse: parseErasure }],
   [fleetDecisionType, { action: "manage-fleet", roles: [], parse: parseFleetDecision }],
+  // By whoever holds the old key, whatever it may sign: statements/rotations.ts asks for both keys.
+  [keyRotationType, { action: null, roles: ["publisher", "approver", "scientist"], parse: parseKeyRotation }],
   [selectionType, { action: "select", roles: ["publisher", "scientist"], parse: parseSelection }],
 ]);
 

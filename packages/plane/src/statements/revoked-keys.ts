@@ -16,6 +16,17 @@ export class RevokedKeys {
     this.#options = options;
   }
 
+  /** Milliseconds by which an entry of the plane's log existed; null where no checkpoint proves it yet. */
+  provenBy(index: number): Promise<number | null> {
+    return this.#options.provenBy(index);
+  }
+
+  /** Whether one of these is revoked, as of whatever time. */
+  async isAny(keyIds: readonly string[]): Promise<boolean> {
+    const rows = await this.#options.db.query<{ key_id: string }>("SELECT key_id FROM revoked_key");
+    return rows.some(({ key_id }) => keyIds.includes(key_id));
+  }
+
   /** The trust as it is for a statement of the log, or for one that is new: without the keys that do not count for it. */
   async trustFor(trust: Trust, index: number | undefined): Promise<Trust> {
     const rows = await this.#options.db.query<{ key_id: string; compromise_time: number | null }>(

@@ -88,6 +88,13 @@ export class StatementRows {
     return rows.map(fromRow);
   }
 
+  /** Key ids of the known identities that signed. */
+  async signedBy(envelope: Digest): Promise<readonly string[]> {
+    const sql = "SELECT signed_by FROM statement WHERE envelope = ?";
+    const [row] = await this.#db.query<{ signed_by: string }>(sql, [envelope]);
+    return row === undefined ? [] : (JSON.parse(row.signed_by) as string[]);
+  }
+
   /** By index. */
   async about(subject: Digest): Promise<readonly StatementRow[]> {
     const rows = await this.#db.query<Row>(

@@ -13,6 +13,7 @@ import {
   type StatementItem,
   type StatementResponse,
   subjectDigests,
+  type TrustedIdentity,
 } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
@@ -108,9 +109,14 @@ export class Statements {
       const standing = (await revoked?.requireOne(trust, ids)) ?? trust;
       const signers = known.filter((signer) => standing.identities.includes(signer));
       const repositories = await this.#repositoriesOf(offered);
-      requireRights(offered, signers, repositories, { bringer: { role, repository }, trust: standing });
+      requireRights(offered, signers, repositories, {
+        bringer: { role, repository },
+        trust: standing,
+        atMs: this.#options.clock.now(),
+      });
       const trustFor = async (index: number) => (await revoked?.trustFor(trust, index)) ?? trust;
-      const gate = { source: this, blobs: this.#options.blobs, clock: this.#options.clock, trustFor };
+      const provenBy = async (index: number) => (await revoked?.provenBy(index)) ?? null;
+      const gate = { source: this, blobs: this.#options.blobs, clock: this.#options.clock, trustFor, provenBy };
       if (envelope.statement.predicateType === approvalType) {
         await passApprovalGate(envelope, repositories, standing, gate);
       }
@@ -149,6 +155,15 @@ export class Statements {
 
   row(envelope: Digest): Promise<StatementRow | undefined> {
     return this.#rows.row(envelope);
+  }
+
+  /** Whether someone signed it whose key counts for a time only: it is limited to a period, or revoked. */
+  async countsByTime(envelope: Digest): Promise<boolean> {
+    const signedBy = await this.#rows.signedBy(envelope);
+    const { identities } = await this.#options.identities.trust();
+    const limited = ({ keyId, from, until }: TrustedIdentity) =>
+      signedBy.includes(keyId) && (from !== undefined || until !== undefined);
+    return identities.some(limited) || (await this.#options.revoked?.isAny(signedBy)) === true;
   }
 
   /** By index, with the names of who signed. */

@@ -44,7 +44,9 @@ const summaries = [gapTable, "CREATE INDEX checkpoint_time ON checkpoint (log, n
 // Ledgers that were taken in before there was a table for their gaps are read again.
 const again = entryTables.map((table) => `DELETE FROM ${table}`);
 
+const periods = ["ALTER TABLE identity ADD COLUMN from_ms INTEGER", "ALTER TABLE identity ADD COLUMN until_ms INTEGER"];
+
 /** Brings the plane's tables up to date. */
 export function createTables(db: Database): Promise<void> {
-  return migrate(db, "plane", [access, indexTables, later, summaries, again]);
+  return migrate(db, "plane", [access, indexTables, later, summaries, again, periods]);
 }

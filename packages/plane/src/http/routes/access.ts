@@ -1,6 +1,6 @@
 import { type IdentityBody, type NonceRequest, roles, type SessionRequest, type TokenRequest } from "@tally/evidence";
 import type { PlaneParts } from "../../parts.ts";
-import { object, type Route, text } from "../route.ts";
+import { count, object, type Route, text } from "../route.ts";
 
 const day = 86_400;
 
@@ -84,12 +84,17 @@ export function accessRoutes(parts: PlaneParts): readonly Route[] {
       summary: "say whose statements the plane takes, and about what",
       tag: "access",
       schema: {
-        body: object({
-          name: text,
-          key: { type: "string", maxLength: 16_384 },
-          may: { type: "array", items: text, maxItems: 16 },
-          repositories: { type: "array", items: text, maxItems: 1000 },
-        }),
+        body: object(
+          {
+            name: text,
+            key: { type: "string", maxLength: 16_384 },
+            may: { type: "array", items: text, maxItems: 16 },
+            repositories: { type: "array", items: text, maxItems: 1000 },
+            from: count,
+            until: count,
+          },
+          ["name", "key", "may", "repositories"],
+        ),
       },
       async handle(request, reply) {
         await identities.add(request.body as IdentityBody);

@@ -2,6 +2,7 @@ import {
   type Digest,
   envelopeMediaType,
   fleetDecisionType,
+  keyRotationType,
   parseDigest,
   parseEnvelope,
   toBase64,
@@ -71,20 +72,25 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
       method: "GET",
       url: "/api/v1/statements/:digest/proof",
       access: [...readers, "device"],
-      summary: "proof that a statement is in the plane's log, under the newest cosigned checkpoint",
+      summary:
+        "proof that a statement is in the plane's log, under the newest cosigned checkpoint; with when=logged under the first that covers it, and the last before it",
       tag: "statements",
-      schema: { params: object({ digest }) },
+      schema: { params: object({ digest }), querystring: object({ when: { enum: ["logged"] } }, []) },
       async handle(request) {
         const envelope = parseDigest((request.params as { digest: string }).digest);
+        const { when } = request.query as { when?: "logged" };
         const row = await statements.row(envelope);
         if (row === undefined) throw new PlaneError("not-found", `the plane's log has no statement ${envelope}`);
         await sealer.covering(row.index);
-        const newest = (await checkpoints.log.newest())!;
-        const { entry, leaf, proof } = await statements.proof(envelope, newest.size);
-        const note = Buffer.from(await checkpoints.log.bytes(newest.note)).toString("utf8");
+        const under = when === undefined ? checkpoints.log.newest() : checkpoints.log.firstCovering(row.index);
+        const { size, note: stored } = (await under)!;
+        const { entry, leaf, proof } = await statements.proof(envelope, size);
+        const note = Buffer.from(await checkpoints.log.bytes(stored)).toString("utf8");
+        const before = when === undefined ? undefined : await beforeEntry(parts, row.index, size);
         return {
+          ...(before !== undefined && { before }),
           index: row.index,
-          size: newest.size,
+          size,
           entry: toBase64(entry),
           leaf: toBase64(leaf),
           proof: proof.map((hash) => toBase64(hash)),
@@ -200,9 +206,19 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
   ];
 }
 
+/** The last checkpoint that does not cover an entry, and that the one of `size` continues it. */
+async function beforeEntry({ checkpoints, logs }: PlaneParts, index: number, size: number) {
+  const before = await checkpoints.log.lastBelow(index);
+  if (before === undefined || before.size === 0) return undefined;
+  const proof = await logs.log.consistencyProof(before.size, size);
+  const checkpoint = Buffer.from(await checkpoints.log.bytes(before.note)).toString("utf8");
+  return { checkpoint, proof: proof.map((hash) => toBase64(hash)) };
+}
+
 function isDecision(envelope: Uint8Array): boolean {
   try {
-    return parseEnvelope(envelope).statement.predicateType === fleetDecisionType;
+    const { predicateType } = parseEnvelope(envelope).statement;
+    return predicateType === fleetDecisionType || predicateType === keyRotationType;
   } catch {
     return false; // what it is not is said by whoever takes it
   }
