@@ -71,18 +71,28 @@ export async function readFleet(
   client: Pick<PlaneClient, "bytes">,
   trust: Trust,
 ): Promise<ReadonlyMap<string, Admission>> {
+  const admissions: Admissions = new Map();
+  for (const bytes of await readFleetEntries(client, trust)) takeFleetEntry(bytes, trust.plane.name, admissions);
+  return admissions;
+}
+
+/** All entries of the fleet log, verified as `readFleet` says. @throws EvidenceError `signature-missing`, `proof-invalid` */
+export async function readFleetEntries(
+  client: Pick<PlaneClient, "bytes">,
+  trust: Trust,
+): Promise<readonly Uint8Array[]> {
   const checkpoint = trustedCheckpoint(await client.bytes("/fleet/checkpoint"), "fleet", trust);
   const tree = Frontier.empty();
-  const admissions: Admissions = new Map();
+  const entries: Uint8Array[] = [];
   for (let first = 0; first < checkpoint.size; first += tileWidth) {
     const width = Math.min(tileWidth, checkpoint.size - first);
     const bundle = await client.bytes(`/fleet/${entriesPath(first / tileWidth, width)}`);
     for (const bytes of decodeEntryBundle(bundle).slice(0, width)) {
       tree.append(hashLeaf(bytes));
-      takeFleetEntry(bytes, trust.plane.name, admissions);
+      entries.push(bytes);
     }
   }
-  if (tree.size === checkpoint.size && equalBytes(tree.root(), asHash(checkpoint.root))) return admissions;
+  if (tree.size === checkpoint.size && equalBytes(tree.root(), asHash(checkpoint.root))) return entries;
   throw new EvidenceError("proof-invalid", "the fleet log's entries are not those that its checkpoint was signed over");
 }
 

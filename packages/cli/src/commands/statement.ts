@@ -32,6 +32,7 @@ import { connect, type PlaneFlags } from "../plane-client.ts";
 import { postEnvelope } from "../post-statement.ts";
 import type { Register } from "../register.ts";
 import { print, say, type Terminal, table, usageError } from "../terminal/index.ts";
+import { verifyStatement } from "./statement-verify.ts";
 
 const types: Readonly<Record<string, { readonly uri: string; readonly parse: (statement: Statement) => unknown }>> = {
   ingestion: { uri: ingestionType, parse: parseIngestion },
@@ -51,8 +52,9 @@ interface SignOptions extends KeyFlags {
   readonly json?: boolean;
 }
 
-/** `tally statement sign|post|list|get`: statements of any type, for what has no command of its own. */
-export const statement: Register = (program, { terminal }) => {
+/** `tally statement sign|verify|post|list|get`: statements of any type, for what has no command of its own. */
+export const statement: Register = (program, context) => {
+  const { terminal } = context;
   const group = program.command("statement").description("sign, add and read statements of any type");
   const sign = group
     .command("sign")
@@ -70,6 +72,7 @@ export const statement: Register = (program, { terminal }) => {
     signFile(terminal, path, options),
   );
 
+  verifyStatement(group, context);
   const post = group
     .command("post")
     .description("add a signed statement to the plane's log")

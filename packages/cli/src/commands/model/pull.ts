@@ -1,13 +1,6 @@
 import { lstat, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import {
-  type Digest,
-  identitiesFor,
-  isDigest,
-  modelSignatureType,
-  publicKeyPem,
-  type TrustedIdentity,
-} from "@tally/evidence";
+import { type Digest, isDigest, modelSignatureType, publicKeyPem, type Trust, whyNotAllowed } from "@tally/evidence";
 import {
   bundleMediaType,
   type FileEntry,
@@ -20,8 +13,9 @@ import {
 } from "@tally/oci";
 import { repositoryOf } from "../../artifact.ts";
 import { withJson, withPlane } from "../../options.ts";
-import { connect, type PlaneFlags } from "../../plane-client.ts";
+import { connect, type PlaneClient, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
+import { checkSigner, type SignerCheck } from "../../signer-checks.ts";
 import {
   CliError,
   exitCodes,
@@ -30,6 +24,7 @@ import {
   say,
   showingProgress,
   type Terminal,
+  table,
   usageError,
   withProgressOption,
 } from "../../terminal/index.ts";
@@ -47,6 +42,19 @@ interface Signer {
   readonly pem: string;
 }
 
+/** What is checked of an attached signature, and how it came out. */
+type PullCheck = ModelReport["checks"][number] | SignerCheck;
+
+/** Whom to believe, and whom to ask. */
+interface Judge {
+  readonly client: PlaneClient;
+  readonly repository: string;
+  readonly signers: readonly Signer[];
+  /** Without one the key was given, and whether it is revoked is not known. */
+  readonly trust: Trust | undefined;
+}
+
+const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 const mostSignatures = 64;
 const largestSignature = 64 * 1024 * 1024;
 
@@ -65,25 +73,45 @@ export const pull: Register = (program, { terminal }) => {
     if (isDigest(ref)) throw usageError("a digest alone does not say where it lies", `write REPOSITORY@${ref}`);
     const { repository, reference } = parseArtifactName(ref);
     const client = await connect(terminal, options);
-    const signers = await signersOf(terminal, options, repository);
+    const judge = { client, repository, ...(await signersOf(terminal, options, repository)) };
     const source = repositoryOf(client, repository);
     const into = resolve(terminal.cwd, options.output);
     const { digest: manifest } = await source.resolve(reference);
-    const signer = await showingProgress(terminal, options.progress, "pulling", (progress) =>
-      unpackVerified(source, manifest, into, signers, progress),
+    const seen: { checks: readonly PullCheck[] } = { checks: [] };
+    const pulling = showingProgress(terminal, options.progress, "pulling", (progress) =>
+      unpackVerified(source, manifest, into, judge, seen, progress),
     );
-    print(terminal, options.json, { manifest, repository, folder: into, signedBy: signer.name }, () => [manifest]);
-    say(terminal, `signed by ${signer.name}, unpacked to ${into}`);
+    // Shown when the bar is gone, also where the pull failed by them.
+    const by = await pulling.finally(() => show(terminal, seen.checks));
+    const { checks } = seen;
+    print(terminal, options.json, { manifest, repository, folder: into, signedBy: by, checks }, () => [manifest]);
+    say(terminal, `signed by ${by}, unpacked to ${into}`);
   });
 };
 
-async function signersOf(terminal: Terminal, options: Options, repository: string): Promise<readonly Signer[]> {
+/** Each check as good, bad or not made, and why: for people, beside the data. */
+function show(terminal: Terminal, checks: readonly PullCheck[]): void {
+  const rows = checks.map(({ name, result, message }) => [marks[result], name, message]);
+  for (const line of table(rows)) say(terminal, line);
+}
+
+async function signersOf(
+  terminal: Terminal,
+  options: Options,
+  repository: string,
+): Promise<Pick<Judge, "signers" | "trust">> {
   if (options.key !== undefined) {
-    return [{ name: options.key, pem: await readFile(resolve(terminal.cwd, options.key), "utf8") }];
+    const pem = await readFile(resolve(terminal.cwd, options.key), "utf8");
+    return { signers: [{ name: options.key, pem }], trust: undefined };
   }
   const trust = await readTrustFile(terminal, options);
-  const able = identitiesFor(trust, { action: "sign-model", repository, atMs: Date.now() });
-  if (able.length > 0) return able.map(({ name, spki }: TrustedIdentity) => ({ name, pem: publicKeyPem(spki) }));
+  // When each signed is asked once there is a signature: a key whose time is over may have signed before.
+  const able = trust.identities.filter(
+    (identity) => whyNotAllowed(identity, { action: "sign-model", repository }) === undefined,
+  );
+  if (able.length > 0) {
+    return { signers: able.map(({ name, spki }) => ({ name, pem: publicKeyPem(spki) })), trust };
+  }
   throw new CliError(exitCodes.denied, `nobody in the trust file may sign models of ${repository}`, {
     hint: "give --key PUBLIC_KEY, or another trust file",
   });
@@ -94,47 +122,74 @@ async function unpackVerified(
   source: RegistryClient,
   manifest: Digest,
   into: string,
-  signers: readonly Signer[],
+  judge: Judge,
+  seen: { checks: readonly PullCheck[] },
   progress: Progress | undefined,
-): Promise<Signer> {
+): Promise<string> {
   if (await lstat(into).catch(() => undefined))
     throw usageError(`${into} is there already`, "name a folder that is not");
-  let signer: Signer | undefined;
+  let by = "";
   await unpackModelKit({
     source,
     reference: manifest,
     into,
     accept: async (files) => {
-      signer = await verifiedBy(source, manifest, files, signers);
+      by = await verifiedBy(source, manifest, files, judge, seen);
     },
     ...(progress && { progress }),
   });
-  return signer!;
+  return by;
 }
 
+/** @param seen gets the checks of the signature that is taken, else of the one that came furthest. @returns who signed */
 async function verifiedBy(
   source: RegistryClient,
   manifest: Digest,
   files: readonly FileEntry[],
-  signers: readonly Signer[],
-): Promise<Signer> {
-  let reason = "no signature is attached to it";
-  let seen = 0;
+  judge: Judge,
+  seen: { checks: readonly PullCheck[] },
+): Promise<string> {
+  const held = (list: readonly PullCheck[]) => list.filter(({ result }) => result === "good").length;
+  let count = 0;
   for await (const { digest, annotations } of source.referrers(manifest, bundleMediaType)) {
     // Other statements hang there too, however many. Who lies in an annotation hides only their own.
     const type = annotations?.["dev.sigstore.bundle.predicateType"];
     if (type !== undefined && type !== modelSignatureType) continue;
-    if (++seen > mostSignatures) break;
+    if (++count > mostSignatures) break;
     const bundle = await attachedBundle(source, digest);
-    for (const signer of signers) {
+    for (const signer of judge.signers) {
       const report = await verifyModel({ bundle, files, publicKeyPem: signer.pem });
-      if (report.outcome === "good") return signer;
-      reason = whyNot(report);
+      const checks = [...report.checks, ...(await standing(report, judge))];
+      const accepted = report.outcome === "good" && !checks.some((check) => stands(check, judge));
+      if (accepted || seen.checks.length === 0 || held(checks) > held(seen.checks)) seen.checks = checks;
+      if (accepted) return signer.name;
     }
   }
-  throw new CliError(exitCodes.verificationFailed, `${manifest} is not unpacked: ${reason}`, {
-    hint: `accepted are signatures by ${signers.map(({ name }) => name).join(", ")}`,
+  throw new CliError(exitCodes.verificationFailed, `${manifest} is not unpacked: ${whyNot(seen.checks, judge)}`, {
+    hint: `accepted are signatures by ${judge.signers.map(({ name }) => name).join(", ")}`,
   });
+}
+
+/**
+ * Whether a check stands in the way. The log may lack the signature, which matters only where a time does; whether a key that was
+ * given by hand is revoked nobody can say.
+ */
+function stands({ name, result }: PullCheck, { trust }: Pick<Judge, "trust">): boolean {
+  if (result !== "not made") return result === "bad";
+  return name !== "log" && (name !== "revocation" || trust !== undefined);
+}
+
+/** Whether the key counted when it signed. */
+async function standing(
+  { outcome, envelope }: ModelReport,
+  { client, trust, repository }: Judge,
+): Promise<readonly PullCheck[]> {
+  if (outcome !== "good" || envelope === undefined) return [];
+  if (trust === undefined) {
+    const message = "a key was given and no trust file, so nothing says whether it is revoked";
+    return [{ name: "revocation", result: "not made", message }];
+  }
+  return (await checkSigner(client, trust, envelope, { action: "sign-model", repository })).checks;
 }
 
 async function attachedBundle(source: RegistryClient, digest: string): Promise<Uint8Array> {
@@ -144,7 +199,8 @@ async function attachedBundle(source: RegistryClient, digest: string): Promise<U
   return Buffer.concat(await Array.fromAsync(source.blob(layer)));
 }
 
-function whyNot({ checks }: ModelReport): string {
-  const failed = checks.find(({ result }) => result !== "good");
+function whyNot(checks: readonly PullCheck[], judge: Judge): string {
+  if (checks.length === 0) return "no signature is attached to it";
+  const failed = checks.find(({ result }) => result === "bad") ?? checks.find((check) => stands(check, judge));
   return failed === undefined ? "no check was made" : `${failed.name}: ${failed.message}`;
 }

@@ -1,0 +1,91 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import {
+  approvalType,
+  type Envelope,
+  evaluationType,
+  fleetDecisionType,
+  ingestionType,
+  isDigest,
+  keyRotationType,
+  modelSignatureType,
+  modelType,
+  parseEnvelope,
+  parseModel,
+  parseRelease,
+  releaseType,
+  selectionType,
+  splitChannel,
+  type TrustedAction,
+  trainingType,
+} from "@tally/evidence";
+import { withJson, withPlane } from "../options.ts";
+import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
+import type { Register } from "../register.ts";
+import { checkSigner } from "../signer-checks.ts";
+import { exitCodes, print, type Terminal, table, usageError } from "../terminal/index.ts";
+import { readTrustFile } from "../trust-file.ts";
+
+interface Options extends PlaneFlags {
+  readonly repository?: string;
+}
+
+/** What its signer must be trusted to do. Other people's predicates take no right. */
+const actions: ReadonlyMap<string, TrustedAction> = new Map([
+  [ingestionType, "ingest"],
+  [trainingType, "train"],
+  [modelSignatureType, "sign-model"],
+  [modelType, "sign-model"],
+  [evaluationType, "evaluate"],
+  [approvalType, "approve"],
+  [releaseType, "release"],
+  [selectionType, "select"],
+  [fleetDecisionType, "manage-fleet"],
+]);
+
+const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
+const exits = { good: exitCodes.good, bad: exitCodes.verificationFailed, "not made": exitCodes.notProven } as const;
+const outcomes = {
+  good: "good: its signer may say this, and could then",
+  bad: "BAD: this statement does not count",
+  "not made": "not proven: a check could not be made",
+} as const;
+
+/** `tally statement verify`: whose signature a statement has, and whether it counts. */
+export const verifyStatement: Register = (program, { terminal, finish }) => {
+  const command = program
+    .command("verify")
+    .description("check who signed a statement, whether they may, when it was logged, and whether the key is revoked")
+    .argument("<file|digest>", "the envelope, or its digest in the plane's log")
+    .option("--trust <file>", "the trust file; TALLY_TRUST")
+    .option("--repository <name>", "which repository it is about, where the statement does not say so");
+  withJson(withPlane(command)).action(async (what: string, options: Options) => {
+    const trust = await readTrustFile(terminal, options);
+    const client = await connect(terminal, options);
+    const envelope = await find(terminal, client, what);
+    const { predicateType } = envelope.statement;
+    // A rotation counts by its two keys, which bundles check; here it has a signer like any other.
+    const action = predicateType === keyRotationType ? null : (actions.get(predicateType) ?? null);
+    const repository = options.repository ?? repositoryOf(envelope);
+    const { outcome, checks, by } = await checkSigner(client, trust, envelope, { action, repository });
+    const report = { outcome, statement: envelope.digest, predicateType, ...(by && { signedBy: by }), checks };
+    print(terminal, options.json, report, () => [
+      ...table(checks.map(({ name, result, message }) => [marks[result], name, message])),
+      outcomes[outcome],
+    ]);
+    finish(exits[outcome]);
+  });
+};
+
+async function find(terminal: Terminal, client: PlaneClient, what: string): Promise<Envelope> {
+  if (!isDigest(what)) return parseEnvelope(await readFile(resolve(terminal.cwd, what)));
+  const envelope = parseEnvelope(await client.bytes(`/api/v1/statements/${what}`));
+  if (envelope.digest !== what) throw usageError(`the plane sent another envelope than ${what}`);
+  return envelope;
+}
+
+function repositoryOf({ statement }: Envelope): string | null {
+  if (statement.predicateType === modelType) return parseModel(statement).repository;
+  if (statement.predicateType === releaseType) return splitChannel(parseRelease(statement).channel).repository;
+  return null;
+}
