@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { generatePrivateKeyPem, publicKeyOfPem } from "#crypto";
 import { utf8 } from "../bytes.ts";
 import type { JsonObject } from "../content/i-json.ts";
 import { asLeafHash, digestOf, sha256 } from "../digest.ts";
@@ -16,6 +17,8 @@ import {
   fleetDecisionStatement,
   type Ingestion,
   ingestionStatement,
+  type KeyRotation,
+  keyRotationStatement,
   type Model,
   modelStatement,
   parseApproval,
@@ -23,10 +26,12 @@ import {
   parseEvaluation,
   parseFleetDecision,
   parseIngestion,
+  parseKeyRotation,
   parseModel,
   parseRelease,
   parseSelection,
   parseTraining,
+  publicIdentity,
   type Release,
   releaseStatement,
   type Selection,
@@ -234,6 +239,19 @@ test("an erasure names each record once, in order, with a subject for each", () 
   }
 });
 
+const rotation: KeyRotation = {
+  oldKeyId: "0".repeat(64),
+  newKey: publicIdentity(publicKeyOfPem(generatePrivateKeyPem("p-256")).spki),
+  retiresAt: 1_767_225_600_000,
+  reason: "a new card",
+};
+
+test("a rotation of a person's key is read as it was written, and no key takes its own place", () => {
+  assert.deepEqual(parseKeyRotation(keyRotationStatement(rotation)), rotation);
+  const own = keyRotationStatement({ ...rotation, oldKeyId: rotation.newKey.keyId });
+  assert.throws(() => parseKeyRotation(own), { code: "statement-invalid", message: /cannot take its own place/ });
+});
+
 const ajv = new Ajv2020({ strict: true, allErrors: true });
 const ours: [file: string, statement: Statement, parse: (statement: Statement) => unknown][] = [
   ["ingestion", ingestionStatement(ingestion), parseIngestion],
@@ -242,6 +260,7 @@ const ours: [file: string, statement: Statement, parse: (statement: Statement) =
   ["selection", selectionStatement([file], selection), parseSelection],
   ["erasure", erasureStatement(erasure), parseErasure],
   ["fleet-decision", fleetDecisionStatement(decommission), parseFleetDecision],
+  ["key-rotation", keyRotationStatement(rotation), parseKeyRotation],
 ];
 for (const [name, statement, parse] of ours) {
   test(`the JSON Schema of ${name} accepts what is written and refuses what the parser refuses`, () => {
