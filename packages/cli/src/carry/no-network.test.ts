@@ -66,7 +66,7 @@ test("a machine without a network interface verifies what was carried to it, tak
      tally serve --dir plane --port 7400 > served 2> /dev/null &
      while ! [ -s served ]; do kill -0 $!; sleep 0.05; done
      export TALLY_URL=http://127.0.0.1:7400 TALLY_TOKEN=${token}
-     tally model pull tiny:v1 -o pulled --trust ${trust}
+     tally model pull tiny:v1 -o pulled --trust trust.json
      tally device token > enrolment
      tally device enroll --dir device --enrolment-token $(cat enrolment) --trust trust.json
      tally device infer tiny:stable inputs.jsonl --dir device > outputs

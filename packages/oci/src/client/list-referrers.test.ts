@@ -167,6 +167,9 @@ test("a registry that lists two manifests as each other's subject does not make 
   await client.pushBlob(emptyDescriptor, emptyBytes);
   for (const { bytes, descriptor } of [one, two]) await client.pushManifest(bytes, descriptor.mediaType);
   const layout = await ImageLayout.create(await temporaryFolder(t));
-  const copied = await copyArtifact(client, layout, one.descriptor.digest, { referrers: "all" });
-  assert.deepEqual(copied.manifests, [one.descriptor.digest, two.descriptor.digest]);
+  // Neither names the other: that alone ends it. Digests cannot really go in a circle.
+  await assert.rejects(copyArtifact(client, layout, one.descriptor.digest, { referrers: "all" }), {
+    code: "protocol",
+    message: /is listed as referring to .*, and does not/,
+  });
 });
