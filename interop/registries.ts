@@ -1,11 +1,12 @@
 // Other people's registries, each a process on a folder of its own and a free port of loopback, which logs errors alone.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { program } from "./programs.ts";
-import { freePort, temporaryFolder } from "./server-process.ts";
+import { freePort } from "./server-process.ts";
 
 export type RegistryName = "docker-registry" | "zot";
 
@@ -65,7 +66,12 @@ export async function startRegistry(name: RegistryName, path: string, folder: st
 export async function otherRegistry(t: TestContext, name: RegistryName): Promise<OtherRegistry | undefined> {
   const path = program(t, name);
   if (path === undefined) return undefined;
-  const registry = await startRegistry(name, path, join(await temporaryFolder(t), name));
-  t.after(() => registry.stop());
+  const folder = await mkdtemp(join(tmpdir(), "tally-interop-"));
+  const registry = await startRegistry(name, path, folder);
+  // In one step, and in this order: a registry that still writes would not let its folder go.
+  t.after(async () => {
+    await registry.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
   return registry;
 }

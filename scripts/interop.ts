@@ -57,7 +57,13 @@ let failed = false;
 for (const file of chosenSuites) {
   const begun = Date.now();
   process.stdout.write(`\n== ${file}\n`);
-  const outcome = await runSuite(join(root, file), Math.min(suiteLimit(file), end - begun));
+  let outcome = await runSuite(join(root, file), Math.min(suiteLimit(file), end - begun));
+  if (outcome.startsWith("FAILED")) {
+    // Some of these programs race with themselves. Once more, and said: what fails twice is not chance.
+    process.stdout.write(`\n== ${file}, once more: ${outcome}\n`);
+    const again = await runSuite(join(root, file), Math.min(suiteLimit(file), end - Date.now()));
+    outcome = again.startsWith("passed") ? `${again}, at the second try: first ${outcome}` : outcome;
+  }
   failed ||= outcome.startsWith("FAILED");
   outcomes.push(`${basename(file, ".test.ts")}: ${outcome} (${seconds(begun)})`);
 }
