@@ -20,7 +20,9 @@ function noNamespace(): string | undefined {
 
 /** Runs a script in a network namespace in which there is nothing but a loopback interface that is down. */
 async function withoutNetwork(cwd: string, script: string): Promise<string> {
-  const tally = `tally() { ${JSON.stringify(process.execPath)} --disable-warning=ExperimentalWarning ${JSON.stringify(entry)} "$@"; }`;
+  const node = `${JSON.stringify(process.execPath)} --disable-warning=ExperimentalWarning ${JSON.stringify(entry)} "$@"`;
+  // In the background a function is a shell of its own, so that only what takes its place can be ended by its id.
+  const tally = `tally() { ${node}; }\nin_background() { exec ${node}; }`;
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TALLY_")));
   const { stdout } = await run("unshare", ["-rn", "sh", "-c", `set -e\n${tally}\n${script}`], {
     cwd,
@@ -63,15 +65,14 @@ test("a machine without a network interface verifies what was carried to it, tak
   const pulled = await withoutNetwork(
     site.folder,
     `ip link set lo up
-     tally serve --dir plane --port 7400 > served 2> /dev/null &
+     in_background serve --dir plane --port 7400 > served 2> /dev/null &
+     trap "kill $!; wait" EXIT
      while ! [ -s served ]; do kill -0 $!; sleep 0.05; done
      export TALLY_URL=http://127.0.0.1:7400 TALLY_TOKEN=${token}
      tally model pull tiny:v1 -o pulled --trust trust.json
      tally device token > enrolment
      tally device enroll --dir device --enrolment-token $(cat enrolment) --trust trust.json
-     tally device infer tiny:stable inputs.jsonl --dir device > outputs
-     kill $!
-     wait`,
+     tally device infer tiny:stable inputs.jsonl --dir device > outputs`,
   );
   assert.match(pulled, new RegExp(manifest));
 });
