@@ -66,24 +66,27 @@ export interface QuotaList {
   }[];
 }
 
+/** A deletion or a moved tag that a write-once rule refused, as often as the same token tried it on one day. */
+export interface RegistryRefusal {
+  readonly repository: string;
+  readonly action: string;
+  /** Empty where no tag was meant. */
+  readonly tag: string;
+  readonly digest: string;
+  /** The first 16 digits of the SHA-256 of the token that tried. */
+  readonly bearer: string;
+  readonly rule: string;
+  /** Milliseconds since 1970; null for ever. */
+  readonly until: number | null;
+  /** How often, on one day. */
+  readonly n: number;
+  readonly first: number;
+  readonly last: number;
+  /** Of the entry in the plane's log. */
+  readonly index: number;
+}
+
 /** `GET /api/v1/registry/refusals` (admin, auditor): what write-once rules refused, newest first. */
 export interface RefusalList {
-  readonly refusals: readonly {
-    readonly repository: string;
-    readonly action: string;
-    /** Empty where no tag was meant. */
-    readonly tag: string;
-    readonly digest: string;
-    /** The first 16 digits of the SHA-256 of the token that tried. */
-    readonly bearer: string;
-    readonly rule: string;
-    /** Milliseconds since 1970; null for ever. */
-    readonly until: number | null;
-    /** How often, on one day. */
-    readonly n: number;
-    readonly first: number;
-    readonly last: number;
-    /** Of the entry in the plane's log. */
-    readonly index: number;
-  }[];
+  readonly refusals: readonly RegistryRefusal[];
 }

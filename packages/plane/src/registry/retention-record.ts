@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { digestOf, eventCodes, hashFromDigest, utf8 } from "@tally/evidence";
+import { digestOf, eventCodes, hashFromDigest, type RegistryRefusal, utf8 } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
 import type { BlobStore, Database, RetentionRefused, RetentionRule } from "@tally/oci";
 import { hashToken, tokenOf } from "../access/tokens.ts";
@@ -14,23 +14,6 @@ export interface RetentionRecordOptions {
   readonly logs: PlaneLogs;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-/** A deletion or a moved tag that a write-once rule refused, as often as the same token tried it on one day. */
-export interface Refusal {
-  readonly repository: string;
-  readonly action: string;
-  readonly tag: string;
-  readonly digest: string;
-  /** The first 16 digits of the SHA-256 of the token. */
-  readonly bearer: string;
-  readonly rule: string;
-  readonly until: number | null;
-  readonly n: number;
-  readonly first: number;
-  readonly last: number;
-  /** Of the entry in the plane's log. */
-  readonly index: number;
 }
 
 /**
@@ -77,8 +60,8 @@ export class RetentionRecord {
   }
 
   /** The newest refusals, newest first. */
-  list(limit: number): Promise<readonly Refusal[]> {
-    return this.#options.db.query<Refusal>(
+  list(limit: number): Promise<readonly RegistryRefusal[]> {
+    return this.#options.db.query<RegistryRefusal>(
       `SELECT repository, action, tag, digest, bearer, rule, until, n, first, last, idx AS "index"
        FROM registry_refusal ORDER BY last DESC, idx DESC LIMIT ?`,
       [limit],

@@ -1,39 +1,12 @@
 import { OciError } from "../../error.ts";
-import type { BlobStore } from "../../storage/blob-store.ts";
-import type { ContentDigest } from "../../storage/content-digest.ts";
 import type { Database } from "../../storage/database.ts";
-import type { Contents } from "../contents.ts";
-import type { DigestTurns } from "../digest-turns.ts";
-import type { Retention } from "../retention.ts";
-import type { UploadSessions } from "../upload-sessions.ts";
 import { type CollectOptions, type Decision, defaultGraceMs, pageLength } from "./decision.ts";
-import { type Evidence, type EvidenceReader, type Named, noEvidence } from "./evidence.ts";
+import { type Named, noEvidence } from "./evidence.ts";
 import { inStep } from "./kept-manifests.ts";
+import type { CollectionOptions, Round } from "./round.ts";
 import { collectBytes } from "./unheld-bytes.ts";
 import { collectBlobs } from "./unnamed-blobs.ts";
 import { collectManifests, explainManifests } from "./untagged-manifests.ts";
-
-export interface CollectionOptions {
-  readonly db: Database;
-  readonly blobs: BlobStore;
-  readonly contents: Contents;
-  readonly turns: DigestTurns;
-  readonly retention: Retention;
-  readonly uploads: UploadSessions;
-  readonly clock: { now(): number };
-  readonly evidence: Evidence | undefined;
-}
-
-/** One collection: what it works with, and how far evidence was read. */
-export interface Round extends CollectionOptions {
-  readonly reader: EvidenceReader;
-  /** What was brought from then on stays. */
-  readonly since: number;
-  readonly dryRun: boolean;
-  readonly explain: boolean;
-  /** Notes which of these came to be named since they were found. */
-  readNames(digests: readonly ContentDigest[]): Promise<void>;
-}
 
 /**
  * Garbage collection of a registry (mark and sweep), while it serves. In each repository first manifests go, if that is asked for,

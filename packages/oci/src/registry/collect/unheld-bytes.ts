@@ -1,7 +1,7 @@
 import type { ContentDigest } from "../../storage/content-digest.ts";
 import type { Database } from "../../storage/database.ts";
-import type { Round } from "./collection.ts";
 import type { Decision } from "./decision.ts";
+import type { Round } from "./round.ts";
 
 /** Removes stored bytes that no repository holds: what the steps before left, what was deleted, what a stop left in the middle of a push. */
 export async function* collectBytes({

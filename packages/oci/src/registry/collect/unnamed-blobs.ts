@@ -1,9 +1,9 @@
 import type { ContentDigest } from "../../storage/content-digest.ts";
 import type { Database } from "../../storage/database.ts";
 import { dropLink, isPart } from "../contents.ts";
-import type { Round } from "./collection.ts";
 import { type Decision, pageLength } from "./decision.ts";
 import { inStep } from "./kept-manifests.ts";
+import type { Round } from "./round.ts";
 
 interface Row {
   readonly digest: ContentDigest;

@@ -1,9 +1,9 @@
 import type { ContentDigest } from "../../storage/content-digest.ts";
 import type { Database } from "../../storage/database.ts";
 import { dropManifest, isPart } from "../contents.ts";
-import type { Round } from "./collection.ts";
 import { type Decision, pageLength } from "./decision.ts";
 import { findKept, inStep } from "./kept-manifests.ts";
+import type { Round } from "./round.ts";
 
 /** Pushes that keep coming in between end a collection's try at a repository's manifests after so many times. */
 const mostTries = 5;
