@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { type Digest, isDigest, matchesRepository, type Role } from "@tally/evidence";
 import { type Database, isSegment, migrate, partsOf, type RegistryOptions } from "@tally/oci";
 import type { DeviceQuota } from "./access/device-quota.ts";
-import { type Tokens, tokenOf } from "./access/tokens.ts";
+import { hashToken, type Tokens, tokenOf } from "./access/tokens.ts";
 
 type Action = "pull" | "push" | "delete";
 
@@ -39,7 +39,9 @@ export interface RegistryAccessOptions {
  * referrer, so that one device never sees what others captured. It pushes into repositories where something was published, never by a tag, so that it
  * moves nothing that people follow.
  */
-export function registryAccess(options: RegistryAccessOptions): Pick<RegistryOptions, "authorize" | "onPush"> {
+export function registryAccess(
+  options: RegistryAccessOptions,
+): Pick<RegistryOptions, "authorize" | "callerOf" | "onPush"> {
   const { tokens, db } = options;
   const bearerOf = async ({ headers }: IncomingMessage) => {
     const token = tokenOf(headers.authorization);
@@ -58,6 +60,11 @@ export function registryAccess(options: RegistryAccessOptions): Pick<RegistryOpt
           ? await devicePulls(request, repository, bearer.origin!, options)
           : await devicePushes(request, repository, bearer.origin!, options);
       return may ? undefined : { status: 403 };
+    },
+    async callerOf(request) {
+      const token = tokenOf(request.headers.authorization) ?? "";
+      // A device is the same one under its next session; of people the plane knows no more than their token.
+      return (await tokens.find(token))?.origin ?? hashToken(token);
     },
     async onPush({ repository, digest, manifest, req }) {
       const bearer = await bearerOf(req);

@@ -20,7 +20,8 @@ import { passChunk, passUploadBegin, passUploadCancel, passUploadEnd, passUpload
 import { UploadPlaces } from "./upload-places.ts";
 import { Upstreams } from "./upstream.ts";
 
-export interface OutsideRegistryOptions extends Pick<RegistryOptions, "authorize" | "onPush" | "onError" | "clock"> {
+export interface OutsideRegistryOptions
+  extends Pick<RegistryOptions, "authorize" | "callerOf" | "onPush" | "onError" | "clock"> {
   /** `https://host[:port]`, with a path where all repositories lie below a name there. Without credentials. */
   readonly url: string;
   /** What is sent to it, and to nobody else. */

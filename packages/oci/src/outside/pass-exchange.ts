@@ -13,7 +13,7 @@ export interface Pass {
   readonly upstream: Upstream;
   readonly upstreams: Upstreams;
   readonly places: UploadPlaces;
-  readonly options: Pick<RegistryOptions, "authorize" | "onPush">;
+  readonly options: Pick<RegistryOptions, "authorize" | "callerOf" | "onPush">;
 }
 
 /** Headers of an answer that are passed on, as far as they are there. */

@@ -24,13 +24,13 @@ export async function passUploadBegin(pass: Pass): Promise<void> {
   await discard(reply);
   const whole = mounted?.digest ?? digest;
   if (reply.response.status === 201 && whole !== null) return created(pass, reply, parseContentDigest(whole));
-  const id = places.begin(repository, uploadPlace(reply.response, reply.url, doing));
+  const id = places.begin(repository, await callerOf(pass), uploadPlace(reply.response, reply.url, doing));
   sendEmpty(res, 202, progress(repository, id, reply));
 }
 
 /** GET of an upload: how far it came. */
 export async function passUploadStatus(pass: Pass, id: string): Promise<void> {
-  const url = pass.places.find(pass.repository, id);
+  const url = await placeOf(pass, id);
   const doing = `asking how far an upload to ${pass.upstream.name} came`;
   const reply = await pass.upstream.transport.call({ method: "GET", url, doing }, 204, 202, 200);
   await discard(reply);
@@ -40,7 +40,7 @@ export async function passUploadStatus(pass: Pass, id: string): Promise<void> {
 
 /** PATCH of an upload: a chunk. */
 export async function passChunk(pass: Pass, id: string): Promise<void> {
-  const url = pass.places.find(pass.repository, id);
+  const url = await placeOf(pass, id);
   const doing = `sending a chunk to ${pass.upstream.name}`;
   const reply = await pass.upstream.transport.call({ method: "PATCH", url, ...bodyOf(pass), doing }, 202, 201, 204);
   await discard(reply);
@@ -51,7 +51,7 @@ export async function passChunk(pass: Pass, id: string): Promise<void> {
 /** PUT of an upload: the last chunk if there is one, and the digest of the whole. */
 export async function passUploadEnd(pass: Pass, id: string): Promise<void> {
   const digest = parseContentDigest(pass.query.get("digest") ?? "");
-  const url = new URL(pass.places.find(pass.repository, id));
+  const url = new URL(await placeOf(pass, id));
   url.searchParams.set("digest", digest);
   const doing = `pushing blob ${digest} to ${pass.upstream.name}`;
   const reply = await pass.upstream.transport.call({ method: "PUT", url, ...bodyOf(pass), doing }, 201, 204);
@@ -62,11 +62,20 @@ export async function passUploadEnd(pass: Pass, id: string): Promise<void> {
 
 /** DELETE of an upload. */
 export async function passUploadCancel(pass: Pass, id: string): Promise<void> {
-  const url = pass.places.find(pass.repository, id);
+  const url = await placeOf(pass, id);
   const doing = `cancelling an upload to ${pass.upstream.name}`;
   await discard(await pass.upstream.transport.call({ method: "DELETE", url, doing }, 204, 202, 200, 404));
   pass.places.end(id);
   sendEmpty(pass.res, 204);
+}
+
+/** Where the caller's own upload goes on; a 404 for anybody else's. */
+async function placeOf(pass: Pass, id: string): Promise<URL> {
+  return pass.places.find(pass.repository, id, await callerOf(pass));
+}
+
+async function callerOf({ options, req }: Pass): Promise<string> {
+  return (await options.callerOf?.(req)) ?? "";
 }
 
 /** Nobody learns through a mount what a repository holds that they may not read. */

@@ -3,6 +3,8 @@ import { Refusal } from "../registry/refusal.ts";
 
 interface Place {
   readonly repository: string;
+  /** Who began it; "" where callers are not told apart. */
+  readonly owner: string;
   /** Where the outside registry said that the upload goes on. */
   url: URL;
   touched: number;
@@ -24,7 +26,7 @@ export class UploadPlaces {
     this.#clock = clock;
   }
 
-  begin(repository: string, url: URL): string {
+  begin(repository: string, owner: string, url: URL): string {
     const now = this.#clock.now();
     // In the order in which they were last touched: the first are the oldest.
     for (const [id, { touched }] of this.#places) {
@@ -32,14 +34,14 @@ export class UploadPlaces {
       this.#places.delete(id);
     }
     const id = randomUUID();
-    this.#places.set(id, { repository, url, touched: now });
+    this.#places.set(id, { repository, owner, url, touched: now });
     return id;
   }
 
-  /** Throws a 404 for one that is not under way in this repository. */
-  find(repository: string, id: string): URL {
+  /** Throws a 404 for one that is not under way in this repository, or is somebody else's. */
+  find(repository: string, id: string, owner: string): URL {
     const place = this.#places.get(id);
-    if (place?.repository === repository) return place.url;
+    if (place?.repository === repository && place.owner === owner) return place.url;
     throw new Refusal(
       404,
       "BLOB_UPLOAD_UNKNOWN",

@@ -50,6 +50,11 @@ export interface RegistryOptions {
     wanted: { repository: string; action: RegistryAction },
     // biome-ignore lint/suspicious/noConfusingVoidType: a hook that resolves to nothing lets the request go on
   ): Promise<AccessRefused | void>;
+  /**
+   * Whose request this is, in any words that stay the same; asked after `authorize`. An upload belongs to whoever began it: nobody
+   * else goes on with it, learns of it or cancels it. Left out: uploads are everybody's who may push to their repository.
+   */
+  callerOf?(req: IncomingMessage): Promise<string>;
   /** Called after each stored manifest and before the answer. When it throws, the answer is 500 and the client pushes again. */
   onPush?(event: PushEvent): Promise<void> | void;
   /** Called before a refusal by a write-once rule is answered. When it throws, the answer is 500, and nothing is deleted or moved. */
@@ -65,6 +70,8 @@ export interface RegistryOptions {
 export interface RegistryLimits {
   /** Uploads begun and not finished, over all repositories. */
   readonly uploads: number;
+  /** The same of one caller, where `callerOf` tells callers apart. */
+  readonly uploadsOfOne: number;
   /** Milliseconds since its last byte after which an upload is dropped. */
   readonly uploadAge: number;
   /** Entries of one page of tags or referrers. */
@@ -75,6 +82,7 @@ export interface RegistryLimits {
 
 export const defaultLimits: RegistryLimits = Object.freeze({
   uploads: 1_000,
+  uploadsOfOne: 200,
   uploadAge: 24 * 60 * 60 * 1000,
   page: 1_000,
   tagsPerPush: 50,

@@ -76,8 +76,11 @@ const hygiene = [
     PRIMARY KEY (repository, digest, what))`,
 ];
 
+/** Whose an upload is. Those that were under way before belong to nobody, and are begun again. */
+const owners = ["ALTER TABLE registry_upload ADD COLUMN owner TEXT NOT NULL DEFAULT ''"];
+
 export async function migrateRegistry(db: Database): Promise<void> {
-  await migrate(db, "registry", [tables, listings, hygiene]);
+  await migrate(db, "registry", [tables, listings, hygiene, owners]);
   while (await listOlder(db));
 }
 

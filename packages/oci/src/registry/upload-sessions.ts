@@ -4,7 +4,7 @@ import type { Database } from "../storage/database.ts";
 import type { RegistryLimits } from "./options.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Uploads in progress: who they belong to is in the database, their bytes are staged in the blob store. */
+/** Uploads in progress: whose they are and of which repository is in the database, their bytes are staged in the blob store. */
 export class UploadSessions {
   readonly #db: Database;
   readonly #blobs: BlobStore;
@@ -18,30 +18,33 @@ export class UploadSessions {
     this.#limits = limits;
   }
 
-  /** Begins an upload and resolves to its id. Refuses when too many are open, after dropping those that expired. */
-  async begin(repository: string): Promise<string> {
+  /**
+   * Begins an upload of `owner` ("" where callers are not told apart) and resolves to its id. Refuses when too many are open, after
+   * dropping those that expired.
+   */
+  async begin(repository: string, owner: string): Promise<string> {
     await this.expire();
     const id = randomUUID();
-    const begun = await this.#db.transaction(async (tx) => {
-      const [row] = await tx.query<{ n: number }>("SELECT COUNT(*) AS n FROM registry_upload");
-      if (row !== undefined && row.n >= this.#limits.uploads) return false;
-      await tx.run("INSERT INTO registry_upload (id, repository, touched) VALUES (?, ?, ?)", [
-        id,
-        repository,
-        this.#clock.now(),
-      ]);
-      return true;
+    const { uploads, uploadsOfOne } = this.#limits;
+    const tooMany = await this.#db.transaction(async (tx) => {
+      const sql = "SELECT COUNT(*) AS n, COUNT(CASE WHEN owner = ? THEN 1 END) AS own FROM registry_upload";
+      const [open] = await tx.query<{ n: number; own: number }>(sql, [owner]);
+      if (open !== undefined && open.n >= uploads) return `${uploads} uploads are in progress already`;
+      // One caller leaves room for the others.
+      if (owner !== "" && open !== undefined && open.own >= uploadsOfOne)
+        return `${uploadsOfOne} uploads of yours are in progress already`;
+      const insert = "INSERT INTO registry_upload (id, repository, touched, owner) VALUES (?, ?, ?, ?)";
+      await tx.run(insert, [id, repository, this.#clock.now(), owner]);
+      return undefined;
     });
-    if (begun) return id;
-    throw new Refusal(429, "TOOMANYREQUESTS", `${this.#limits.uploads} uploads are in progress already`, {
-      headers: { "Retry-After": "60" },
-    });
+    if (tooMany === undefined) return id;
+    throw new Refusal(429, "TOOMANYREQUESTS", tooMany, { headers: { "Retry-After": "60" } });
   }
 
-  /** The bytes so far of an upload of this repository; its age counts from now. */
-  async resume(repository: string, id: string): Promise<StagedBlob> {
-    const sql = "UPDATE registry_upload SET touched = ? WHERE id = ? AND repository = ?";
-    const { changes } = await this.#db.run(sql, [this.#clock.now(), id, repository]);
+  /** The bytes so far of an upload of this repository and owner; its age counts from now. Whose it is otherwise is not said. */
+  async resume(repository: string, id: string, owner: string): Promise<StagedBlob> {
+    const sql = "UPDATE registry_upload SET touched = ? WHERE id = ? AND repository = ? AND owner = ?";
+    const { changes } = await this.#db.run(sql, [this.#clock.now(), id, repository, owner]);
     if (changes > 0) return this.#blobs.stage(id);
     throw new Refusal(
       404,

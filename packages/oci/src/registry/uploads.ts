@@ -27,19 +27,19 @@ export async function beginUpload(exchange: Exchange, repository: string): Promi
   if (algorithm !== "sha256" && algorithm !== "sha512") {
     throw new Refusal(400, "DIGEST_INVALID", `${algorithm} is not supported; sha256 and sha512 are`);
   }
-  const id = await uploads.begin(repository);
+  const id = await uploads.begin(repository, await callerOf(exchange));
   sendEmpty(res, 202, progress(repository, id, 0));
 }
 
 /** GET of an upload (end-13): how far it came. */
-export async function uploadStatus({ res, uploads }: Exchange, repository: string, id: string): Promise<void> {
-  const staged = await uploads.resume(repository, id);
-  sendEmpty(res, 204, progress(repository, id, staged.size));
+export async function uploadStatus(exchange: Exchange, repository: string, id: string): Promise<void> {
+  const staged = await resume(exchange, repository, id);
+  sendEmpty(exchange.res, 204, progress(repository, id, staged.size));
 }
 
 /** PATCH of an upload (end-5): a chunk with its range, or a stream that goes on where the upload stands. */
 export async function appendChunk(exchange: Exchange, repository: string, id: string): Promise<void> {
-  const staged = await exchange.uploads.resume(repository, id);
+  const staged = await resume(exchange, repository, id);
   await appendBody(exchange, repository, staged);
   sendEmpty(exchange.res, 202, progress(repository, id, staged.size));
 }
@@ -48,7 +48,7 @@ export async function appendChunk(exchange: Exchange, repository: string, id: st
 export async function finishUpload(exchange: Exchange, repository: string, id: string): Promise<void> {
   const { query, uploads } = exchange;
   const digest = parseContentDigest(query.get("digest") ?? "");
-  const staged = await uploads.resume(repository, id);
+  const staged = await resume(exchange, repository, id);
   const before = staged.size;
   if (announcedLength(exchange.req) !== 0) await appendBody(exchange, repository, staged, digest);
   const link = (size: number) =>
@@ -68,10 +68,19 @@ export async function finishUpload(exchange: Exchange, repository: string, id: s
 }
 
 /** DELETE of an upload (end-14). */
-export async function cancelUpload({ res, uploads }: Exchange, repository: string, id: string): Promise<void> {
-  await uploads.resume(repository, id);
-  await uploads.cancel(id);
-  sendEmpty(res, 204);
+export async function cancelUpload(exchange: Exchange, repository: string, id: string): Promise<void> {
+  await resume(exchange, repository, id);
+  await exchange.uploads.cancel(id);
+  sendEmpty(exchange.res, 204);
+}
+
+/** The caller's own upload; a 404 for anybody else's. */
+async function resume(exchange: Exchange, repository: string, id: string): Promise<StagedBlob> {
+  return exchange.uploads.resume(repository, id, await callerOf(exchange));
+}
+
+async function callerOf({ options, req }: Exchange): Promise<string> {
+  return (await options.callerOf?.(req)) ?? "";
 }
 
 async function appendBody(

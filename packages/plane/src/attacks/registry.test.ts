@@ -169,6 +169,38 @@ test("attack: one token's role and pattern used where another's is asked for", a
   assert.equal((await call(plane.url, "POST", `/v2/${repository}/blobs/uploads/`, { token: scientist })).status, 202);
 });
 
+test("attack: somebody else's upload is gone on with or cancelled by a token that may push there too", async (t) => {
+  const { plane, attacker, token } = await scene(t);
+  const content = utf8("a layer of weights");
+  const digest = digestOf(content);
+  const owner = await plane.token("publisher");
+  const begin = async (token: string) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const begun = await fetch(`${plane.url}/v2/${repository}/blobs/uploads/`, { method: "POST", headers });
+    return begun.headers.get("location")!;
+  };
+  const upload = await begin(owner);
+  const bytes = { body: content.subarray(0, 5), type: "application/octet-stream" };
+  assert.equal((await call(plane.url, "PATCH", upload, { token: owner, ...bytes })).status, 202);
+  for (const other of [await plane.token("publisher"), await plane.token("scientist"), plane.adminToken, token]) {
+    for (const method of ["GET", "PATCH", "DELETE"])
+      assert.equal(
+        (await call(plane.url, method, upload, { token: other, ...(method === "PATCH" && bytes) })).status,
+        404,
+      );
+    const finished = await call(plane.url, "PUT", `${upload}?digest=${digestOf(content.subarray(0, 5))}`, {
+      token: other,
+    });
+    assert.equal(finished.status, 404);
+  }
+  const rest = { body: content.subarray(5), type: "application/octet-stream" };
+  assert.equal((await call(plane.url, "PUT", `${upload}?digest=${digest}`, { token: owner, ...rest })).status, 201);
+  // A device's upload is the device's, also in its next session.
+  const segment = await begin(token);
+  assert.equal((await call(plane.url, "GET", segment, { token: await attacker.freshToken(plane) })).status, 204);
+  assert.equal((await call(plane.url, "DELETE", segment, { token: owner })).status, 404);
+});
+
 test("attack: a device learns of a scientist's selection and pulls the training data", async (t) => {
   const { plane, token, model } = await scene(t);
   const scientist = new RegistryClient({ url: plane.url, repository, token: await plane.token("scientist") });
