@@ -112,6 +112,30 @@ test("kit packs what `tally model pull` unpacked, and what comes back is still a
   await runTally(["model", "verify", into, "--signature", signature, "--key", pub]);
 });
 
+test("a model that kit pushed is registered by its signature, and known to the plane from then on", async (t) => {
+  const s = await scene(t);
+  if (s === undefined) return;
+  const { dir, plane, ref } = s;
+  const env = { TALLY_URL: plane.url, TALLY_TOKEN: plane.adminToken };
+  const [key, pub, signature] = ["key.pem", "key.pub.pem", "model.sig"].map((name) => join(dir, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await runTally(["keygen", join(dir, "key"), "--no-passphrase"]);
+  await runTally(["identity", "add", "maker", "--key", pub, "--may", "sign-model"], env);
+  await runTally(["model", "sign", join(dir, "model"), "--key", key, "-o", signature]);
+  await writeFile(join(dir, "model", "Kitfile"), kitfile("model", "docs:\n  - path: README.md\n"));
+  await s.kit("pack", "model", "-t", ref("made/by-kit:v1"));
+  await s.kit("push", ref("made/by-kit:v1"), "--plain-http");
+
+  const register = ["model", "register", "made/by-kit:v1", "--key", key];
+  await assert.rejects(runTally(register, env), /no signature of a model is attached to made\/by-kit:v1/);
+  const manifest = (await runTally([...register, "--signature", signature], env)).trim();
+  assert.match(await runTally(["statement", "list", "--subject", manifest], env), /  model  maker/);
+  assert.equal((await runTally(register, env)).trim(), manifest, "by the signature that is attached now");
+});
+
 test("a ModelKit of kit that names another as its base is unpacked by Tally, whoever packed the base", async (t) => {
   const s = await scene(t);
   if (s === undefined) return;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { parseDigest } from "@tally/evidence";
 import type { ArtifactSource } from "../artifact/transfer.ts";
+import { type Progress, reported } from "../progress.ts";
 import type { FileEntry } from "../tar/entry.ts";
 import { checkEntryName, EntryNames } from "../tar/entry-name.ts";
 import { defaultArchiveLimits, readTar } from "../tar/read.ts";
@@ -16,15 +17,26 @@ import { basesOf, type Wanted, wantedLayers } from "./wanted-layers.ts";
  * they are, uncompressed, are found by their place in the layer: nobody has hashed them yet, and whoever does can use all cores. The
  * layer itself is not checked then. Those of other layers are hashed on the way. Throws what `unpackModelKit` throws.
  */
-export async function filesOfModelKit(options: Wanted & { readonly reference: string }): Promise<KitFiles> {
-  const kit = await readModelKit(options.source, options.reference);
+export async function filesOfModelKit(options: KitWanted): Promise<KitFiles> {
+  const { source, progress } = options;
+  const kit = await readModelKit(source, options.reference);
   const bases = await basesOf(kit, options);
   const names = new EntryNames();
   const files: FileEntry[] = [];
-  for (const { layer, from } of wantedLayers(kit, bases, options)) {
-    for await (const file of filesOfLayer(from, layer, names)) files.push(file);
+  const wanted = wantedLayers(kit, bases, options);
+  const read = wanted.filter(({ layer, from }) => placeOf(from, layer) === undefined);
+  progress?.expect(read.reduce((sum, { layer }) => sum + layer.descriptor.size, 0));
+  for (const { layer, from } of wanted) {
+    for await (const file of filesOfLayer(from, layer, names, progress)) files.push(file);
   }
   return { files, bases };
+}
+
+export interface KitWanted extends Wanted {
+  /** Tag or digest. */
+  readonly reference: string;
+  /** Told of the layers that have to be read through. */
+  readonly progress?: Progress;
 }
 
 export interface KitFiles {
@@ -33,21 +45,29 @@ export interface KitFiles {
   readonly bases: readonly ResolvedBase[];
 }
 
-async function* filesOfLayer(source: ArtifactSource, layer: ModelLayer, names: EntryNames): AsyncGenerator<FileEntry> {
-  const { descriptor, packing, compression, path } = layer;
-  const blob = compression === "none" ? source.blobPath?.(descriptor.digest) : undefined;
+/** The layer's file on this disk, where its bytes lie there as they are. */
+function placeOf(source: ArtifactSource, { compression, descriptor }: ModelLayer): string | undefined {
+  return compression === "none" ? source.blobPath?.(descriptor.digest) : undefined;
+}
+
+async function* filesOfLayer(
+  source: ArtifactSource,
+  layer: ModelLayer,
+  names: EntryNames,
+  progress: Progress | undefined,
+): AsyncGenerator<FileEntry> {
+  const { descriptor, packing, path } = layer;
+  const blob = placeOf(source, layer);
+  const once = () => contentOf(layer, reported(source.blob(descriptor), progress));
   if (packing === "raw") {
     const name = checkEntryName(path ?? "");
     names.addFile(name);
     const content = () => layerContent(source, layer);
     if (blob !== undefined) yield { name, size: descriptor.size, content, place: { path: blob } };
-    else yield await hashed(name, content(), content);
+    else yield await hashed(name, once(), content);
     return;
   }
-  const bytes =
-    blob === undefined
-      ? layerContent(source, layer)
-      : contentOf(layer, createReadStream(blob, { highWaterMark: 256 * 1024 }));
+  const bytes = blob === undefined ? once() : contentOf(layer, createReadStream(blob, { highWaterMark: 256 * 1024 }));
   const place = placeIn(layer);
   for await (const { name, size, offset, content } of readTar(bytes, defaultArchiveLimits, names, place)) {
     const again = () => memberOf(source, layer, name);

@@ -1,8 +1,7 @@
 import { lstat, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Digest, isDigest, modelSignatureType, publicKeyPem, type Trust, whyNotAllowed } from "@tally/evidence";
+import { type Digest, isDigest, publicKeyPem, type Trust, whyNotAllowed } from "@tally/evidence";
 import {
-  bundleMediaType,
   type FileEntry,
   type ModelReport,
   type Progress,
@@ -12,6 +11,7 @@ import {
   verifyModel,
 } from "@tally/oci";
 import { repositoryOf } from "../../artifact.ts";
+import { modelSignatures } from "../../model-signatures.ts";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
@@ -55,8 +55,6 @@ interface Judge {
 }
 
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
-const mostSignatures = 64;
-const largestSignature = 64 * 1024 * 1024;
 
 /** `tally model pull REF -o DIR`: the files of a model, if somebody who may has signed them. */
 export const pull: Register = (program, { terminal }) => {
@@ -150,13 +148,7 @@ async function verifiedBy(
   seen: { checks: readonly PullCheck[] },
 ): Promise<string> {
   const held = (list: readonly PullCheck[]) => list.filter(({ result }) => result === "good").length;
-  let count = 0;
-  for await (const { digest, annotations } of source.referrers(manifest, bundleMediaType)) {
-    // Other statements hang there too, however many. Who lies in an annotation hides only their own.
-    const type = annotations?.["dev.sigstore.bundle.predicateType"];
-    if (type !== undefined && type !== modelSignatureType) continue;
-    if (++count > mostSignatures) break;
-    const bundle = await attachedBundle(source, digest);
+  for await (const bundle of modelSignatures(source, manifest)) {
     for (const signer of judge.signers) {
       const report = await verifyModel({ bundle, files, publicKeyPem: signer.pem });
       const checks = [...report.checks, ...(await standing(report, judge))];
@@ -190,13 +182,6 @@ async function standing(
     return [{ name: "revocation", result: "not made", message }];
   }
   return (await checkSigner(client, trust, envelope, { action: "sign-model", repository })).checks;
-}
-
-async function attachedBundle(source: RegistryClient, digest: string): Promise<Uint8Array> {
-  const { manifest } = await source.resolve(digest);
-  const layer = manifest.kind === "image" ? manifest.layers[0] : undefined;
-  if (layer === undefined || layer.size > largestSignature) return new Uint8Array();
-  return Buffer.concat(await Array.fromAsync(source.blob(layer)));
 }
 
 function whyNot(checks: readonly PullCheck[], judge: Judge): string {

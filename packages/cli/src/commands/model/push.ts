@@ -1,21 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import {
-  type Digest,
-  type ModelResource,
-  modelStatement,
-  type NamedFile,
-  publicKeyPem,
-  type StatementResponse,
-} from "@tally/evidence";
+import { type Digest, publicKeyPem } from "@tally/evidence";
 import {
   attach,
   copyArtifact,
-  type FileEntry,
   filesOfModelKit,
-  hashFiles,
   ImageLayout,
-  type ModelReport,
   parseArtifactName,
   parseRepository,
   verifyModel,
@@ -24,12 +14,9 @@ import { repositoryOf } from "../../artifact.ts";
 import { type KeyFlags, readSigningKey, withPassphrase } from "../../keys/index.ts";
 import { parseDigestOption, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
-import { postEnvelope, signAndPost } from "../../post-statement.ts";
 import type { Register } from "../../register.ts";
 import {
-  CliError,
   counted,
-  exitCodes,
   type ProgressMode,
   print,
   say,
@@ -37,6 +24,7 @@ import {
   usageError,
   withProgressOption,
 } from "../../terminal/index.ts";
+import { requireSigned, stateModel } from "./state-model.ts";
 
 interface Options extends PlaneFlags, KeyFlags {
   readonly signature: string;
@@ -86,7 +74,6 @@ export const push: Register = (program, { terminal }) => {
         }),
       );
       requireSigned(report, options.signature);
-      const { envelope, signature } = report;
 
       const { mountFrom } = options;
       const { digest: manifest } = await showingProgress(terminal, options.progress, "pushing", (progress) =>
@@ -98,58 +85,24 @@ export const push: Register = (program, { terminal }) => {
       );
       const { descriptor } = await target.resolve(manifest);
       const attached = await attach(target, { subject: descriptor, bundle, created: new Date() });
-      await postEnvelope(client, envelope!.bytes);
-      const files = await namedFiles(signature!.resources, packed);
       const base = options.base ?? bases[0]?.kit.resolved.digest;
-      const statement = modelStatement({
+      const stated = await stateModel(client, key, {
         manifest,
         repository,
-        files,
-        signature: envelope!.digest,
+        report,
+        files: packed,
         ...(base && { base }),
       });
-      const stated: StatementResponse = await signAndPost(client, statement, key);
       const made = {
         manifest,
         repository,
         tag: reference,
         attached: attached.digest,
-        signature: envelope!.digest,
-        statement: stated.digest,
+        signature: stated.signature,
+        statement: stated.statement,
       };
       print(terminal, options.json, made, () => [manifest]);
-      say(terminal, `${repository}:${reference} is ${manifest}, ${counted(files.length, "file")}, signed`);
+      say(terminal, `${repository}:${reference} is ${manifest}, ${counted(stated.files, "file")}, signed`);
     },
   );
 };
-
-function requireSigned(report: ModelReport, file: string): void {
-  const failed = report.checks.find(({ result }) => result !== "good");
-  // Whether a certificate is to be trusted is not for the publisher to say.
-  const byCertificate = failed?.name === "signature" && failed.result === "not made";
-  if (failed === undefined || byCertificate) return;
-  throw new CliError(
-    exitCodes.verificationFailed,
-    `${file} is no signature of this model: ${failed.name}: ${failed.message}`,
-    {
-      hint:
-        failed.name === "signature"
-          ? "give --signer PUBLIC_KEY if somebody else signed it"
-          : "sign the folder that was packed, then push again",
-    },
-  );
-}
-
-/** The signed files with their sizes, in the order of the signature; those that it signs whole were hashed just now. */
-async function namedFiles(
-  resources: readonly ModelResource[],
-  packed: readonly FileEntry[],
-): Promise<readonly NamedFile[]> {
-  const signedWhole = new Map(
-    resources.map(({ path, range, digest }) => [path, range === undefined ? digest : undefined]),
-  );
-  const known = new Map(packed.map((file) => [file.name, file]));
-  const files = [...signedWhole].map(([path, digest]) => ({ ...known.get(path)!, ...(digest && { digest }) }));
-  const digests = await hashFiles(files);
-  return files.map(({ name, size }, i) => ({ name, size, digest: digests[i]! }));
-}
