@@ -10,7 +10,7 @@ export async function main(args: readonly string[], terminal: Terminal = process
     result = code;
   };
   try {
-    await program(terminal, finish).parseAsync([...args], { from: "user" });
+    await (await program(terminal, finish, args)).parseAsync([...args], { from: "user" });
     return result;
   } catch (error) {
     if (error instanceof CommanderError) {

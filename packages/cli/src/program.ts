@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { commands } from "./commands/index.ts";
+import type { Register } from "./register.ts";
 import type { Terminal } from "./terminal/index.ts";
 
 const exits = `
@@ -9,8 +10,15 @@ Exit codes:
 
 Environment: TALLY_URL, TALLY_TOKEN, TALLY_DIR, TALLY_TRUST (see \`tally env\`), TALLY_KEY_PASSPHRASE`;
 
-/** The whole command line. */
-export function program(terminal: Terminal, finish: (code: number) => void): Command {
+/**
+ * The command line, as far as these arguments need it: where they begin with a command only that one is loaded, and all are for what
+ * lists or searches them.
+ */
+export async function program(
+  terminal: Terminal,
+  finish: (code: number) => void,
+  args: readonly string[] = [],
+): Promise<Command> {
   const root = new Command("tally")
     .description("Provenance for AI that runs anywhere: who made, allowed and ran which model, with proof")
     .version(manifest.version, "--version", "print the version")
@@ -22,9 +30,15 @@ export function program(terminal: Terminal, finish: (code: number) => void): Com
     })
     .showSuggestionAfterError(true)
     .addHelpText("after", exits);
-  for (const register of commands) register(root, { terminal, finish });
+  for (const load of wanted(args)) (await load())(root, { terminal, finish });
   inherit(root);
   return root;
+}
+
+function wanted([first = ""]: readonly string[]): Iterable<() => Promise<Register>> {
+  const one = commands.get(first);
+  if (one !== undefined) return [one];
+  return first === "--version" ? [] : commands.values();
 }
 
 /** Errors of every nested command are thrown and written like those of the root, and point to its own help. */

@@ -1,65 +1,40 @@
 import type { Register } from "../register.ts";
-import { approve } from "./approve.ts";
-import { artifact } from "./artifact/index.ts";
-import { audit } from "./audit.ts";
-import { backup } from "./backup.ts";
-import { bundle } from "./bundle.ts";
-import { compare } from "./compare.ts";
-import { data } from "./data.ts";
-import { device } from "./device/index.ts";
-import { doctor } from "./doctor.ts";
-import { env } from "./env.ts";
-import { exportCommand } from "./export.ts";
-import { identity } from "./identity.ts";
-import { importCommand } from "./import.ts";
-import { ingest } from "./ingest.ts";
-import { keygen } from "./keygen.ts";
-import { ledger } from "./ledger/index.ts";
-import { model } from "./model/index.ts";
-import { plane } from "./plane/index.ts";
-import { receipt } from "./receipt.ts";
-import { registry } from "./registry/index.ts";
-import { release } from "./release.ts";
-import { replay } from "./replay/index.ts";
-import { restore } from "./restore.ts";
-import { serve } from "./serve.ts";
-import { statement } from "./statement.ts";
-import { token } from "./token.ts";
-import { trace } from "./trace/index.ts";
-import { trust } from "./trust.ts";
-import { verify } from "./verify.ts";
-import { witness } from "./witness.ts";
 
-/** Every command, in the order in which a newcomer needs them. */
-export const commands: readonly Register[] = [
-  serve,
-  witness,
-  keygen,
-  token,
-  identity,
-  trust,
-  ingest,
-  model,
-  artifact,
-  statement,
-  approve,
-  release,
-  device,
-  audit,
-  verify,
-  bundle,
-  trace,
-  replay,
-  receipt,
-  compare,
-  data,
-  exportCommand,
-  importCommand,
-  ledger,
-  backup,
-  restore,
-  plane,
-  registry,
-  env,
-  doctor,
-];
+type Load = () => Promise<Register>;
+
+/**
+ * Every command, in the order in which a newcomer needs them. Each is loaded when it is called: all of them together take twice the time
+ * and memory of one.
+ */
+export const commands: ReadonlyMap<string, Load> = new Map<string, Load>([
+  ["serve", async () => (await import("./serve.ts")).serve],
+  ["witness", async () => (await import("./witness.ts")).witness],
+  ["keygen", async () => (await import("./keygen.ts")).keygen],
+  ["token", async () => (await import("./token.ts")).token],
+  ["identity", async () => (await import("./identity.ts")).identity],
+  ["trust", async () => (await import("./trust.ts")).trust],
+  ["ingest", async () => (await import("./ingest.ts")).ingest],
+  ["model", async () => (await import("./model/index.ts")).model],
+  ["artifact", async () => (await import("./artifact/index.ts")).artifact],
+  ["statement", async () => (await import("./statement.ts")).statement],
+  ["approve", async () => (await import("./approve.ts")).approve],
+  ["release", async () => (await import("./release.ts")).release],
+  ["device", async () => (await import("./device/index.ts")).device],
+  ["audit", async () => (await import("./audit.ts")).audit],
+  ["verify", async () => (await import("./verify.ts")).verify],
+  ["bundle", async () => (await import("./bundle.ts")).bundle],
+  ["trace", async () => (await import("./trace/index.ts")).trace],
+  ["replay", async () => (await import("./replay/index.ts")).replay],
+  ["receipt", async () => (await import("./receipt.ts")).receipt],
+  ["compare", async () => (await import("./compare.ts")).compare],
+  ["data", async () => (await import("./data.ts")).data],
+  ["export", async () => (await import("./export.ts")).exportCommand],
+  ["import", async () => (await import("./import.ts")).importCommand],
+  ["ledger", async () => (await import("./ledger/index.ts")).ledger],
+  ["backup", async () => (await import("./backup.ts")).backup],
+  ["restore", async () => (await import("./restore.ts")).restore],
+  ["plane", async () => (await import("./plane/index.ts")).plane],
+  ["registry", async () => (await import("./registry/index.ts")).registry],
+  ["env", async () => (await import("./env.ts")).env],
+  ["doctor", async () => (await import("./doctor.ts")).doctor],
+]);

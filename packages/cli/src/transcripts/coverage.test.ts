@@ -8,7 +8,7 @@ import { story } from "./story.ts";
 import { parseTranscript } from "./transcript.ts";
 
 const silent = { write: () => true };
-const root = program(
+const root = await program(
   {
     stdout: silent,
     stderr: silent,
