@@ -19,6 +19,8 @@ import {
   verifyNote,
 } from "@tally/evidence";
 import { exportTiles, Ledger, syncLog } from "@tally/ledger";
+import { lossyLink } from "../packages/ledger/src/testing/lossy-link.ts";
+import { seededRandom } from "../packages/ledger/src/testing/simulated-disk.ts";
 import { startMirror } from "../packages/ledger/src/testing/test-mirror.ts";
 import { noteSecretKey } from "./note-secret-key.ts";
 import { program } from "./programs.ts";
@@ -85,7 +87,8 @@ test("a ledger is synced to Tessera's mirror, in steps, and both cosign what the
   const parts = await start(t);
   if (parts === undefined) return;
   const { url, ledger, folder, mirrored } = parts;
-  for (const size of [1, 255, 256, 700, 8_000, 16_001]) {
+  // The last two are more than one request of 32 packages: this mirror fails where a body ends early, so they go as one stream.
+  for (const size of [1, 255, 256, 700, 8_000, 16_001, 30_001, 60_300]) {
     const latest = await grow(ledger, size);
     const result = await syncLog(url, { log: ledger, latest });
     assert.equal(result.status, "mirrored", JSON.stringify(result));
@@ -108,6 +111,30 @@ test("a ledger is synced to Tessera's mirror, in steps, and both cosign what the
     const path = join(parentPath, name);
     assert.deepEqual(await readFile(join(mirrored, path.slice(out.length + 1))), await readFile(path), path);
   }
+});
+
+test("a stream of many packages to Tessera's mirror that breaks off is sent again until it is all there", async (t) => {
+  const parts = await start(t);
+  if (parts === undefined) return;
+  const { url, ledger } = parts;
+  const latest = await grow(ledger, 30_001);
+  const link = await lossyLink({
+    target: new URL(url),
+    bytesPerSecond: 64 * 1024 * 1024,
+    bytesPerDrop: 400_000,
+    random: seededRandom(3),
+  });
+  t.after(() => link.close());
+  for (let tries = 0; link.dropped < 2; tries += 1) {
+    assert.ok(tries < 20);
+    const done = await syncLog(link.url, { log: ledger, latest }).then(
+      ({ status }) => status,
+      () => "broke off",
+    );
+    if (done === "mirrored") break;
+  }
+  assert.ok(link.dropped > 0);
+  assert.equal((await syncLog(url, { log: ledger, latest })).status, "mirrored");
 });
 
 test("Tessera's mirror client uploads a ledger to Tally's mirror, in steps, and gets both its cosignatures", async (t) => {

@@ -4,7 +4,7 @@ import { LedgerError } from "../error.ts";
 export interface PeerOptions {
   /** Sent with every request, such as `Authorization`; a function is asked each time, so that tokens can be renewed. */
   readonly headers?: PeerHeaders;
-  /** Milliseconds until a request counts as unanswered; default 30,000. */
+  /** Milliseconds until a request counts as unanswered, counted anew from each piece of a body that is streamed; default 30,000. */
   readonly timeout?: number;
   /** Gives up when it fires, with its reason. */
   readonly signal?: AbortSignal;
@@ -23,7 +23,8 @@ export interface PeerAnswer {
 }
 
 export interface PeerRequest {
-  readonly body: Uint8Array<ArrayBuffer> | string;
+  /** What comes in pieces is sent as it comes, no faster than the peer takes it. What reading it throws, `post` throws. */
+  readonly body: Uint8Array<ArrayBuffer> | string | AsyncIterable<Uint8Array>;
   readonly type: string;
   readonly encoding?: "gzip";
 }
@@ -40,7 +41,8 @@ export async function post(url: string, path: string, request: PeerRequest, opti
   const { headers = {}, timeout = DEFAULT_TIMEOUT, signal, fetch: send = fetch } = options;
   const target = `${url.replace(/\/+$/, "")}/${path}`;
   const own = typeof headers === "function" ? await headers() : headers;
-  const limit = AbortSignal.timeout(timeout);
+  const limit = new Silence(timeout);
+  const body = new Body(request.body, limit);
   try {
     const response = await send(target, {
       method: "POST",
@@ -49,8 +51,8 @@ export async function post(url: string, path: string, request: PeerRequest, opti
         "content-type": request.type,
         ...(request.encoding && { "content-encoding": request.encoding }),
       },
-      body: request.body,
-      signal: signal === undefined ? limit : AbortSignal.any([limit, signal]),
+      ...body.init,
+      signal: signal === undefined ? limit.signal : AbortSignal.any([limit.signal, signal]),
       // A redirected POST may lose its body, and must not carry our headers elsewhere.
       redirect: "manual",
     });
@@ -59,11 +61,63 @@ export async function post(url: string, path: string, request: PeerRequest, opti
   } catch (error) {
     if (error instanceof LedgerError) throw error;
     if (signal?.aborted) throw signal.reason;
-    const reason = limit.aborted ? `no answer within ${timeout} ms` : describe(error);
+    if (body.failure !== undefined) throw body.failure.error;
+    const reason = limit.signal.aborted ? `no answer within ${timeout} ms` : describe(error);
     throw new LedgerError("unreachable", `${target} cannot be reached: ${reason}`, {
       cause: error,
       hint: "check the address and that it is running; nothing is lost, the next sync goes on from here",
     });
+  } finally {
+    limit.end();
+  }
+}
+
+/** Fires when nothing has moved for so long. */
+class Silence {
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(milliseconds: number) {
+    this.#timer = setTimeout(() => this.#controller.abort(), milliseconds);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  moved(): void {
+    this.#timer.refresh();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** A request's body as fetch takes it, with what went wrong in reading it: fetch itself says only that it failed. */
+class Body {
+  failure: { readonly error: unknown } | undefined;
+  readonly init: RequestInit;
+
+  constructor(body: PeerRequest["body"], limit: Silence) {
+    // Of what comes in pieces fetch makes a stream with backpressure. Only "half" is defined, and it has to be said.
+    this.init =
+      typeof body === "string" || body instanceof Uint8Array
+        ? { body }
+        : ({ body: this.#watched(body, limit) as unknown as BodyInit, duplex: "half" } as RequestInit);
+  }
+
+  async *#watched(body: AsyncIterable<Uint8Array>, limit: Silence): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for await (const piece of body) {
+        limit.moved();
+        yield piece;
+      }
+      limit.moved();
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    }
   }
 }
 

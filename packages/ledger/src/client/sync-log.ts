@@ -71,9 +71,17 @@ export async function sendEntries(url: string, options: SendOptions): Promise<Se
   const { log, end, onProgress = () => {} } = options;
   const none = new Uint8Array(0);
   let at = { start: Math.min(options.start, end), end, ticket: (options.ticket ?? none) as Uint8Array };
+  let [whole, takesParts] = [false, false];
   for (let stalls = 0; stalls < MAX_STALLS; ) {
-    const result = await uploadEntries(url, { ...options, log, ...at });
-    if (result.status === "refused") return { ...result, step: "add-entries" };
+    const result = await uploadEntries(url, { ...options, log, ...at, whole });
+    if (result.status === "refused") {
+      const { cut, ...refused } = result;
+      // C2SP tlog-mirror has a mirror take the first packages by themselves. There are mirrors that fail there, and take all at once.
+      if (!cut || takesParts || refused.code !== 500) return { ...refused, step: "add-entries" };
+      whole = true;
+      continue;
+    }
+    takesParts ||= result.status === "partial";
     if (result.status === "complete") {
       onProgress({ nextEntry: at.end, end });
       if (at.end >= end) return { status: "mirrored", size: at.end, mirror: result.signatures };

@@ -1,5 +1,4 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { pipeline, Readable } from "node:stream";
 import { createGzip } from "node:zlib";
 import type { NoteSignature } from "@tally/evidence";
 import type { LogReader } from "../log-reader.ts";
@@ -15,6 +14,8 @@ export interface UploadOptions extends PeerOptions {
   readonly end: number;
   /** From the mirror's last answer. */
   readonly ticket?: Uint8Array;
+  /** Sends all packages in one request, streamed; false by default. */
+  readonly whole?: boolean;
 }
 
 export type UploadResult =
@@ -23,47 +24,53 @@ export type UploadResult =
   | { readonly status: "partial"; readonly info: MirrorInfo }
   /** Nothing was stored; begin as `info` says. */
   | { readonly status: "conflict"; readonly info: MirrorInfo }
-  | Refused;
+  /** `cut`: the request ended before `end`, which is what a mirror may have stumbled over. */
+  | (Refused & { readonly cut: boolean });
 
 /** A request ends after the package that reaches this size, so that memory does not depend on how large entries are. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
 /**
- * One `add-entries` request (C2SP tlog-mirror): the first packages of [start, end), at most 32 and about 4 MiB, gzip-encoded.
+ * One `add-entries` request (C2SP tlog-mirror), gzip-encoded: the first packages of [start, end), at most 32 and about 4 MiB; or all of
+ * them, in the memory that two packages take.
  *
  * @throws LedgerError `unreachable`; `protocol` when the answer is none of the protocol's.
  */
 export async function uploadEntries(url: string, options: UploadOptions): Promise<UploadResult> {
-  const body = await uploadRequest(options);
+  const sent = { end: options.start };
+  const body = options.whole ? compressed(options, sent) : await joined(compressed(options, sent));
   const answer = await post(url, "add-entries", { body, type: "application/octet-stream", encoding: "gzip" }, options);
   if (answer.status === 200) return { status: "complete", signatures: readCosignatures(url, answer) };
   if (answer.type === MIRROR_INFO_TYPE && answer.status === 202)
     return { status: "partial", info: parseMirrorInfo(answer.text) };
   if (answer.type === MIRROR_INFO_TYPE && answer.status === 409)
     return { status: "conflict", info: parseMirrorInfo(answer.text) };
-  return refused(answer);
+  return { ...refused(answer), cut: sent.end < options.end && !options.whole };
 }
 
 /** The body of that request, as `uploadEntries` sends it. */
-export async function uploadRequest(options: Omit<UploadOptions, keyof PeerOptions>): Promise<Buffer<ArrayBuffer>> {
-  // Fast compression: what makes up most of an entry is hashes, which no level shortens.
-  const chunks: Uint8Array[] = [];
-  await pipeline(
-    Readable.from(uploadBody(options)),
-    createGzip({ level: 1 }),
-    async (compressed: AsyncIterable<Uint8Array>) => {
-      for await (const chunk of compressed) chunks.push(chunk);
-    },
-  );
-  return Buffer.concat(chunks);
+export async function uploadRequest(options: BodyOptions): Promise<Buffer<ArrayBuffer>> {
+  return joined(compressed(options, { end: options.start }));
 }
 
-async function* uploadBody({
-  log,
-  start,
-  end,
-  ticket,
-}: Omit<UploadOptions, keyof PeerOptions>): AsyncGenerator<Uint8Array, void, undefined> {
+async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Buffer<ArrayBuffer>> {
+  return Buffer.concat(await Array.fromAsync(chunks));
+}
+
+async function* compressed(options: BodyOptions, sent: { end: number }): AsyncGenerator<Uint8Array, void, undefined> {
+  // Fast compression: what makes up most of an entry is hashes, which no level shortens.
+  const encoder = createGzip({ level: 1 });
+  // Errors of the ledger reach the reader through the encoder.
+  pipeline(Readable.from(uploadBody(options, sent)), encoder, () => {});
+  for await (const chunk of encoder) yield chunk as Uint8Array;
+}
+
+type BodyOptions = Omit<UploadOptions, keyof PeerOptions>;
+
+async function* uploadBody(
+  { log, start, end, ticket, whole = false }: BodyOptions,
+  sent: { end: number },
+): AsyncGenerator<Uint8Array, void, undefined> {
   yield formatUploadHeader({ origin: log.origin, start, end, ticket: ticket ?? new Uint8Array(0) });
   let packages = 0;
   let bytes = 0;
@@ -71,8 +78,9 @@ async function* uploadBody({
     const entries = await Array.fromAsync(log.entries(range.start, range.end));
     const part = formatPackage(entries, await log.subtreeConsistencyProof(range.aligned, range.end, end));
     yield part;
+    sent.end = range.end;
     packages += 1;
     bytes += part.length;
-    if (packages === MAX_REQUEST_PACKAGES || bytes >= MAX_REQUEST_BYTES) return;
+    if (!whole && (packages === MAX_REQUEST_PACKAGES || bytes >= MAX_REQUEST_BYTES)) return;
   }
 }
