@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { constants } from "node:os";
 import { join } from "node:path";
 import type { Files, OpenFile } from "./files/index.ts";
 
@@ -38,6 +39,8 @@ export async function releaseReserve(files: Files, dir: string): Promise<void> {
 /** Whether the system said that there is no room, itself or as the cause. */
 export function isDiskFull(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOSPC" || code === "EDQUOT" || isDiskFull(error.cause);
+  const { code, errno } = error as NodeJS.ErrnoException;
+  // For a quota that is used up Node has no name, and gives the number.
+  const isQuota = errno !== undefined && errno === -constants.errno.EDQUOT;
+  return code === "ENOSPC" || isQuota || isDiskFull(error.cause);
 }

@@ -1,3 +1,4 @@
+import { isDiskFull } from "@tally/ledger";
 import type { ExitCode } from "./exit-code.ts";
 import { exitCodeFor, exitCodes } from "./exit-code.ts";
 import { printable } from "./printable.ts";
@@ -30,6 +31,8 @@ function wordsOf(error: unknown): Words {
 function systemWords(error: unknown): Words | undefined {
   const { code, path, syscall, address, port } = (error ?? {}) as Record<string, unknown>;
   if (typeof syscall !== "string") return undefined;
+  if (isDiskFull(error))
+    return { message: "the disk is full, or a quota is", hint: "make room, then run the command again" };
   const place = String(path ?? "the path");
   switch (code) {
     case "ENOENT":
@@ -46,8 +49,6 @@ function systemWords(error: unknown): Words | undefined {
       return { message: `no permission for ${place}`, hint: "run as its owner, or change its permissions" };
     case "EROFS":
       return { message: `${place} is on a disk that cannot be written`, hint: "name a place on another disk" };
-    case "ENOSPC":
-      return { message: "the disk is full", hint: "make room, then run the command again" };
     case "EADDRINUSE":
       return { message: `another program listens at ${String(address)}:${String(port)}`, hint: "give another --port" };
     default:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
@@ -136,12 +136,14 @@ test("two requests cannot write one upload at once", async (t) => {
 });
 
 test("no space and no quota left are a full disk, whatever else the file system says is not", async () => {
-  for (const [code, expected] of [
-    ["ENOSPC", "storage-full"],
-    ["EDQUOT", "storage-full"],
-    ["EIO", "storage-failed"],
-  ]) {
-    const failing = () => Promise.reject(Object.assign(new Error(code), { code }));
+  const { ENOSPC, EDQUOT, EIO } = constants.errno;
+  // As Node gives them.
+  for (const [code, errno, expected] of [
+    ["ENOSPC", -ENOSPC, "storage-full"],
+    [`Unknown system error -${EDQUOT}`, -EDQUOT, "storage-full"],
+    ["EIO", -EIO, "storage-failed"],
+  ] as const) {
+    const failing = () => Promise.reject(Object.assign(new Error(code), { code, errno }));
     await assert.rejects(storing("writing a blob", failing), { code: expected });
   }
 });

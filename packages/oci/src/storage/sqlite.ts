@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { OciError } from "../error.ts";
 import type { Database, SqlValue, TransactionOptions } from "./database.ts";
+import { hasNoRoomBeside } from "./room.ts";
 
 const statementsKept = 256;
 
@@ -18,21 +19,34 @@ export interface SqliteOptions {
  */
 export async function openSqlite(path: string, { cacheMebibytes }: SqliteOptions = {}): Promise<Database> {
   if (path !== ":memory:") await mkdir(dirname(path), { recursive: true });
-  const connection = new DatabaseSync(path, { timeout: 10_000 });
-  connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  const connection = await storingRows(path, async () => {
+    const opened = new DatabaseSync(path, { timeout: 10_000 });
+    try {
+      opened.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+      return opened;
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+  });
   if (cacheMebibytes !== undefined) connection.exec(`PRAGMA cache_size = -${Math.floor(cacheMebibytes) * 1024}`);
-  return new SqliteDatabase(connection);
+  return new SqliteDatabase(path, connection);
 }
 
 /** SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the index of the write-ahead log. */
-const fullCodes: readonly unknown[] = [13, 4874];
+const fullCodes: readonly number[] = [13, 4874];
+/** SQLITE_IOERR and SQLITE_CANTOPEN, whatever follows them: all that SQLite says where a quota is used up. */
+const unclearCodes: readonly number[] = [10, 14];
 
-/** A full disk is `storage-full`, as it is for files; any other failure stays what it is. */
-async function storingRows<T>(step: () => Promise<T>): Promise<T> {
+/** A full disk or quota is `storage-full`, as it is for files; any other failure stays what it is. */
+async function storingRows<T>(path: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (cause) {
-    if (!fullCodes.includes((cause as { errcode?: unknown }).errcode)) throw cause;
+    const { errcode } = cause as { errcode?: unknown };
+    if (typeof errcode !== "number") throw cause;
+    const isUnclear = unclearCodes.includes(errcode & 0xff) && path !== ":memory:";
+    if (!fullCodes.includes(errcode) && !(isUnclear && (await hasNoRoomBeside(path)))) throw cause;
     throw new OciError("storage-full", "no space left while writing the database", {
       cause,
       hint: "free some space and try again",
@@ -41,13 +55,15 @@ async function storingRows<T>(step: () => Promise<T>): Promise<T> {
 }
 
 class SqliteDatabase implements Database {
+  readonly #path: string;
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #inside = new AsyncLocalStorage<{ open: boolean }>();
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(connection: DatabaseSync) {
+  constructor(path: string, connection: DatabaseSync) {
+    this.#path = path;
     this.#connection = connection;
   }
 
@@ -88,7 +104,7 @@ class SqliteDatabase implements Database {
     }
     const done = this.#last.then(() => {
       if (this.#closed) throw new OciError("storage-failed", "the database is closed");
-      return storingRows(step);
+      return storingRows(this.#path, step);
     });
     this.#last = done.catch(() => undefined);
     return done;

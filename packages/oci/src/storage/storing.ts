@@ -1,4 +1,5 @@
 import { OciError } from "../error.ts";
+import { isNoRoom } from "./room.ts";
 
 /**
  * Runs a step on the file system and gives its errors their place in this room: a full disk is `storage-full`, any other
@@ -10,7 +11,7 @@ export async function storing<T>(doing: string, step: () => Promise<T>): Promise
   } catch (cause) {
     if (cause instanceof OciError) throw cause;
     const errno = (cause as NodeJS.ErrnoException).code;
-    if (errno === "ENOSPC" || errno === "EDQUOT") {
+    if (isNoRoom(cause)) {
       throw new OciError("storage-full", `no space left while ${doing}`, {
         cause,
         hint: "free some space and try again",
