@@ -12,4 +12,4 @@ export { createLogger, type Logger, type LoggerOptions } from "./operation/logge
 export type { OutsideRegistrySettings } from "./outside-registry.ts";
 export type { PlaneParts } from "./parts.ts";
 export { type ReindexOptions, type ReindexReport, reindexPlane } from "./reindex.ts";
-export { type Plane, type PlaneOptions, startPlane } from "./start-plane.ts";
+export { type Plane, type PlaneOptions, startPlane } from "./start/index.ts";

@@ -12,7 +12,7 @@ import {
 } from "@tally/evidence";
 import { serveWitness, Witness, type WitnessServer } from "@tally/ledger";
 import { openPlaneKeys } from "../keys/plane-keys.ts";
-import { type Plane, type PlaneOptions, startPlane } from "../start-plane.ts";
+import { type Plane, type PlaneOptions, startPlane } from "../start/index.ts";
 import { type Answer, type Call, call, json } from "./plane-client.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
