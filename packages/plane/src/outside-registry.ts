@@ -17,7 +17,7 @@ import { publish, type RegistryAccessOptions, registryAccess } from "./registry-
 export interface OutsideRegistrySettings
   extends Pick<OutsideRegistryOptions, "url" | "credentials" | "realms" | "insecureHttp" | "timeout"> {}
 
-export interface OutsideParts extends Omit<RegistryAccessOptions, "present"> {
+export interface OutsideParts extends Omit<RegistryAccessOptions, "present" | "parts"> {
   readonly settings: OutsideRegistrySettings;
   /** Whether the plane's log has a model statement that this manifest is a model of this repository. */
   readonly isModel: (manifest: Digest, repository: string) => Promise<boolean>;
@@ -32,6 +32,7 @@ export function planeOutsideRegistry(parts: OutsideParts): OutsideRegistry {
   const { settings, db, isModel, onError } = parts;
   const access = registryAccess({
     ...parts,
+    parts: "outside_part",
     present: (repository, digest) => registry.has(repository, digest),
     publishedElsewhere: async (repository, digest) => {
       if (!(await isModel(digest, repository))) return false;

@@ -30,6 +30,8 @@ export interface RegistryAccessOptions {
   /** Publishes what people have pushed past the plane, where it may be published. */
   readonly publishedElsewhere?: (repository: string, digest: Digest) => Promise<boolean>;
   readonly quota: DeviceQuota;
+  /** Which manifest has which part: the built-in registry's own table, or what came through to an outside one. */
+  readonly parts: "registry_part" | "outside_part";
 }
 
 /**
@@ -69,11 +71,14 @@ export function registryAccess(
     async onPush({ repository, digest, manifest, req }) {
       const bearer = await bearerOf(req);
       if (bearer === undefined) return;
-      const contents = new Set([digest, ...partsOf(manifest).map((part) => part.digest)]);
-      if (bearer.role === "device") return keepPushed(db, repository, contents, bearer.origin!);
+      const layers = new Set(partsOf(manifest).map((part) => part.digest));
       // A segment is what some device captured, whoever brings it.
-      if (!publishes.includes(bearer.role) || isSegment(manifest)) return;
-      await publish(db, repository, contents);
+      if (publishes.includes(bearer.role) && !isSegment(manifest)) {
+        return publish(db, repository, [digest, ...layers]);
+      }
+      // Whoever lists manifests in an index has not brought them.
+      const contents = manifest.kind === "index" ? [] : [...layers];
+      await keepPushed(options, repository, digest, contents, bearer.origin ?? people);
     },
   };
 }
@@ -88,14 +93,32 @@ export function publish(db: Database, repository: string, contents: Iterable<str
   });
 }
 
-/** Remembers who brought content first: it may read it again, and have it erased. What people published is nobody's. */
-function keepPushed(db: Database, repository: string, contents: ReadonlySet<string>, origin: string): Promise<void> {
+/** Stands for a ledger where people brought what no device is to have. */
+const people = "";
+
+/**
+ * Remembers who brought content first: it may read it again, and have it erased. What people published is nobody's. To name what
+ * manifests of others are made of is not to bring it.
+ */
+function keepPushed(
+  { db, parts }: Pick<RegistryAccessOptions, "db" | "parts">,
+  repository: string,
+  manifest: string,
+  contents: readonly string[],
+  origin: string,
+): Promise<void> {
+  const sql = `INSERT INTO pushed (repository, digest, origin) SELECT ?, ?, ?
+    WHERE NOT EXISTS (SELECT 1 FROM published WHERE repository = ? AND digest = ?)`;
+  const unlessOthers = `AND NOT EXISTS (SELECT 1 FROM ${parts} o
+      LEFT JOIN pushed q ON q.repository = o.repository AND q.digest = o.manifest
+      WHERE o.repository = ? AND o.part = ? AND o.manifest <> ? AND (q.origin IS NULL OR q.origin <> ?))`;
   return db.transaction(async (tx) => {
     for (const content of contents) {
-      const sql = `INSERT INTO pushed (repository, digest, origin)
-        SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM published WHERE repository = ? AND digest = ?) ON CONFLICT DO NOTHING`;
-      await tx.run(sql, [repository, content, origin, repository, content]);
+      const others = [repository, content, manifest, origin];
+      const values = [repository, content, origin, repository, content, ...others];
+      await tx.run(`${sql} ${unlessOthers} ON CONFLICT DO NOTHING`, values);
     }
+    await tx.run(`${sql} ON CONFLICT DO NOTHING`, [repository, manifest, origin, repository, manifest]);
   });
 }
 
@@ -114,10 +137,11 @@ async function devicePulls(
   origin: string,
   { db, present, publishedElsewhere }: RegistryAccessOptions,
 ): Promise<boolean> {
+  const name = nameIn(request, /\/(?:blobs|manifests)\/([^/]+)$/);
+  if (name === undefined || !isDigest(name)) return false;
   // Whether something is there already is what every push asks first; it takes knowing the digest.
   if (request.method === "HEAD") return true;
-  const name = nameIn(request, /\/(?:blobs|manifests)\/([^/]+)$/);
-  if (request.method !== "GET" || name === undefined || !isDigest(name)) return false;
+  if (request.method !== "GET") return false;
   const sql = `SELECT 1 AS found FROM published WHERE repository = ? AND digest = ?
     UNION ALL SELECT 1 FROM pushed WHERE repository = ? AND digest = ? AND origin = ?`;
   if ((await db.query(sql, [repository, name, repository, name, origin])).length > 0) return true;

@@ -72,7 +72,7 @@ export async function openArtifacts(
     return createRegistry({
       blobs: artifacts,
       db,
-      ...registryAccess({ tokens, db, present, quota }),
+      ...registryAccess({ tokens, db, present, quota, parts: "registry_part" }),
       onRefused: (refused) => retentionRecord.refused(refused),
       evidence: evidenceNames({ db, blobs, statements }),
       clock,
