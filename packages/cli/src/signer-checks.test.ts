@@ -56,7 +56,7 @@ class World {
     const own = await this.plane.trust();
     const identities = own.identities.map((one) => (one.name === "publisher" ? { ...one, ...changes } : one));
     const trust: Trust = { ...own, identities };
-    return checkSigner(client, trust, this.envelope, signedFor);
+    return checkSigner({ client, trust }, this.envelope, signedFor);
   }
 
   async revoke(compromiseTime: number | null): Promise<void> {
@@ -89,7 +89,10 @@ test("attack: a signature outside of what the key may sign", async (t) => {
   assert.equal(report.outcome, "bad");
   assert.equal(of(report, "rights")?.message, "publisher may not ingest");
   const trust = await world.plane.trust();
-  const elsewhere = await checkSigner(world.client, trust, world.envelope, { ...signedFor, repository: "toys" });
+  const elsewhere = await checkSigner({ client: world.client, trust }, world.envelope, {
+    ...signedFor,
+    repository: "toys",
+  });
   assert.equal(of(elsewhere, "rights")?.message, "publisher may ingest for hearts/*, not for toys");
 });
 
@@ -166,7 +169,7 @@ test("attack: a fleet log that was cut, so that a revocation is not in it", asyn
 test("a stranger's signature is nobody's, and the key that it names is said", async (t) => {
   const world = await World.create(t, false);
   const trust = { ...(await world.plane.trust()), identities: [] };
-  const report = await checkSigner(world.client, trust, world.envelope, signedFor);
+  const report = await checkSigner({ client: world.client, trust }, world.envelope, signedFor);
   assert.equal(report.outcome, "bad");
   assert.equal(report.checks[0]?.message, `nobody of the trust file signed it; it names key ${world.signer.keyId}`);
 });

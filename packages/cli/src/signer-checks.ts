@@ -1,30 +1,24 @@
 import {
-  asHash,
   type Digest,
-  decodeEntry,
   type Envelope,
-  EvidenceError,
-  fromBase64,
-  hashLeaf,
-  openPlaneCheckpoint,
+  type KeylessSigner,
   type ProvenTime,
-  type StatementProof,
   type Trust,
   type TrustedAction,
   type TrustedIdentity,
-  utf8,
-  verifyConsistency,
   verifyEnvelope,
-  verifyInclusion,
   whyNotAllowed,
+  whyNotSince,
   whyNotThen,
 } from "@tally/evidence";
-import { readFleetEntries } from "./fleet-log.ts";
+import { keylessSigners } from "@tally/oci";
+import { type Logged, loggedWhen, showBracket } from "./logged-when.ts";
+import { keysByTrustFile, type PeopleKeys, readPeopleKeys } from "./people-keys.ts";
 import type { PlaneClient } from "./plane-client.ts";
 
 /** One check of a signature's standing, as `tally model verify` has them. */
 export interface SignerCheck {
-  readonly name: "signer" | "rights" | "log" | "period" | "revocation";
+  readonly name: "signer" | "rights" | "log" | "rotation" | "period" | "revocation";
   readonly result: "good" | "bad" | "not made";
   readonly message: string;
 }
@@ -36,50 +30,137 @@ export interface SignerReport {
   readonly by?: string;
 }
 
-/** What the signature is for; null where nobody needs a right to say it, or where it is about no repository. */
+/** What the signature is for. */
 export interface SignedFor {
+  /** Null where nobody needs a right to say it. */
   readonly action: TrustedAction | null;
-  readonly repository: string | null;
+  /** Null where it is about no repository; left out where it is about one that is not known. */
+  readonly repository?: string | null;
+}
+
+/** What a signature is judged by, besides the trust file. */
+export interface SignerWorld {
+  readonly trust: Trust;
+  /** Whose logs are asked; without one, times and revocations are not known. */
+  readonly client?: PlaneClient;
+  /** What is known of people's keys, where that was read before. */
+  readonly people?: PeopleKeys;
+}
+
+/** What the world says of people's keys. @throws what asking the plane throws */
+export async function peopleKeys({ client, trust, people }: SignerWorld): Promise<PeopleKeys> {
+  if (people !== undefined) return people;
+  return client === undefined ? keysByTrustFile(trust, "no plane was asked") : readPeopleKeys(client, trust);
 }
 
 /**
  * Whether somebody of the trust file signed an envelope who may, then: by the bracket in which the plane's log proves it to have been
- * logged, and by the revocations of the fleet log. A statement that is not logged has no proven time but now.
+ * logged, by the rotations that the fleet log carried out, and by its revocations. A statement that is not logged has no proven time but
+ * now; a keyless signature has that of its own log.
  */
-export async function checkSigner(
-  client: PlaneClient,
-  trust: Trust,
-  envelope: Envelope,
+export async function checkSigner(world: SignerWorld, envelope: Envelope, signedFor: SignedFor): Promise<SignerReport> {
+  const people = await peopleKeys(world);
+  const keyless = await keylessSigners(envelope, world.trust);
+  const signers = [...verifyEnvelope(envelope, people.standing.identities), ...keyless.signers];
+  if (signers.length > 0) return checkSigners({ ...world, people }, signers, envelope.digest, signedFor);
+  const message = `nobody of the trust file signed it${whoElse(envelope, people, keyless.why)}`;
+  return reportOf([{ name: "signer", result: "bad", message }]);
+}
+
+/**
+ * The same of an envelope whose signers are known already.
+ *
+ * @param envelope its digest; left out for what no log of the plane could hold
+ */
+export async function checkSigners(
+  world: SignerWorld,
+  signers: readonly TrustedIdentity[],
+  envelope: Digest | undefined,
   signedFor: SignedFor,
 ): Promise<SignerReport> {
-  const signers = verifyEnvelope(envelope, trust.identities);
-  const [first] = signers;
-  if (first === undefined) {
-    const claimed = envelope.signatures.map(({ keyId }) => keyId).filter((keyId) => keyId !== "");
-    const by = claimed.length === 0 ? "" : `; it names key ${claimed.join(", ")}`;
-    return reportOf([{ name: "signer", result: "bad", message: `nobody of the trust file signed it${by}` }]);
-  }
-  const { check: logged, time } = await loggedWhen(client, trust, envelope.digest);
-  const revoked = await revocations(client, trust);
+  const { client, trust } = world;
+  const people = await peopleKeys(world);
+  const logged: Logged =
+    client === undefined || envelope === undefined
+      ? {
+          result: "not made",
+          why: `${people.unknown ?? "the plane's log does not have it"}: no time is proven but now`,
+        }
+      : await loggedWhen(client, trust, envelope);
   const reports = signers.map((identity) => {
-    const signer = { name: "signer", result: "good", message: `${identity.name}, key ${identity.keyId}` } as const;
-    const own = [rights(identity, signedFor), logged, period(identity, time), revocation(identity, time, revoked)];
-    return reportOf([signer, ...own], identity.name);
+    const time = timeOf(identity, logged);
+    const checks = [
+      { name: "signer", result: "good", message: describe(identity) } as const,
+      rights(identity, signedFor),
+      logCheck(logged),
+      ...rotation(identity, logged),
+      period(identity, time),
+      revocation(identity, time, people),
+    ];
+    return reportOf(checks, identity.name);
   });
   return reports.find(({ outcome }) => outcome === "good") ?? reports[0]!;
 }
 
+/** Whom the envelope says it is by, and what stands against them. */
+function whoElse({ signatures }: Envelope, { standing }: PeopleKeys, keyless: string | undefined): string {
+  if (keyless !== undefined) return `; ${keyless}`;
+  const claimed = signatures.map(({ keyId }) => keyId).filter((keyId) => keyId !== "");
+  const refused = standing.refused.map(({ keyId, why }) => `; a rotation of key ${keyId} was not followed: ${why}`);
+  return `${claimed.length === 0 ? "" : `; it names key ${claimed.join(", ")}`}${refused.join("")}`;
+}
+
+function describe(identity: TrustedIdentity): string {
+  if (!isKeyless(identity)) return `${identity.name}, key ${identity.keyId}`;
+  return `${identity.name}, keyless as ${identity.identity}, says ${identity.issuer}`;
+}
+
+function isKeyless(identity: TrustedIdentity): identity is KeylessSigner {
+  return "issuer" in identity;
+}
+
+/** What the log proves, or that it exists now; of a keyless signature also what its certificate and its own log prove. */
+function timeOf(identity: TrustedIdentity, logged: Logged): ProvenTime {
+  const time = logged.result === "good" ? logged.time : { atMs: Date.now(), notBeforeMs: null };
+  if (!isKeyless(identity)) return time;
+  const { notBeforeMs, atMs } = identity.signed;
+  return {
+    atMs: Math.min(atMs, time.atMs ?? atMs),
+    notBeforeMs: Math.max(notBeforeMs, time.notBeforeMs ?? notBeforeMs),
+  };
+}
+
 function rights(identity: TrustedIdentity, { action, repository }: SignedFor): SignerCheck {
-  if (action === null) return { name: "rights", result: "good", message: "anybody known may say this" };
+  const name = "rights";
+  if (action === null) return { name, result: "good", message: "anybody known may say this" };
   const { may, repositories } = identity;
-  const why =
-    repository === null
-      ? may.includes(action)
-        ? undefined
-        : `may not ${action}`
-      : whyNotAllowed(identity, { action, repository });
-  if (why !== undefined) return { name: "rights", result: "bad", message: `${identity.name} ${why}` };
-  return { name: "rights", result: "good", message: `may ${action} for ${repository ?? repositories.join(", ")}` };
+  if (repository !== undefined && repository !== null) {
+    const why = whyNotAllowed(identity, { action, repository });
+    if (why !== undefined) return { name, result: "bad", message: `${identity.name} ${why}` };
+    return { name, result: "good", message: `may ${action} for ${repository}` };
+  }
+  if (!may.includes(action)) return { name, result: "bad", message: `${identity.name} may not ${action}` };
+  const where = `may ${action} for ${repositories.join(", ")}`;
+  if (repository === null || repositories.includes("*")) return { name, result: "good", message: where };
+  return { name, result: "not made", message: `${where}; which it is about is not said: give --repository` };
+}
+
+function logCheck(logged: Logged): SignerCheck {
+  const name = "log";
+  if (logged.result !== "good") return { name, result: logged.result, message: logged.why };
+  const message = `entry ${logged.index} of the plane's log, ${showBracket(logged.time)}`;
+  return { name, result: "good", message };
+}
+
+/** Of a key that took another's place: whether it had when it signed. */
+function rotation(identity: TrustedIdentity, logged: Logged): readonly SignerCheck[] {
+  if (!("since" in identity)) return [];
+  const name = "rotation";
+  const index = logged.result === "good" ? logged.index : undefined;
+  const why = whyNotSince(identity, index);
+  if (why !== undefined) return [{ name, result: index === undefined ? "not made" : "bad", message: why }];
+  const message = `the key took the place of ${identity.name}'s at entry ${identity.since} of the plane's log, by both keys`;
+  return [{ name, result: "good", message }];
 }
 
 function period(identity: TrustedIdentity, time: ProvenTime): SignerCheck {
@@ -92,89 +173,19 @@ function period(identity: TrustedIdentity, time: ProvenTime): SignerCheck {
   return { name: "period", result: "not made", message: `the key ${why}` };
 }
 
-type Revocations = { readonly entries: number; readonly byKey: ReadonlyMap<string, number | null> } | Error;
-
-function revocation({ keyId }: TrustedIdentity, { atMs }: ProvenTime, revoked: Revocations): SignerCheck {
+function revocation(identity: TrustedIdentity, { atMs }: ProvenTime, people: PeopleKeys): SignerCheck {
   const name = "revocation";
-  if (revoked instanceof Error) return { name, result: "not made", message: revoked.message };
-  const since = revoked.byKey.get(keyId);
-  if (since === undefined) {
-    return { name, result: "good", message: `not among the ${revoked.entries} entries of the fleet log` };
-  }
+  const { standing, entries, unknown } = people;
+  if (unknown !== undefined) return { name, result: "not made", message: unknown };
+  const since = standing.revokedSince(identity);
+  if (since === undefined)
+    return { name, result: "good", message: `not among the ${entries} entries of the fleet log` };
   if (since === null) return { name, result: "bad", message: "the key is revoked for all that it ever signed" };
   const when = new Date(since).toISOString();
   if (atMs !== undefined && atMs < since) {
     return { name, result: "good", message: `the key is revoked as of ${when}, and this is proven to be older` };
   }
   return { name, result: "bad", message: `the key is revoked as of ${when}, and nothing proves this to be older` };
-}
-
-async function revocations(client: PlaneClient, trust: Trust): Promise<Revocations> {
-  try {
-    const entries = (await readFleetEntries(client, trust)).map(decodeEntry);
-    const byKey = new Map<string, number | null>();
-    for (const entry of entries) {
-      if (entry.kind === "not-understood") return new Error("the fleet log has an entry that is not understood");
-      if (entry.kind !== "revoke" || entry.origin !== null) continue;
-      const { keyId, compromiseTime: since } = entry;
-      const before = byKey.get(keyId);
-      const stricter = since === null || before === null ? null : Math.min(since, before ?? since);
-      byKey.set(keyId, stricter);
-    }
-    return { entries: entries.length, byKey };
-  } catch (error) {
-    if (error instanceof EvidenceError) return new Error(`the fleet log does not hold: ${error.message}`);
-    throw error;
-  }
-}
-
-/** The bracket in which the plane's log took the envelope in. Of what it does not hold it is known that it exists now. */
-async function loggedWhen(
-  client: PlaneClient,
-  trust: Trust,
-  digest: Digest,
-): Promise<{ readonly check: SignerCheck; readonly time: ProvenTime }> {
-  const unproven = { atMs: Date.now(), notBeforeMs: null };
-  let proof: StatementProof;
-  try {
-    proof = await client.get<StatementProof>(`/api/v1/statements/${digest}/proof?when=logged`);
-  } catch (error) {
-    const { code } = error as { code?: string };
-    if (code !== "not-found" && code !== "not-ready") throw error;
-    const why = code === "not-found" ? "the plane's log does not have it" : "no cosigned checkpoint covers it yet";
-    const message = `${why}: no time is proven but now`;
-    return { check: { name: "log", result: "not made", message }, time: unproven };
-  }
-  try {
-    const time = verifyProof(proof, digest, trust);
-    const at = (ms: number | null | undefined) => (ms === null || ms === undefined ? "…" : new Date(ms).toISOString());
-    const message = `entry ${proof.index} of the plane's log, between ${at(time.notBeforeMs)} and ${at(time.atMs)}`;
-    return { check: { name: "log", result: "good", message }, time };
-  } catch (error) {
-    if (!(error instanceof EvidenceError)) throw error;
-    return { check: { name: "log", result: "bad", message: error.message }, time: unproven };
-  }
-}
-
-/** @throws EvidenceError where the log does not prove it */
-function verifyProof(proof: StatementProof, digest: Digest, trust: Trust): ProvenTime {
-  const { index, before } = proof;
-  const under = openPlaneCheckpoint(utf8(proof.checkpoint), trust);
-  const { size, root } = under.checkpoint;
-  const bytes = fromBase64(proof.entry);
-  const hashes = (list: readonly string[]) => list.map((hash) => asHash(fromBase64(hash)));
-  verifyInclusion(index, size, hashLeaf(bytes), hashes(proof.proof), root);
-  const entry = decodeEntry(bytes);
-  if (entry.kind !== "statement" || entry.envelope !== digest) {
-    throw new EvidenceError("proof-invalid", `entry ${index} of the plane's log is not this statement`);
-  }
-  const atMs = under.notAfter === null ? {} : { atMs: under.notAfter };
-  if (before === undefined) return { ...atMs, notBeforeMs: null };
-  const older = openPlaneCheckpoint(utf8(before.checkpoint), trust);
-  if (older.checkpoint.size > index)
-    throw new EvidenceError("proof-invalid", "the older checkpoint covers the statement");
-  verifyConsistency(older.checkpoint.size, size, older.checkpoint.root, root, hashes(before.proof));
-  return { ...atMs, notBeforeMs: older.notBefore };
 }
 
 function reportOf(checks: readonly SignerCheck[], by?: string): SignerReport {

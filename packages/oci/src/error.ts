@@ -20,6 +20,7 @@ export type OciErrorCode =
   | "archive-invalid" // a tar that is damaged, unsafe or not what it should be
   | "modelkit-invalid"
   | "signature-invalid"
+  | "trust-invalid" // what is to be believed cannot be read
   | "aborted";
 
 /** Every error that this room throws on purpose. `hint` says what to do next where that is known. */

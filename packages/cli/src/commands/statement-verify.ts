@@ -4,44 +4,26 @@ import {
   approvalType,
   type Envelope,
   evaluationType,
-  fleetDecisionType,
-  ingestionType,
   isDigest,
-  keyRotationType,
   modelSignatureType,
   modelType,
   parseEnvelope,
   parseModel,
   parseRelease,
   releaseType,
-  selectionType,
   splitChannel,
-  type TrustedAction,
-  trainingType,
 } from "@tally/evidence";
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../register.ts";
-import { checkSigner } from "../signer-checks.ts";
+import { checkSigner, type SignedFor } from "../signer-checks.ts";
+import { actionOf } from "../statement-actions.ts";
 import { exitCodes, print, type Terminal, table, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 
 interface Options extends PlaneFlags {
   readonly repository?: string;
 }
-
-/** What its signer must be trusted to do. Other people's predicates take no right. */
-const actions: ReadonlyMap<string, TrustedAction> = new Map([
-  [ingestionType, "ingest"],
-  [trainingType, "train"],
-  [modelSignatureType, "sign-model"],
-  [modelType, "sign-model"],
-  [evaluationType, "evaluate"],
-  [approvalType, "approve"],
-  [releaseType, "release"],
-  [selectionType, "select"],
-  [fleetDecisionType, "manage-fleet"],
-]);
 
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 const exits = { good: exitCodes.good, bad: exitCodes.verificationFailed, "not made": exitCodes.notProven } as const;
@@ -64,10 +46,9 @@ export const verifyStatement: Register = (program, { terminal, finish }) => {
     const client = await connect(terminal, options);
     const envelope = await find(terminal, client, what);
     const { predicateType } = envelope.statement;
-    // A rotation counts by its two keys, which bundles check; here it has a signer like any other.
-    const action = predicateType === keyRotationType ? null : (actions.get(predicateType) ?? null);
-    const repository = options.repository ?? repositoryOf(envelope);
-    const { outcome, checks, by } = await checkSigner(client, trust, envelope, { action, repository });
+    const action = actionOf(predicateType);
+    const repository = repositoryOf(envelope, options.repository);
+    const { outcome, checks, by } = await checkSigner({ client, trust }, envelope, { action, ...repository });
     const report = { outcome, statement: envelope.digest, predicateType, ...(by && { signedBy: by }), checks };
     print(terminal, options.json, report, () => [
       ...table(checks.map(({ name, result, message }) => [marks[result], name, message])),
@@ -84,8 +65,21 @@ async function find(terminal: Terminal, client: PlaneClient, what: string): Prom
   return envelope;
 }
 
-function repositoryOf({ statement }: Envelope): string | null {
-  if (statement.predicateType === modelType) return parseModel(statement).repository;
-  if (statement.predicateType === releaseType) return splitChannel(parseRelease(statement).channel).repository;
-  return null;
+/** Says nothing of a model's repository: only a model statement does. */
+const aboutModels: readonly string[] = [modelSignatureType, evaluationType, approvalType];
+
+function repositoryOf({ statement }: Envelope, given: string | undefined): Pick<SignedFor, "repository"> {
+  const { predicateType } = statement;
+  const own =
+    predicateType === modelType
+      ? parseModel(statement).repository
+      : predicateType === releaseType
+        ? splitChannel(parseRelease(statement).channel).repository
+        : undefined;
+  if (own !== undefined) {
+    if (given === undefined || given === own) return { repository: own };
+    throw usageError(`the statement is about ${own}, not about ${given}`, "leave --repository out");
+  }
+  if (given !== undefined) return { repository: given };
+  return aboutModels.includes(predicateType) ? {} : { repository: null };
 }

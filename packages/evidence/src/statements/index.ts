@@ -1,6 +1,12 @@
 export { type Approval, approvalStatement, approvalType, parseApproval } from "./approval.ts";
 export { deviceIdentities, requireDeviceSignature } from "./device-signature.ts";
-export { type Envelope, type EnvelopeSignature, parseEnvelope, payloadType } from "./envelope.ts";
+export {
+  type Envelope,
+  type EnvelopeSignature,
+  parseEnvelope,
+  payloadType,
+  verificationMaterialKind,
+} from "./envelope.ts";
 export {
   type ErasedRecord,
   type ErasedSegment,

@@ -2,6 +2,7 @@ import { given } from "../content/json-field.ts";
 import { formatVkey } from "../note/index.ts";
 import { publicKeyPem } from "../statements/public-identity.ts";
 import type { TrustedIdentity } from "./identity.ts";
+import type { KeylessIdentity } from "./keyless-identity.ts";
 import { type Trust, trustFormat } from "./trust.ts";
 
 /** Writes a trust file that `parseTrust` reads back to the same value: indented JSON, ending with a newline. */
@@ -16,7 +17,8 @@ export function formatTrust(trust: Trust): string {
     policy: trust.policyText,
     requiredAlgorithms: trust.requiredAlgorithms,
     ...given("requiredDeviceAlgorithms", trust.requiredDeviceAlgorithms),
-    identities: trust.identities.map(formatIdentity),
+    identities: [...trust.identities.map(formatIdentity), ...trust.keyless.map(formatKeyless)],
+    ...(Object.keys(trust.trustRoots).length > 0 && { trustRoots: trust.trustRoots }),
     ...given("classicalUntil", trust.classicalUntil),
     ...given("minimumPlaneSize", trust.minimumPlaneSize),
     ...given("maximumAgeSeconds", trust.maximumAgeSeconds),
@@ -28,4 +30,8 @@ export function formatTrust(trust: Trust): string {
 function formatIdentity(identity: TrustedIdentity): object {
   const { name, spki, may, repositories, from, until } = identity;
   return { name, key: publicKeyPem(spki), may, repositories, ...given("from", from), ...given("until", until) };
+}
+
+function formatKeyless({ name, keyless, may, repositories, from, until }: KeylessIdentity): object {
+  return { name, keyless, may, repositories, ...given("from", from), ...given("until", until) };
 }

@@ -35,7 +35,7 @@ export function whyNot(identity: TrustedIdentity, question: IdentityQuestion): s
 
 /** The same, but for the time. */
 export function whyNotAllowed(
-  { may, repositories }: TrustedIdentity,
+  { may, repositories }: Pick<TrustedIdentity, "may" | "repositories">,
   { action, repository }: Pick<IdentityQuestion, "action" | "repository">,
 ): string | undefined {
   if (!may.includes(action)) return `may not ${action}`;
@@ -45,7 +45,7 @@ export function whyNotAllowed(
 
 /** The same by the time alone. */
 export function whyNotThen(
-  { from, until }: TrustedIdentity,
+  { from, until }: Pick<TrustedIdentity, "from" | "until">,
   { atMs, notBeforeMs = atMs }: ProvenTime,
 ): string | undefined {
   if (from !== undefined && !(notBeforeMs !== undefined && notBeforeMs !== null && from <= notBeforeMs)) {

@@ -8,6 +8,24 @@ export {
   whyNotThen,
 } from "./identities-for.ts";
 export { type TrustedAction, type TrustedIdentity, trustedActions } from "./identity.ts";
+export {
+  type FollowedRotation,
+  followRotation,
+  KeyStanding,
+  type KnownIdentity,
+  type LoggedEnvelope,
+  type PersonsRevocation,
+  type RefusedRotation,
+  type RotatedIdentity,
+  whyNotSince,
+} from "./key-standing.ts";
+export {
+  type KeylessIdentity,
+  type KeylessName,
+  type KeylessSigner,
+  keylessIdOf,
+  matchesCertificateIdentity,
+} from "./keyless-identity.ts";
 export { defaultSkewSeconds, parseTrust, typesOf } from "./parse.ts";
 export { matchesRepository } from "./repository-pattern.ts";
 export {

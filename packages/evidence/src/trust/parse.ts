@@ -2,7 +2,9 @@ import { parseJson } from "../content/i-json.ts";
 import { JsonField } from "../content/json-field.ts";
 import { type NoteKey, parsePolicy, parseVkey } from "../note/index.ts";
 import { readIdentity, type TrustedIdentity } from "./identity.ts";
+import { type KeylessIdentity, overlap } from "./keyless-identity.ts";
 import { type CheckpointAlgorithm, checkpointAlgorithms, type Trust, type TrustedPlane, trustFormat } from "./trust.ts";
+import { readTrustRoots } from "./trust-roots.ts";
 
 /**
  * Reads a trust file (docs/trust.md). Unknown fields are refused: a rule that is misspelt must not be a rule that is
@@ -21,6 +23,7 @@ export function parseTrust(source: Uint8Array | string): Trust {
     "requiredDeviceAlgorithms",
     "classicalUntil",
     "identities",
+    "trustRoots",
     "minimumPlaneSize",
     "maximumAgeSeconds",
     "skewSeconds",
@@ -29,8 +32,13 @@ export function parseTrust(source: Uint8Array | string): Trust {
   const requiredAlgorithms = root.at("requiredAlgorithms").list((name) => name.oneOf(...checkpointAlgorithms));
   requireAlgorithms(root.at("plane").at("log"), plane.log, requiredAlgorithms);
   requireAlgorithms(root.at("plane").at("fleet"), plane.fleet, requiredAlgorithms);
-  const identities = root.at("identities").list(readIdentity);
+  const trustRoots = root.at("trustRoots").optional(readTrustRoots) ?? Object.freeze({});
+  const known = new Set(Object.keys(trustRoots));
+  const all = root.at("identities").list((field) => readIdentity(field, known));
+  const identities = Object.freeze(all.filter((identity): identity is TrustedIdentity => !("keyless" in identity)));
+  const keyless = Object.freeze(all.filter((identity): identity is KeylessIdentity => "keyless" in identity));
   refuseSharedKeys(root.at("identities"), identities);
+  refuseSharedNames(root.at("identities"), keyless);
   return Object.freeze({
     plane,
     policy: root.at("policy").parse(parsePolicy),
@@ -38,6 +46,8 @@ export function parseTrust(source: Uint8Array | string): Trust {
     requiredAlgorithms,
     ...root.maybe("requiredDeviceAlgorithms", (f) => f.list((name) => name.oneOf(...checkpointAlgorithms))),
     identities,
+    keyless,
+    trustRoots,
     ...root.maybe("classicalUntil", (f) => f.uint()),
     ...root.maybe("minimumPlaneSize", (f) => f.uint()),
     ...root.maybe("maximumAgeSeconds", (f) => f.uint()),
@@ -88,5 +98,17 @@ function refuseSharedKeys(field: JsonField, identities: readonly TrustedIdentity
     const other = names.get(keyId) ?? name;
     if (other !== name) throw field.fail(`${other} and ${name} have the same key; list it under one name`);
     names.set(keyId, name);
+  }
+}
+
+/** The same of keyless identities, whichever root vouches: a name that two patterns mean would be two people. */
+function refuseSharedNames(field: JsonField, identities: readonly KeylessIdentity[]): void {
+  for (const [i, { name, keyless }] of identities.entries()) {
+    for (const other of identities.slice(i + 1)) {
+      if (other.name === name || other.keyless.certificateOidcIssuer !== keyless.certificateOidcIssuer) continue;
+      const both = [keyless.certificateIdentity, other.keyless.certificateIdentity] as const;
+      if (!overlap(...both)) continue;
+      throw field.fail(`whom ${both.join(" and ")} mean could be ${name} or ${other.name}; list them under one name`);
+    }
   }
 }

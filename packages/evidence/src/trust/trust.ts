@@ -1,5 +1,7 @@
+import type { JsonObject } from "../content/i-json.ts";
 import type { NoteKey, WitnessPolicy } from "../note/index.ts";
 import type { TrustedIdentity } from "./identity.ts";
+import type { KeylessIdentity } from "./keyless-identity.ts";
 
 export const trustFormat = "tally-trust/v1";
 
@@ -18,7 +20,12 @@ export interface Trust {
   readonly requiredAlgorithms: readonly CheckpointAlgorithm[];
   /** Each must be among the keys that sign a device's checkpoints. Left out: ML-DSA-44, where the plane needs it too. */
   readonly requiredDeviceAlgorithms?: readonly CheckpointAlgorithm[];
+  /** Those with a key. */
   readonly identities: readonly TrustedIdentity[];
+  /** Those without: sigstore's certificates name them. */
+  readonly keyless: readonly KeylessIdentity[];
+  /** Sigstore trusted roots (`trusted_root.json`) by the names that keyless identities use; what they hold is read where it is used. */
+  readonly trustRoots: Readonly<Record<string, JsonObject>>;
   /** No plane checkpoint below this size is taken. */
   readonly minimumPlaneSize?: number;
   /** How old the newest plane checkpoint may be. */

@@ -3,12 +3,19 @@ import { type Digest, digestFromHash } from "../digest.ts";
 import type { Revoke, StatementLeaf } from "../entries/index.ts";
 import { EvidenceError } from "../error.ts";
 import { type Envelope, parseEnvelope, type Statement, subjectDigests, verifyEnvelope } from "../statements/index.ts";
-import { type TrustedAction, type TrustedIdentity, whyNotAllowed, whyNotThen } from "../trust/index.ts";
+import {
+  type KnownIdentity,
+  type TrustedAction,
+  type TrustedIdentity,
+  whyNotAllowed,
+  whyNotSince,
+  whyNotThen,
+} from "../trust/index.ts";
 import { Missing } from "./check.ts";
 import type { Context } from "./context.ts";
 import { showMoment } from "./moments.ts";
 import type { PlaneEntry } from "./plane-log.ts";
-import { type KnownIdentity, withRotatedKeys } from "./rotated-keys.ts";
+import { withRotatedKeys } from "./rotated-keys.ts";
 
 /** A statement whose envelope, signatures included, the plane's log has committed to. Its signers are checked by use. */
 export interface ProvenStatement {
@@ -172,9 +179,8 @@ export class Statements {
     const { notBefore, notAfter, index } = statement;
     const period = whyNotThen(identity, { notBeforeMs: notBefore, ...(notAfter === null ? {} : { atMs: notAfter }) });
     if (period !== undefined) return period;
-    if ("since" in identity && index <= identity.since) {
-      return `signed with a key that took its place only at entry ${identity.since} of the plane's log`;
-    }
+    const early = whyNotSince(identity, index);
+    if (early !== undefined) return early;
     if (!countsInTheLongRun(identity, statement, trust)) {
       return "signed with a classical key, and no ML-DSA signatures prove it to be old enough";
     }

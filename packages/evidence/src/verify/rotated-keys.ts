@@ -1,18 +1,9 @@
 import type { Digest } from "../digest.ts";
 import type { Revoke } from "../entries/index.ts";
-import { EvidenceError } from "../error.ts";
-import { type Envelope, keyRotationType, parseKeyRotation, verifyEnvelope } from "../statements/index.ts";
-import type { TrustedIdentity } from "../trust/index.ts";
+import { type Envelope, keyRotationType } from "../statements/index.ts";
+import { followRotation, type KnownIdentity } from "../trust/index.ts";
 import { Missing } from "./check.ts";
 import type { Context } from "./context.ts";
-
-/** A key that took the place of one of the trust file's, with the rights of that one. */
-export interface RotatedIdentity extends TrustedIdentity {
-  /** Entry of the plane's log that put it there: what it signed before counts for nothing. */
-  readonly since: number;
-}
-
-export type KnownIdentity = TrustedIdentity | RotatedIdentity;
 
 const name = "key rotation";
 
@@ -40,26 +31,13 @@ export function withRotatedKeys<Said extends { readonly envelope: Envelope; read
       name,
       `${who}, key ${entry.keyId}`,
       () => {
-        const { newKey, retiresAt, oldKeyId } = parseKeyRotation(found.envelope.statement);
-        if (oldKeyId !== entry.keyId) throw broken("the statement that the entry names is about another key");
-        if (retiresAt !== entry.compromiseTime) throw broken("the statement names another time than the fleet log");
-        const signed = verifyEnvelope(found.envelope, [old[0]!, newKey]);
-        if (signed.length !== 2) throw broken("the old key and the new one have not both signed it");
-        const standing = old.filter((identity) => holds(identity, found, others) === undefined);
-        if (standing.length === 0) {
-          throw new Missing(`the old key's signature does not count: ${who} ${holds(old[0]!, found, others)}`);
-        }
-        const taken = known.find(({ keyId, name: other }) => keyId === newKey.keyId && other !== who);
-        if (taken !== undefined) throw broken(`the new key is ${taken.name}'s`);
-        return standing.map((identity) => ({ ...identity, ...newKey, since: found.index }));
+        const followed = followRotation(known, entry, found, (identity) => holds(identity, found, others));
+        if ("notCounting" in followed) throw new Missing(followed.notCounting);
+        return followed.added;
       },
       ([first]) => `goes on with key ${first!.keyId} from entry ${found.index} of the plane's log on`,
     );
     known.push(...(added ?? []));
   }
   return known;
-}
-
-function broken(what: string): EvidenceError {
-  return new EvidenceError("statement-invalid", what);
 }

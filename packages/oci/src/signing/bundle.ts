@@ -22,6 +22,7 @@ import {
   toBase64,
   toHex,
   utf8,
+  verificationMaterialKind,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
 
@@ -42,7 +43,13 @@ export type VerificationMaterial =
       /** The signer's first. */
       readonly chain: readonly X509Certificate[];
     }
-  | { readonly kind: "sigstore"; readonly certificate: X509Certificate; readonly logEntries: number };
+  | {
+      readonly kind: "sigstore";
+      readonly certificate: X509Certificate;
+      readonly logEntries: number;
+      /** As it stands in the bundle. */
+      readonly json: JsonObject;
+    };
 
 /** A sigstore bundle with a DSSE envelope. Nothing of it is verified yet, and what the envelope holds is not read. */
 export interface SigstoreBundle {
@@ -53,7 +60,10 @@ export interface SigstoreBundle {
 
 /** A sigstore bundle around a statement, as OpenSSF Model Signing v1.0 uses it. Nothing of it is verified yet. */
 export interface ModelBundle extends SigstoreBundle {
-  /** Its bytes are the RFC 8785 form of the bundle's `dsseEnvelope`: its identity as a statement. */
+  /**
+   * Its bytes are the RFC 8785 form of the bundle's `dsseEnvelope`: its identity as a statement. That of a keyless bundle carries the
+   * verification material as an extension of its signature, since nothing else says whose it is.
+   */
   readonly envelope: Envelope;
 }
 
@@ -63,8 +73,15 @@ export interface ModelBundle extends SigstoreBundle {
  */
 export function parseModelBundle(bytes: Uint8Array): ModelBundle {
   const bundle = parseBundle(bytes);
-  const envelope = reading("dsseEnvelope", () => parseEnvelope(encodeJson(bundle.dsseEnvelope)));
+  const envelope = reading("dsseEnvelope", () => parseEnvelope(encodeJson(statementEnvelope(bundle))));
   return Object.freeze({ ...bundle, envelope });
+}
+
+function statementEnvelope({ material, dsseEnvelope }: SigstoreBundle): JsonObject {
+  const { signatures } = dsseEnvelope;
+  if (material.kind !== "sigstore" || !Array.isArray(signatures) || signatures.length !== 1) return dsseEnvelope;
+  const extension = { kind: verificationMaterialKind, ext: material.json };
+  return { ...dsseEnvelope, signatures: [{ ...asObject(signatures[0], "dsseEnvelope.signatures[0]"), extension }] };
 }
 
 /** Parses a bundle around an envelope of whatever holds it. Throws `signature-invalid`, naming the field. */
@@ -158,6 +175,7 @@ function parseMaterial(json: JsonObject): VerificationMaterial {
     kind: "sigstore",
     certificate: parseCertificate(certificate, "verificationMaterial.certificate"),
     logEntries: tlogEntries.length,
+    json,
   });
 }
 

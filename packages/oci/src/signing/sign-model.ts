@@ -13,7 +13,7 @@ import {
 import { OciError } from "../error.ts";
 import type { Progress } from "../progress.ts";
 import type { FileEntry } from "../tar/entry.ts";
-import { certificateBundle, signerBundle, signForBundle } from "./bundle.ts";
+import { certificateBundle, parseModelBundle, signerBundle, signForBundle } from "./bundle.ts";
 import { certificatesFromPem } from "./certificate-chain.ts";
 import { defaultIgnoredPaths, withoutIgnored } from "./ignored-paths.ts";
 import { listModelFiles } from "./model-files.ts";
@@ -86,7 +86,11 @@ export async function signModel(options: SignOptions): Promise<SignedModel> {
     certificateChainPem === undefined
       ? await signerBundle(envelope, signer)
       : certificateBundle(envelope, chainFor(signer.identity.spki, certificateChainPem));
-  return Object.freeze({ bundle, envelope, signature: parseModelSignature(statement) });
+  return Object.freeze({
+    bundle,
+    envelope: parseModelBundle(bundle).envelope,
+    signature: parseModelSignature(statement),
+  });
 }
 
 async function asReferenceNames(

@@ -44,6 +44,8 @@ export interface ModelReport {
   readonly certificates?: readonly X509Certificate[];
   /** Of a keyless bundle: whom the certificate names, and who vouched for it. */
   readonly keyless?: BundleSigner["keyless"];
+  /** Where a trust file was given: who of it has signed. */
+  readonly by?: BundleSigner["by"];
   readonly envelope?: Envelope;
   readonly signature?: ModelSignature;
 }

@@ -1,21 +1,30 @@
 import type { X509Certificate } from "node:crypto";
 import {
+  type JsonObject,
   type PublicIdentity,
   publicIdentity,
   publicIdentityFromPem,
   type SignedPayload,
+  type Trust,
+  type TrustedIdentity,
   verifyEnvelope,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import { hintNames, type SigstoreBundle } from "./bundle.ts";
 import { certificatesFromPem, verifyChain } from "./certificate-chain.ts";
+import { keylessSigners } from "./keyless/signers.ts";
 import { type KeylessTrust, verifyKeyless } from "./keyless/verify.ts";
+
+/** Whom a trust file knows. */
+export type TrustedSigners = Pick<Trust, "identities" | "keyless" | "trustRoots">;
 
 /** Whom to believe. A bundle by key needs `publicKeyPem`, one by certificate `trustedCertificatesPem`, a keyless one `keyless`. */
 export interface ModelTrust {
   readonly publicKeyPem?: string;
   readonly trustedCertificatesPem?: string;
   readonly keyless?: KeylessTrust;
+  /** Or anyone of a trust file, by key or keyless; what they may sign, and when, is the caller's to judge. */
+  readonly trusted?: TrustedSigners;
   /** When certificates have to be valid; now, if not given. A keyless one has to be when the log saw the signature. */
   readonly at?: Date;
 }
@@ -25,6 +34,8 @@ export interface BundleSigner {
   readonly signer: PublicIdentity;
   readonly certificates?: readonly X509Certificate[];
   readonly keyless?: Pick<KeylessTrust, "identity" | "issuer">;
+  /** Where a trust file was given: who of it has signed, and by which of its rules. */
+  readonly by?: readonly TrustedIdentity[];
 }
 
 /** A check that cannot be made with what is at hand. */
@@ -38,6 +49,16 @@ export async function verifyBundleSignature(
 ): Promise<BundleSigner> {
   switch (material.kind) {
     case "key": {
+      if (trust.publicKeyPem === undefined && trust.trusted !== undefined) {
+        const { hint, publicKey } = material;
+        const by = verifyEnvelope(envelope, trust.trusted.identities).filter(({ spki, keyId }) =>
+          hint === undefined ? publicKey!.keyId === keyId : hintNames(hint, spki),
+        );
+        if (by.length === 0)
+          throw bad(`nobody of the trust file signed it; its key's hint is ${hint ?? publicKey!.keyId}`);
+        requireSigned(envelope, by[0]!);
+        return { signer: by[0]!, by };
+      }
       if (trust.publicKeyPem === undefined) throw new NotMade("no public key was given to check it with");
       const signer = publicKeyFrom(trust.publicKeyPem);
       const { hint, publicKey } = material;
@@ -57,6 +78,13 @@ export async function verifyBundleSignature(
     case "sigstore": {
       const { certificate } = material;
       const claimed = certificate.subjectAltName ?? "nobody by name";
+      if (trust.keyless === undefined && trust.trusted !== undefined) {
+        const { signers: by, why } = await keylessSigners(withMaterial(envelope, material.json), trust.trusted);
+        const [first] = by;
+        if (first === undefined)
+          throw bad(`nobody of the trust file signed it; ${why ?? `it claims to be by ${claimed}`}`);
+        return { signer: first, keyless: { identity: first.identity, issuer: first.issuer }, by };
+      }
       if (trust.keyless === undefined)
         throw new NotMade(`it is a keyless signature, said to be by ${claimed}; that needs a sigstore trust root`);
       if (envelope.signatures.length !== 1) throw bad("a keyless bundle has one signature");
@@ -65,6 +93,10 @@ export async function verifyBundleSignature(
       return { signer, keyless: { identity, issuer } };
     }
   }
+}
+
+function withMaterial(envelope: SignedPayload, json: JsonObject): SignedPayload {
+  return { ...envelope, signatures: envelope.signatures.map((one) => ({ ...one, verificationMaterial: json })) };
 }
 
 function requireSigned(envelope: SignedPayload, signer: PublicIdentity): void {

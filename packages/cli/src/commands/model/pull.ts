@@ -1,9 +1,10 @@
 import { lstat, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Digest, isDigest, publicKeyPem, type Trust, whyNotAllowed } from "@tally/evidence";
+import { type Digest, isDigest, whyNotAllowed } from "@tally/evidence";
 import {
   type FileEntry,
   type ModelReport,
+  type ModelTrust,
   type Progress,
   parseArtifactName,
   type RegistryClient,
@@ -13,9 +14,10 @@ import {
 import { repositoryOf } from "../../artifact.ts";
 import { modelSignatures } from "../../model-signatures.ts";
 import { withJson, withPlane } from "../../options.ts";
+import { type PeopleKeys, readPeopleKeys } from "../../people-keys.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
-import { checkSigner, type SignerCheck } from "../../signer-checks.ts";
+import { checkSigner, type SignerCheck, type SignerWorld } from "../../signer-checks.ts";
 import {
   CliError,
   exitCodes,
@@ -36,22 +38,16 @@ interface Options extends PlaneFlags {
   readonly progress: ProgressMode;
 }
 
-/** Whom the model is to be signed by: a name for people, and the key. */
-interface Signer {
-  readonly name: string;
-  readonly pem: string;
-}
-
 /** What is checked of an attached signature, and how it came out. */
 type PullCheck = ModelReport["checks"][number] | SignerCheck;
 
 /** Whom to believe, and whom to ask. */
 interface Judge {
-  readonly client: PlaneClient;
   readonly repository: string;
-  readonly signers: readonly Signer[];
-  /** Without one the key was given, and whether it is revoked is not known. */
-  readonly trust: Trust | undefined;
+  /** Of one key: nobody knows whether it is revoked. */
+  readonly key?: { readonly path: string; readonly pem: string };
+  /** Of a trust file: anyone of it, by its keys, those that took their places, and its keyless identities. */
+  readonly world?: SignerWorld & { readonly people: PeopleKeys };
 }
 
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
@@ -71,7 +67,7 @@ export const pull: Register = (program, { terminal }) => {
     if (isDigest(ref)) throw usageError("a digest alone does not say where it lies", `write REPOSITORY@${ref}`);
     const { repository, reference } = parseArtifactName(ref);
     const client = await connect(terminal, options);
-    const judge = { client, repository, ...(await signersOf(terminal, options, repository)) };
+    const judge = await judgeBy(terminal, options, client, repository);
     const source = repositoryOf(client, repository);
     const into = resolve(terminal.cwd, options.output);
     const { digest: manifest } = await source.resolve(reference);
@@ -93,26 +89,23 @@ function show(terminal: Terminal, checks: readonly PullCheck[]): void {
   for (const line of table(rows)) say(terminal, line);
 }
 
-async function signersOf(
-  terminal: Terminal,
-  options: Options,
-  repository: string,
-): Promise<Pick<Judge, "signers" | "trust">> {
+async function judgeBy(terminal: Terminal, options: Options, client: PlaneClient, repository: string): Promise<Judge> {
   if (options.key !== undefined) {
     const pem = await readFile(resolve(terminal.cwd, options.key), "utf8");
-    return { signers: [{ name: options.key, pem }], trust: undefined };
+    return { repository, key: { path: options.key, pem } };
   }
   const trust = await readTrustFile(terminal, options);
   // When each signed is asked once there is a signature: a key whose time is over may have signed before.
-  const able = trust.identities.filter(
-    (identity) => whyNotAllowed(identity, { action: "sign-model", repository }) === undefined,
-  );
-  if (able.length > 0) {
-    return { signers: able.map(({ name, spki }) => ({ name, pem: publicKeyPem(spki) })), trust };
+  if (![...trust.identities, ...trust.keyless].some((identity) => maySign(identity, repository))) {
+    throw new CliError(exitCodes.denied, `nobody in the trust file may sign models of ${repository}`, {
+      hint: "give --key PUBLIC_KEY, or another trust file",
+    });
   }
-  throw new CliError(exitCodes.denied, `nobody in the trust file may sign models of ${repository}`, {
-    hint: "give --key PUBLIC_KEY, or another trust file",
-  });
+  return { repository, world: { client, trust, people: await readPeopleKeys(client, trust) } };
+}
+
+function maySign(identity: Parameters<typeof whyNotAllowed>[0], repository: string): boolean {
+  return whyNotAllowed(identity, { action: "sign-model", repository }) === undefined;
 }
 
 /** The folder gets its name only when the signature holds. What a broken connection left is gone on with the next time. */
@@ -149,39 +142,54 @@ async function verifiedBy(
 ): Promise<string> {
   const held = (list: readonly PullCheck[]) => list.filter(({ result }) => result === "good").length;
   for await (const bundle of modelSignatures(source, manifest)) {
-    for (const signer of judge.signers) {
-      const report = await verifyModel({ bundle, files, publicKeyPem: signer.pem });
-      const checks = [...report.checks, ...(await standing(report, judge))];
-      const accepted = report.outcome === "good" && !checks.some((check) => stands(check, judge));
-      if (accepted || seen.checks.length === 0 || held(checks) > held(seen.checks)) seen.checks = checks;
-      if (accepted) return signer.name;
-    }
+    const report = await verifyModel({ bundle, files, ...believed(judge) });
+    const { checks: own, by } = await standing(report, judge);
+    const checks = [...report.checks, ...own];
+    const accepted = report.outcome === "good" && !checks.some((check) => stands(check, judge));
+    if (accepted || seen.checks.length === 0 || held(checks) > held(seen.checks)) seen.checks = checks;
+    if (accepted) return by;
   }
   throw new CliError(exitCodes.verificationFailed, `${manifest} is not unpacked: ${whyNot(seen.checks, judge)}`, {
-    hint: `accepted are signatures by ${judge.signers.map(({ name }) => name).join(", ")}`,
+    hint: `accepted are signatures by ${acceptedNames(judge).join(", ")}`,
   });
+}
+
+/** What the files' signature is verified with. */
+function believed({ key, world }: Judge): ModelTrust {
+  if (key !== undefined) return { publicKeyPem: key.pem };
+  const { trust, people } = world!;
+  return { trusted: { ...trust, identities: people.standing.identities } };
+}
+
+function acceptedNames({ key, world, repository }: Judge): readonly string[] {
+  if (key !== undefined) return [key.path];
+  const { trust, people } = world!;
+  const able = [...people.standing.identities, ...trust.keyless].filter((one) => maySign(one, repository));
+  return [...new Set(able.map(({ name }) => name))];
 }
 
 /**
  * Whether a check stands in the way. The log may lack the signature, which matters only where a time does; whether a key that was
  * given by hand is revoked nobody can say.
  */
-function stands({ name, result }: PullCheck, { trust }: Pick<Judge, "trust">): boolean {
+function stands({ name, result }: PullCheck, { key }: Judge): boolean {
   if (result !== "not made") return result === "bad";
-  return name !== "log" && (name !== "revocation" || trust !== undefined);
+  return name !== "log" && (name !== "revocation" || key === undefined);
 }
 
-/** Whether the key counted when it signed. */
+/** Whether the key counted when it signed, and whose it is. */
 async function standing(
   { outcome, envelope }: ModelReport,
-  { client, trust, repository }: Judge,
-): Promise<readonly PullCheck[]> {
-  if (outcome !== "good" || envelope === undefined) return [];
-  if (trust === undefined) {
+  { world, key, repository }: Judge,
+): Promise<{ readonly checks: readonly PullCheck[]; readonly by: string }> {
+  const by = key?.path ?? "";
+  if (outcome !== "good" || envelope === undefined) return { checks: [], by };
+  if (world === undefined) {
     const message = "a key was given and no trust file, so nothing says whether it is revoked";
-    return [{ name: "revocation", result: "not made", message }];
+    return { checks: [{ name: "revocation", result: "not made", message }], by };
   }
-  return (await checkSigner(client, trust, envelope, { action: "sign-model", repository })).checks;
+  const report = await checkSigner(world, envelope, { action: "sign-model", repository });
+  return { checks: report.checks, by: report.by ?? by };
 }
 
 function whyNot(checks: readonly PullCheck[], judge: Judge): string {

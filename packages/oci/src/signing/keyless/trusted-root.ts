@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import type { TrustedRoot } from "@sigstore/protobuf-specs";
+import { type JsonObject, parseJson } from "@tally/evidence";
 import { OciError } from "../../error.ts";
+import { certifier } from "./certified.ts";
 
 /**
  * Reads a sigstore trusted root (`application/vnd.dev.sigstore.trustedroot+json`), or the client trust configuration that holds
@@ -8,12 +10,9 @@ import { OciError } from "../../error.ts";
  */
 export async function readTrustedRoot(path: string): Promise<TrustedRoot> {
   const text = await readFile(path, "utf8");
-  const { TrustedRoot } = await import("@sigstore/protobuf-specs");
+  const { readRoot } = await certifier();
   try {
-    const json = JSON.parse(text) as { trustedRoot?: unknown };
-    const root = TrustedRoot.fromJSON(json.trustedRoot ?? json);
-    if (root.certificateAuthorities.length === 0) throw new Error("it names no certificate authority");
-    return root;
+    return readRoot(parseJson(text) as JsonObject);
   } catch (cause) {
     throw new OciError("signature-invalid", `${path} is no sigstore trusted root: ${(cause as Error).message}`, {
       cause,

@@ -1,0 +1,32 @@
+import {
+  approvalType,
+  evaluationType,
+  fleetDecisionType,
+  ingestionType,
+  modelSignatureType,
+  modelType,
+  releaseType,
+  selectionType,
+  type TrustedAction,
+  trainingType,
+} from "@tally/evidence";
+
+const actions: ReadonlyMap<string, TrustedAction> = new Map([
+  [ingestionType, "ingest"],
+  [trainingType, "train"],
+  [modelSignatureType, "sign-model"],
+  [modelType, "sign-model"],
+  [evaluationType, "evaluate"],
+  [approvalType, "approve"],
+  [releaseType, "release"],
+  [selectionType, "select"],
+  [fleetDecisionType, "manage-fleet"],
+]);
+
+/**
+ * What the signer of a statement must be trusted to do. Null for other people's predicates, which take no right, and for rotations,
+ * which count by their two keys.
+ */
+export function actionOf(predicateType: string): TrustedAction | null {
+  return actions.get(predicateType) ?? null;
+}
