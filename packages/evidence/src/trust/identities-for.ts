@@ -1,5 +1,5 @@
 import type { TrustedAction, TrustedIdentity } from "./identity.ts";
-import { matchesRepository } from "./repository-pattern.ts";
+import { isRepositoryName, matchesRepository } from "./repository-pattern.ts";
 import type { Trust } from "./trust.ts";
 
 export interface IdentityQuestion {
@@ -39,6 +39,9 @@ export function whyNotAllowed(
   { action, repository }: Pick<IdentityQuestion, "action" | "repository">,
 ): string | undefined {
   if (!may.includes(action)) return `may not ${action}`;
+  // What is about every repository is for those who may for every one; it matches no other pattern.
+  if (repository !== "*" && !isRepositoryName(repository))
+    return `may ${action}, but ${show(repository)} is no repository`;
   if (repositories.some((pattern) => matchesRepository(pattern, repository))) return undefined;
   return `may ${action} for ${repositories.join(", ")}, not for ${repository}`;
 }
@@ -61,6 +64,10 @@ export function whyNotThen(
 function earliest(notBeforeMs: number | null | undefined): string {
   if (notBeforeMs === undefined || notBeforeMs === null) return "nothing proves that it is no older";
   return `it is proven to be younger than ${dateOf(notBeforeMs)} only`;
+}
+
+function show(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
 }
 
 function dateOf(ms: number): string {

@@ -50,7 +50,7 @@ export function readKeylessName(field: JsonField, roots: ReadonlySet<string>): K
   });
 }
 
-const uri = /^([a-z][a-z0-9+.-]*:\/\/[^/*?#\s]+)\/([^/*\s]+)\/?(.*)$/;
+const uri = /^([a-z][a-z0-9+.-]*:\/\/[^/*?#\s]+)\/([^/*\s]+)\/(.*)$/;
 
 /**
  * Refuses patterns that let in more than was meant: `*` stands in the path of a URI only, and behind its first part, which says whose

@@ -13,7 +13,7 @@ import {
   type Statement,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
-import { parseBundle } from "./bundle.ts";
+import { parseBundle, parseModelBundle } from "./bundle.ts";
 import { type BundleSigner, type ModelTrust, verifyBundleSignature } from "./verify-signature.ts";
 
 /** The predicate by which cosign 3 signs an artifact and says nothing more about it. */
@@ -28,6 +28,8 @@ export function containerSignatureStatement(artifact: Digest): Statement {
 export interface AttachedStatement extends BundleSigner {
   readonly predicateType: string;
   readonly predicate: JsonObject;
+  /** Its digest as a statement, which a log may hold; left out where it is none of version 1. */
+  readonly envelope?: Digest;
 }
 
 /**
@@ -41,11 +43,21 @@ export async function verifyAttachment(
   trust: ModelTrust,
 ): Promise<AttachedStatement> {
   const bundle = parseBundle(bytes);
-  const envelope = readEnvelope(bundle.dsseEnvelope);
-  const signer = await verifyBundleSignature(bundle, envelope, trust);
-  const { subjects, predicateType, predicate } = readStatement(envelope.payload);
+  const signed = readEnvelope(bundle.dsseEnvelope);
+  const signer = await verifyBundleSignature(bundle, signed, trust);
+  const { subjects, predicateType, predicate } = readStatement(signed.payload);
   if (!subjects.includes(artifact)) throw bad(`it is about ${subjects.join(", ") || "nothing"}, not about ${artifact}`);
-  return Object.freeze({ ...signer, predicateType, predicate });
+  const envelope = envelopeDigest(bytes);
+  return Object.freeze({ ...signer, predicateType, predicate, ...(envelope === undefined ? {} : { envelope }) });
+}
+
+function envelopeDigest(bytes: Uint8Array): Digest | undefined {
+  try {
+    return parseModelBundle(bytes).envelope.digest;
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
 }
 
 /** A DSSE envelope around in-toto JSON of whatever version. */

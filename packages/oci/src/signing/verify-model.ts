@@ -126,6 +126,8 @@ function signerMessage({ signer, certificates, keyless }: BundleSigner): string 
 }
 
 function failureOf(error: unknown): Pick<ModelCheck, "result" | "message"> {
+  // What is to be believed cannot be read: neither the bundle nor whoever signed it is to blame.
+  if (error instanceof OciError && error.code === "trust-invalid") throw error;
   if (error instanceof NotMade) return { result: "not made", message: error.message };
   if (error instanceof EvidenceError && error.code === "not-supported")
     return { result: "not made", message: error.message };

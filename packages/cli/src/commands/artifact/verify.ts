@@ -17,9 +17,13 @@ import {
 import { repositoryOf } from "../../artifact.ts";
 import { type KeylessTrustFlags, readKeylessTrust, withKeylessTrust } from "../../keys/index.ts";
 import { withJson, withPlane } from "../../options.ts";
-import { connect, type PlaneFlags } from "../../plane-client.ts";
+import { readPeopleKeys } from "../../people-keys.ts";
+import { connect, type PlaneClient, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
-import { exitCodes, print, say, type Terminal, table, usageError } from "../../terminal/index.ts";
+import { checkSigners, type SignerCheck, type SignerWorld } from "../../signer-checks.ts";
+import { actionOf } from "../../statement-actions.ts";
+import { exitCodes, print, say, settings, type Terminal, table, usageError } from "../../terminal/index.ts";
+import { readTrustFile } from "../../trust-file.ts";
 
 interface Options extends PlaneFlags, KeylessTrustFlags {
   readonly key?: string;
@@ -34,6 +38,15 @@ interface Judged {
   readonly type: string;
   readonly message: string;
   readonly predicate?: unknown;
+  /** By a trust file: each check of the signature. */
+  readonly checks?: readonly SignerCheck[];
+}
+
+/** Whom to believe, and of which repository the artifact is. */
+interface Judge {
+  readonly repository: string;
+  readonly believed: ModelTrust;
+  readonly world?: SignerWorld;
 }
 
 const mostAttached = 1000;
@@ -48,24 +61,29 @@ export const verify: Register = (program, { terminal, finish }) => {
     .argument("<ref>", "repository:tag or repository@sha256:…")
     .option("--key <file>", "public key of who is to have signed")
     .option("--certificate-chain <file>", "certificates that are trusted: for notation, and signatures by certificate")
+    .option(
+      "--trust <file>",
+      "or the trust file: anyone in it who may sign models of this repository, or say this; TALLY_TRUST",
+    )
     .option("--type <uri>", "attestations of this predicate type, instead of signatures");
   withJson(withPlane(withKeylessTrust(command))).action(async (ref: string, options: Options) => {
     const { repository, reference } = parseArtifactName(ref);
-    const trust = await trustOf(terminal, options);
-    const source = repositoryOf(await connect(terminal, options), repository);
+    const client = await connect(terminal, options);
+    const judging = await judgeBy(terminal, options, client, repository);
+    const source = repositoryOf(client, repository);
     const { descriptor: subject, digest } = await source.resolve(reference);
     const judged: Judged[] = [];
     const types = options.type === undefined ? [bundleMediaType, notationType] : [bundleMediaType];
     for (const artifactType of types) {
       for await (const referrer of source.referrers(digest, artifactType)) {
         if (judged.length >= mostAttached) break;
-        judged.push(await judge(source, subject, digest, referrer, trust));
+        judged.push(await judge(source, subject, digest, referrer, judging));
       }
     }
     const asked = options.type === undefined ? [containerSignatureType, notationType] : [options.type];
     const wanted = judged.filter(({ type }) => asked.includes(type));
     print(terminal, options.json, { artifact: digest, checked: wanted }, () =>
-      table(wanted.map(({ result, type, message }) => [marks[result], type, message])),
+      wanted.flatMap((one) => [...table([[marks[one.result], one.type, one.message]]), ...checksOf(one)]),
     );
     const has = (result: Judged["result"]) => wanted.some((one) => one.result === result);
     const outcome = has("good") ? "good" : has("bad") ? "bad" : "not made";
@@ -81,18 +99,36 @@ const outcomes = {
   "not made": "nothing is attached that could be verified with this",
 } as const;
 
-async function trustOf(terminal: Terminal, options: Options): Promise<ModelTrust> {
+function checksOf({ checks = [] }: Judged): readonly string[] {
+  return table(checks.map(({ name, result, message }) => [`  ${marks[result]}`, name, message]));
+}
+
+async function judgeBy(terminal: Terminal, options: Options, client: PlaneClient, repository: string): Promise<Judge> {
+  const believed = await trustOf(terminal, options);
+  if (believed !== undefined && options.trust !== undefined) {
+    throw usageError("whose signature is it to be?", "give either --trust FILE or who is to have signed, not both");
+  }
+  if (believed !== undefined) return { repository, believed };
+  if ((await settings(terminal, options)).trust.value === undefined) {
+    throw usageError(
+      "whose signature is it to be?",
+      "give --key PUBLIC_KEY, --certificate-chain FILE, --certificate-identity NAME or --trust FILE",
+    );
+  }
+  const trust = await readTrustFile(terminal, options);
+  const people = await readPeopleKeys(client, trust);
+  const believedByFile = { trusted: { ...trust, identities: people.standing.identities } };
+  return { repository, believed: believedByFile, world: { client, trust, people } };
+}
+
+/** What the flags say; undefined where they say nothing. */
+async function trustOf(terminal: Terminal, options: Options): Promise<ModelTrust | undefined> {
   const { key, certificateChain } = options;
   const read = (path: string) => readFile(resolve(terminal.cwd, path), "utf8");
   const publicKeyPem = key && (await read(key));
   const trustedCertificatesPem = certificateChain && (await read(certificateChain));
   const keyless = await readKeylessTrust(terminal, options);
-  if (!publicKeyPem && !trustedCertificatesPem && keyless === undefined) {
-    throw usageError(
-      "whose signature is it to be?",
-      "give --key PUBLIC_KEY, --certificate-chain FILE or --certificate-identity NAME",
-    );
-  }
+  if (!publicKeyPem && !trustedCertificatesPem && keyless === undefined) return undefined;
   if (publicKeyPem?.includes("PRIVATE KEY")) {
     throw usageError(`${key} is the private half of a key, and verifying needs the public one`, "give NAME.pub.pem");
   }
@@ -108,7 +144,7 @@ async function judge(
   subject: Descriptor,
   artifact: Digest,
   referrer: Descriptor,
-  trust: ModelTrust,
+  { repository, believed, world }: Judge,
 ): Promise<Judged> {
   const { digest: attached, artifactType, annotations } = referrer;
   const isNotation = artifactType === notationType;
@@ -117,16 +153,21 @@ async function judge(
   try {
     const { mediaType, bytes } = await attachedLayer(source, attached);
     if (isNotation) {
-      const [leaf] = verifyNotation(mediaType, bytes, subject, trust);
+      const [leaf] = verifyNotation(mediaType, bytes, subject, believed);
       return { attached, result: "good", type, message: leaf!.subject.replaceAll("\n", ", ") };
     }
-    const made = await verifyAttachment(bytes, artifact, trust);
+    const made = await verifyAttachment(bytes, artifact, believed);
     const who = made.keyless ? `${made.keyless.identity}, says ${made.keyless.issuer}` : `key ${made.signer.keyId}`;
-    return { attached, result: "good", type: made.predicateType, message: who, predicate: made.predicate };
+    const found = { attached, type: made.predicateType, predicate: made.predicate };
+    if (world === undefined || made.by === undefined) return { ...found, result: "good", message: who };
+    // Whoever signs an artifact signs it as a model of its repository; an attestation takes the right to say what it says.
+    const action = made.predicateType === containerSignatureType ? "sign-model" : actionOf(made.predicateType);
+    const { outcome, checks, by } = await checkSigners(world, made.by, made.envelope, { action, repository });
+    return { ...found, result: outcome, message: by ?? who, checks };
   } catch (error) {
     if (error instanceof NotMade) return { attached, result: "not made", type, message: error.message };
     const isFound = error instanceof OciError || error instanceof EvidenceError;
-    if (!isFound || error.code === "unreachable") throw error;
+    if (!isFound || error.code === "unreachable" || error.code === "trust-invalid") throw error;
     return { attached, result: "bad", type, message: error.message };
   }
 }

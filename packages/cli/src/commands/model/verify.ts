@@ -51,9 +51,11 @@ export const verify: Register = (program, { terminal, finish }) => {
     async (folder: string, options: Options) => {
       const { key, certificateChain, signature } = options;
       const keyless = await readKeylessTrust(terminal, options);
-      const world = [key, certificateChain, keyless].some((given) => given !== undefined)
-        ? undefined
-        : await worldOf(terminal, options);
+      const named = [key, certificateChain, keyless].some((given) => given !== undefined);
+      if (named && options.trust !== undefined) {
+        throw usageError("whose signature is it to be?", "give either --trust FILE or who is to have signed, not both");
+      }
+      const world = named ? undefined : await worldOf(terminal, options);
       const dir = resolve(terminal.cwd, folder);
       const isFolder = (await stat(dir)).isDirectory();
       const signaturePath =

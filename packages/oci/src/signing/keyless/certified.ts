@@ -63,6 +63,8 @@ export async function certifier(): Promise<Certifier> {
     readRoot(json) {
       const root = TrustedRoot.fromJSON(json.trustedRoot ?? json);
       if (root.certificateAuthorities.length === 0) throw new Error("it names no certificate authority");
+      // Keys and certificates in it are read here, and not where a signature is to blame.
+      toTrustMaterial(root);
       return root;
     },
   };
