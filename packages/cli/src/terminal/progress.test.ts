@@ -30,8 +30,8 @@ test("a terminal gets one line that is written over, with bytes, rate and what i
   meter.advance(mebibyte, "done"); // Too soon to be drawn.
   meter.end();
   assert.deepEqual(written, [
-    "\rpulling: 20%, 20 MiB of 100 MiB, 20 MiB of it there already\u001b[K".slice(0, 60) + "\u001b[K",
-    "\rpulling: 60%, 60 MiB of 100 MiB, 20 MiB of it there already, 20 MiB/s, 2 s left".slice(0, 60) + "\u001b[K",
+    `${"\rpulling: 20%, 20 MiB of 100 MiB, 20 MiB of it there already\u001b[K".slice(0, 60)}\u001b[K`,
+    `${"\rpulling: 60%, 60 MiB of 100 MiB, 20 MiB of it there already, 20 MiB/s, 2 s left".slice(0, 60)}\u001b[K`,
     "\r\u001b[K",
   ]);
 });

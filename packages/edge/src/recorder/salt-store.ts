@@ -4,21 +4,14 @@ import { join } from "node:path";
 import { concatBytes } from "@tally/evidence";
 import { EdgeError } from "../error.ts";
 import { readIfPresent, writeDurably } from "../folder/durable-file.ts";
+import { CellOwners } from "./cell-owners.ts";
 import { deriveSalts, keyBytes, type Salt } from "./salt-derivation.ts";
 import { openOrCreate, readAll, SharedWrite, writeAll } from "./shared-write.ts";
 import { storageError } from "./storage-error.ts";
 import { isZero, SubjectKeys } from "./subject-keys.ts";
 
-/** A cell and the number of its subject. */
-interface OwnedCell {
-  readonly group: number;
-  readonly number: number;
-}
-
 /** Cells made durable at a time: 64 KiB, one fsync for 2,048 records. */
 const blockCells = 2048;
-const ownerBytes = 4;
-const ownerPageBytes = 64 * 1024;
 
 /**
  * The keystore of a device's commitments (evidence.md 7), in a folder of its own:
@@ -41,7 +34,7 @@ const ownerPageBytes = 64 * 1024;
  */
 export class SaltStore {
   readonly #cells: FileHandle;
-  readonly #owners: FileHandle;
+  readonly #owners: CellOwners;
   readonly #subjects: SubjectKeys;
   readonly #shared: SharedWrite;
   readonly #deviceKey: Uint8Array;
@@ -50,12 +43,10 @@ export class SaltStore {
   #end: number;
   #drawn = new Uint8Array(0);
   #refilling: Promise<void> | undefined;
-  /** Owners of cells that were taken and are not on disk yet. */
-  readonly #unwritten: OwnedCell[] = [];
 
   private constructor(parts: {
     cells: FileHandle;
-    owners: FileHandle;
+    owners: CellOwners;
     subjects: SubjectKeys;
     deviceKey: Uint8Array;
     next: number;
@@ -65,7 +56,7 @@ export class SaltStore {
     this.#subjects = parts.subjects;
     this.#deviceKey = parts.deviceKey;
     // Subjects first: an owner that is durable has its key.
-    this.#shared = new SharedWrite([parts.subjects.file, parts.owners]);
+    this.#shared = new SharedWrite([parts.subjects.file, parts.owners.file]);
     this.#next = parts.next;
     this.#end = parts.next;
   }
@@ -80,7 +71,7 @@ export class SaltStore {
     const deviceKey = await readDeviceKey(join(folder, "device.key"));
     const subjects = await SubjectKeys.open(join(folder, "subjects"), subkey(deviceKey, "tally/subjects/v1"));
     const cells = await openOrCreate(join(folder, "cells"));
-    const owners = await openOrCreate(join(folder, "owners"));
+    const owners = await CellOwners.open(join(folder, "owners"));
     const drawn = Math.ceil((await cells.stat()).size / keyBytes);
     const first = next === undefined ? drawn : Math.min(Math.ceil(next / 2), drawn);
     const store = new SaltStore({ cells, owners, subjects, deviceKey, next: first });
@@ -134,7 +125,7 @@ export class SaltStore {
 
   /** Hands out salts for what is said later of a record, of the same subject as its slot. */
   async takeBeside(slot: number, count: number): Promise<Salt[]> {
-    const number = slot < this.next ? await this.#ownerOf(Math.floor(slot / 2)) : 0;
+    const number = slot < this.next ? await this.#owners.of(Math.floor(slot / 2)) : 0;
     if (number === 0 || (await this.read(slot)) === undefined) return this.take(count);
     const cells = cellsFor(count);
     await this.recover();
@@ -147,7 +138,7 @@ export class SaltStore {
     const group = Math.floor(slot / 2);
     const cell = new Uint8Array(keyBytes);
     if ((await readAll(this.#cells, cell, group * keyBytes)) < keyBytes || isZero(cell)) return undefined;
-    const owner = await this.#ownerOf(group);
+    const owner = await this.#owners.of(group);
     const key = owner === 0 ? cell : await this.#subjects.recordKey(owner, group, cell);
     if (key === undefined) return undefined;
     return { slot, salt: deriveSalts(key)[slot % 2]!, key };
@@ -165,7 +156,7 @@ export class SaltStore {
    * @param salt sets apart what is derived for one use from what is derived for the next
    */
   async derive(slot: number, purpose: string, salt: Uint8Array, length: number): Promise<Uint8Array | undefined> {
-    const owner = await this.#ownerOf(Math.floor(slot / 2));
+    const owner = await this.#owners.of(Math.floor(slot / 2));
     const key = owner === 0 ? (await this.find(slot))?.key : await this.#subjects.key(owner);
     return key === undefined ? undefined : new Uint8Array(hkdfSync("sha256", key, salt, purpose, length));
   }
@@ -177,18 +168,8 @@ export class SaltStore {
 
   /** Tells slot for slot of which subject's record it is, 0 where the subject is unknown; fast for slots in their order. */
   ownerReader(): (slot: number) => Promise<number> {
-    const page = Buffer.alloc(ownerPageBytes);
-    let first = -1;
-    return async (slot) => {
-      const at = Math.floor(slot / 2) * ownerBytes;
-      const start = at - (at % ownerPageBytes);
-      if (start !== first) {
-        page.fill(0);
-        await readAll(this.#owners, page, start);
-        first = start;
-      }
-      return page.readUInt32LE(at - start);
-    };
+    const ownerOf = this.#owners.reader();
+    return (slot) => ownerOf(Math.floor(slot / 2));
   }
 
   /** Gives the subject's next records another key; called before its key is destroyed. */
@@ -223,21 +204,13 @@ export class SaltStore {
   async close(): Promise<void> {
     await this.#refilling?.catch(() => {});
     await this.#shared.settled();
-    await Promise.all([this.#cells.close(), this.#owners.close(), this.#subjects.file.close()]);
+    await Promise.all([this.#cells.close(), this.#owners.file.close(), this.#subjects.file.close()]);
   }
 
   async #takeOwned(number: number, count: number, write?: () => Promise<void>): Promise<Salt[]> {
     const taken = Array.from({ length: cellsFor(count) }, () => this.#takeCell());
-    for (const { group } of taken) this.#unwritten.push({ group, number });
-    let owners: readonly OwnedCell[] | undefined;
-    const durable = orFailed(
-      this.#shared.add(async () => {
-        await write?.();
-        // All that were taken since; the same ones again where this is run again.
-        owners ??= this.#unwritten.splice(0);
-        await this.#writeOwners(owners);
-      }),
-    );
+    for (const { group } of taken) this.#owners.own(group, number);
+    const durable = orFailed(this.#shared.add(this.#owners.writing(write)));
     durable.catch(() => {});
     const salts: Salt[] = [];
     for (const { group, cell } of taken) {
@@ -249,29 +222,11 @@ export class SaltStore {
     return salts;
   }
 
-  /** Neighbours together: cells are taken in their order. */
-  async #writeOwners(cells: readonly OwnedCell[]): Promise<void> {
-    for (let at = 0; at < cells.length; ) {
-      const first = cells[at]!.group;
-      let end = at + 1;
-      while (end < cells.length && cells[end]!.group === first + end - at) end += 1;
-      const owners = Buffer.alloc((end - at) * ownerBytes);
-      for (let i = at; i < end; i++) owners.writeUInt32LE(cells[i]!.number, (i - at) * ownerBytes);
-      await writeAll(this.#owners, owners, first * ownerBytes);
-      at = end;
-    }
-  }
-
   #takeCell(): { readonly group: number; readonly cell: Uint8Array } {
     const group = this.#next++;
     const at = this.#drawn.length - (this.#end - group) * keyBytes;
     if (this.#end - this.#next < blockCells / 2) void this.#refill(0).catch(() => {});
     return { group, cell: this.#drawn.subarray(at, at + keyBytes) };
-  }
-
-  async #ownerOf(group: number): Promise<number> {
-    const owner = Buffer.alloc(ownerBytes);
-    return (await readAll(this.#owners, owner, group * ownerBytes)) < ownerBytes ? 0 : owner.readUInt32LE();
   }
 
   #refill(least: number): Promise<void> {
