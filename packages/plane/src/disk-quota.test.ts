@@ -1,25 +1,14 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { digestOf, utf8 } from "@tally/evidence";
 import { refuseWrites } from "../../oci/src/testing/refused-writes.ts";
 import { smallDisk } from "../../oci/src/testing/small-disk.ts";
 import { type Answer, call, errorOf } from "./testing/plane-client.ts";
+import { PlaneProcess } from "./testing/plane-process.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 import { TestPlane } from "./testing/test-plane.ts";
-
-const program = join(import.meta.dirname, "testing/run-plane.ts");
-
-async function start(t: TestContext, dir: string): Promise<{ url: string; token: string; pid: number }> {
-  const child = spawn(process.execPath, [program, dir], { stdio: ["ignore", "pipe", "inherit"] });
-  t.after(() => child.kill("SIGKILL"));
-  const [url] = (await once(createInterface({ input: child.stdout! }), "line")) as [string];
-  return { url, token: (await readFile(join(dir, "admin.token"), "utf8")).trim(), pid: child.pid! };
-}
 
 /** What writes to plane.db and nothing else that matters here. */
 function steps(url: string, token: string) {
@@ -44,7 +33,7 @@ function steps(url: string, token: string) {
 
 test("a quota used up under plane.db is 507 as a full disk is, nothing is lost, and it goes on without a restart", async (t) => {
   const dir = join(await temporaryFolder(t), "plane");
-  const { url, token, pid } = await start(t, dir);
+  const { url, adminToken: token, pid } = await PlaneProcess.start(t, dir);
   const all = steps(url, token);
   for (const [name, step] of Object.entries(all)) assert.ok((await step(1)).status < 300, name);
   const db = join(dir, "plane.db");
@@ -70,7 +59,7 @@ test("a quota used up under plane.db is 507 as a full disk is, nothing is lost, 
 
 test("a disk under plane.db that fails for another reason is a failure of the plane, and not 507", async (t) => {
   const dir = join(await temporaryFolder(t), "plane");
-  const { url, token, pid } = await start(t, dir);
+  const { url, adminToken: token, pid } = await PlaneProcess.start(t, dir);
   const db = join(dir, "plane.db");
   const mend = await refuseWrites(t, pid, "EIO", [db, `${db}-wal`]);
   if (mend === undefined) return;

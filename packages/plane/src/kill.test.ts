@@ -1,9 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import {
   type DeviceList,
@@ -11,56 +7,21 @@ import {
   type EnrollResponse,
   headsRoot,
   parseTrust,
-  type TokenResponse,
   type Trust,
   verifyBundle,
 } from "@tally/evidence";
 import { checkLedger, LedgerError } from "@tally/ledger";
 import { call, json } from "./testing/plane-client.ts";
+import { PlaneProcess } from "./testing/plane-process.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
-import { type PlaneAddress, TestDevice } from "./testing/test-device.ts";
+import { TestDevice } from "./testing/test-device.ts";
 import { TestPlane, TestWitness } from "./testing/test-plane.ts";
-
-const program = join(import.meta.dirname, "testing/run-plane.ts");
-
-/** A plane in its own process. */
-class KillablePlane implements PlaneAddress {
-  readonly url: string;
-  readonly adminToken: string;
-  readonly #process: ChildProcess;
-
-  private constructor(url: string, adminToken: string, child: ChildProcess) {
-    this.url = url;
-    this.adminToken = adminToken;
-    this.#process = child;
-  }
-
-  static async start(t: TestContext, dir: string, policy: string): Promise<KillablePlane> {
-    const child = spawn(process.execPath, [program, dir, policy], { stdio: ["ignore", "pipe", "inherit"] });
-    t.after(() => child.kill("SIGKILL"));
-    for await (const url of createInterface({ input: child.stdout! })) {
-      return new KillablePlane(url, (await readFile(join(dir, "admin.token"), "utf8")).trim(), child);
-    }
-    throw new Error("the plane did not start");
-  }
-
-  async kill(): Promise<void> {
-    const gone = once(this.#process, "exit");
-    this.#process.kill("SIGKILL");
-    await gone;
-  }
-
-  async enrolmentToken(): Promise<string> {
-    const made = await call(this.url, "POST", "/api/v1/enrolment-tokens", { token: this.adminToken, body: {} });
-    return json<TokenResponse>(made).token;
-  }
-}
 
 test("kill -9 at any moment of a sync: the next start goes on, and what was acknowledged is proven", async (t) => {
   const folder = await temporaryFolder(t);
   const dir = join(folder, "plane");
   const witness = await TestWitness.start(t, dir);
-  let plane = await KillablePlane.start(t, dir, witness.policy);
+  let plane = await PlaneProcess.start(t, dir, witness.policy);
   const device = await TestDevice.create(join(folder, "device"));
   t.after(() => device.close());
   const enrolled = await device.enroll(plane, await plane.enrolmentToken());
@@ -93,7 +54,7 @@ test("kill -9 at any moment of a sync: the next start goes on, and what was ackn
       const report = await checkLedger(join(dir, "logs", log));
       assert.ok(report.ok, JSON.stringify(report.problems));
     }
-    plane = await KillablePlane.start(t, dir, witness.policy);
+    plane = await PlaneProcess.start(t, dir, witness.policy);
     const status = json<DeviceList>(
       await call(plane.url, "GET", `/api/v1/devices/${device.id}`, { token: plane.adminToken }),
     ).devices[0]!;

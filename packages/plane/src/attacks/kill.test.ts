@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import {
   type Digest,
@@ -23,56 +21,11 @@ import {
   utf8,
 } from "@tally/evidence";
 import { checkLedger } from "@tally/ledger";
-import { type Answer, call, json } from "../testing/plane-client.ts";
+import { call, json } from "../testing/plane-client.ts";
+import { PlaneProcess } from "../testing/plane-process.ts";
 import { temporaryFolder } from "../testing/temporary-folder.ts";
-import { type PlaneAddress, TestDevice } from "../testing/test-device.ts";
+import { TestDevice } from "../testing/test-device.ts";
 import { TestPlane, TestWitness } from "../testing/test-plane.ts";
-
-const program = join(import.meta.dirname, "../testing/run-plane.ts");
-
-/** A plane in its own process, its standard output kept. */
-class Running implements PlaneAddress {
-  readonly url: string;
-  readonly adminToken: string;
-  readonly lines: string[];
-  readonly #process: ChildProcess;
-
-  private constructor(url: string, adminToken: string, lines: string[], child: ChildProcess) {
-    this.url = url;
-    this.adminToken = adminToken;
-    this.lines = lines;
-    this.#process = child;
-  }
-
-  static async start(t: TestContext, ...args: string[]): Promise<Running> {
-    const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-    t.after(() => child.kill("SIGKILL"));
-    const lines: string[] = [];
-    const reader = createInterface({ input: child.stdout! });
-    const url = await new Promise<string>((resolve, reject) => {
-      reader.on("line", (line) => {
-        lines.push(line);
-        if (line.startsWith("http")) resolve(line);
-      });
-      child.once("exit", () => reject(new Error(`the plane did not start: ${lines.join("\n")}`)));
-    });
-    return new Running(url, (await readFile(join(args[0]!, "admin.token"), "utf8")).trim(), lines, child);
-  }
-
-  async kill(): Promise<void> {
-    const gone = once(this.#process, "exit");
-    this.#process.kill("SIGKILL");
-    await gone;
-  }
-
-  call(method: string, path: string, body?: object): Promise<Answer> {
-    return call(this.url, method, path, { token: this.adminToken, ...(body && { body }) });
-  }
-
-  async enrolmentToken(): Promise<string> {
-    return json<TokenResponse>(await this.call("POST", "/api/v1/enrolment-tokens", {})).token;
-  }
-}
 
 /** A witness that remembers what it had to refuse. */
 async function watched(t: TestContext, witness: TestWitness): Promise<{ policy: string; refused: number[] }> {
@@ -105,7 +58,7 @@ test("kill -9 at any moment of enrolments, statements and sealing: what was ackn
   const { policy, refused } = await watched(t, witness);
   const pem = generatePrivateKeyPem("p-256");
   const signer = statementSignerFromPem(pem);
-  let plane = await Running.start(t, dir, policy);
+  let plane = await PlaneProcess.start(t, dir, policy);
   const key = publicKeyPem(publicKeyOfPem(pem).spki);
   const added = await plane.call("POST", "/api/v1/identities", {
     name: "publisher",
@@ -154,7 +107,7 @@ test("kill -9 at any moment of enrolments, statements and sealing: what was ackn
       const report = await checkLedger(join(dir, "logs", log));
       assert.ok(report.ok, JSON.stringify(report.problems));
     }
-    plane = await Running.start(t, dir, policy);
+    plane = await PlaneProcess.start(t, dir, policy);
     for (const { device: one, token: its, index } of devices) {
       const again = await one.enroll(plane, its);
       assert.equal(again.status, 200, `an enrolment is asked for again: ${again.text}`);
@@ -189,7 +142,7 @@ async function headsAgree(t: TestContext, dir: string, witness: TestWitness, dev
 test("attack: whoever reads the logs of the plane, or its database, finds no token and no payload", async (t) => {
   const folder = await temporaryFolder(t);
   const dir = join(folder, "plane");
-  const plane = await Running.start(t, dir, "", "--log");
+  const plane = await PlaneProcess.start(t, dir, "", "--log");
   const device = await TestDevice.create(join(folder, "device"));
   t.after(() => device.close());
   const enrolment = await plane.enrolmentToken();
