@@ -3,6 +3,7 @@ import {
   type Envelope,
   type KeylessSigner,
   type ProvenTime,
+  signedWhen,
   type Trust,
   type TrustedAction,
   type TrustedIdentity,
@@ -119,15 +120,9 @@ function isKeyless(identity: TrustedIdentity): identity is KeylessSigner {
   return "issuer" in identity;
 }
 
-/** What the log proves, or that it exists now; of a keyless signature also what its certificate and its own log prove. */
+/** What the log proves, or that it exists now. */
 function timeOf(identity: TrustedIdentity, logged: Logged): ProvenTime {
-  const time = logged.result === "good" ? logged.time : { atMs: Date.now(), notBeforeMs: null };
-  if (!isKeyless(identity)) return time;
-  const { notBeforeMs, atMs } = identity.signed;
-  return {
-    atMs: Math.min(atMs, time.atMs ?? atMs),
-    notBeforeMs: Math.max(notBeforeMs, time.notBeforeMs ?? notBeforeMs),
-  };
+  return signedWhen(identity, logged.result === "good" ? logged.time : { atMs: Date.now(), notBeforeMs: null });
 }
 
 function rights(identity: TrustedIdentity, { action, repository }: SignedFor): SignerCheck {

@@ -1,7 +1,6 @@
 import {
   type Approval,
   approvalType,
-  identitiesFor,
   type Model,
   type ModelSignature,
   modelSignatureType,
@@ -14,10 +13,12 @@ import {
   type Release,
   releaseType,
   type Statement,
+  signedWhen,
   subjectDigests,
   type TrustedAction,
   type TrustedIdentity,
   trainingType,
+  whyNot,
 } from "@tally/evidence";
 import type { PolicyRequest, SignedStatement } from "./request.ts";
 
@@ -42,7 +43,7 @@ export interface Facts {
 /** Sorts the statements by what they are. Each is read once, here. */
 export function gatherFacts(request: PolicyRequest): Facts {
   const unreadable: { from: SignedStatement; why: string }[] = [];
-  const signed = request.statements.filter((statement) => statement.signers.length > 0);
+  const signed = request.statements.filter((statement) => everySignerOf(statement).length > 0);
   const about = signed.filter((statement) => subjectDigests(statement.statement).includes(request.manifest));
   function read<Said>(
     statements: readonly SignedStatement[],
@@ -54,7 +55,9 @@ export function gatherFacts(request: PolicyRequest): Facts {
       try {
         return [{ from, said: parse(from.statement) }];
       } catch (error) {
-        unreadable.push({ from, why: error instanceof Error ? error.message : String(error) });
+        // Whoever has a key that counts no more blocks nothing with it.
+        if (from.signers.length > 0)
+          unreadable.push({ from, why: error instanceof Error ? error.message : String(error) });
         return [];
       }
     });
@@ -85,17 +88,26 @@ export function gatherFacts(request: PolicyRequest): Facts {
   };
 }
 
-/** Those of a statement's signers whom the trust file lets do this in the request's repository, at that time, by that key. */
+/** Those of a statement's signers who may do this in the request's repository, at that time. */
 export function signersWhoMay(action: TrustedAction, from: SignedStatement, facts: Facts): readonly TrustedIdentity[] {
-  const { trust, repository } = facts.request;
-  const question = { action, repository, ...(from.atMs === undefined ? {} : { atMs: from.atMs }) };
-  const allowed = new Set(identitiesFor(trust, question).map((identity) => identity.keyId));
-  return from.signers.filter((signer) => allowed.has(signer.keyId));
+  const { repository } = facts.request;
+  const { atMs, notBeforeMs } = from;
+  const time = { ...(atMs !== undefined && { atMs }), ...(notBeforeMs !== undefined && { notBeforeMs }) };
+  return from.signers.filter((signer) => {
+    return whyNot(signer, { action, repository, ...signedWhen(signer, time) }) === undefined;
+  });
 }
 
 /** Everyone who had a hand in making the model: signers of the model, of its signature and of its training, by name. */
 export function makersOf({ models, signatures, trainings }: Facts): ReadonlySet<string> {
-  return new Set([...models, ...signatures, ...trainings].flatMap(({ from }) => from.signers.map((s) => s.name)));
+  return new Set(
+    [...models, ...signatures, ...trainings].flatMap(({ from }) => everySignerOf(from).map(({ name }) => name)),
+  );
+}
+
+/** Who has signed it, also with a key that counts no more. */
+export function everySignerOf({ signers, everySigner = signers }: SignedStatement): readonly TrustedIdentity[] {
+  return everySigner;
 }
 
 /** "publisher and reviewer", each name once. */

@@ -1,4 +1,4 @@
-import type { Digest, Envelope, Statement, Trust, TrustedIdentity } from "@tally/evidence";
+import type { Digest, Envelope, ProvenTime, Statement, Trust, TrustedIdentity } from "@tally/evidence";
 import { verifyEnvelope } from "@tally/evidence";
 
 /** Where a decision is asked for: before an approval counts, before a release goes out, before a device runs a model. */
@@ -29,8 +29,21 @@ export interface SignedStatement {
   readonly predicateType: string;
   readonly statement: Statement;
   readonly signers: readonly TrustedIdentity[];
+  /** Where some of them count no more: all of them. Whoever made a model made it, whatever became of the key. */
+  readonly everySigner?: readonly TrustedIdentity[];
   /** When it was signed at the latest, ms since 1970, as far as that is proven. */
   readonly atMs?: number;
+  /** When it was logged at the earliest, as far as that is proven; null where nothing proves it, left out where `atMs` is all there is. */
+  readonly notBeforeMs?: number | null;
+}
+
+/** What is known of a statement besides its envelope. */
+export interface KnownSigners {
+  /** Who of those known has signed it, and whose key counted then; every key of the trust file that has, if left out. */
+  readonly signers: readonly TrustedIdentity[];
+  /** With those whose key did not count any more. */
+  readonly everySigner?: readonly TrustedIdentity[];
+  readonly time: ProvenTime;
 }
 
 /** A file whose bytes were hashed by whoever is going to run them. */
@@ -45,11 +58,18 @@ export interface MeasuredFile {
  * without it, keys that the trust file limits to a period count for nothing.
  */
 export function signedStatement(envelope: Envelope, trust: Trust, atMs?: number): SignedStatement {
+  const time = atMs === undefined ? {} : { atMs };
+  return statementBy(envelope, { signers: verifyEnvelope(envelope, trust.identities), time });
+}
+
+/** A statement whose signers are known: by keys that took the place of others, keyless, or with revoked ones left out. */
+export function statementBy(envelope: Envelope, { signers, everySigner, time }: KnownSigners): SignedStatement {
   return Object.freeze({
     envelope: envelope.digest,
     predicateType: envelope.statement.predicateType,
     statement: envelope.statement,
-    signers: Object.freeze(verifyEnvelope(envelope, trust.identities)),
-    ...(atMs === undefined ? {} : { atMs }),
+    signers: Object.freeze([...signers]),
+    ...(everySigner !== undefined && { everySigner }),
+    ...time,
   });
 }

@@ -22,6 +22,24 @@ export interface LoggedStatement {
   /** The log's entry that commits to the envelope. */
   readonly entry: Uint8Array;
   readonly proof: readonly Hash[];
+  /** When it was logged, where the plane says so. */
+  readonly logged?: LoggedUnder;
+}
+
+/** The first checkpoint that covers an entry, and the last that does not. */
+export interface LoggedUnder {
+  readonly checkpoint: string;
+  readonly proof: readonly Hash[];
+  /** That the answer's checkpoint continues it. */
+  readonly consistency: readonly Hash[];
+  readonly before?: { readonly checkpoint: string; readonly consistency: readonly Hash[] };
+}
+
+/** An entry of the fleet log that is said to revoke a person's key. */
+export interface RevocationEntry {
+  readonly index: number;
+  readonly entry: Uint8Array;
+  readonly proof: readonly Hash[];
 }
 
 /** What the plane says a channel leads to, with all that a device needs to decide for itself. Read, not yet believed. */
@@ -33,6 +51,8 @@ export interface ChannelAnswer {
   readonly checkpoint: string;
   /** From the checkpoint that the device has pinned. */
   readonly consistency: readonly Hash[];
+  /** What the fleet log says of people's keys. */
+  readonly people?: { readonly checkpoint: string; readonly revocations: readonly RevocationEntry[] };
 }
 
 const code = "plane-refused";
@@ -46,6 +66,7 @@ export function parseChannelAnswer(text: string): ChannelAnswer {
     statements: asList(root.statements, "statements", code).map(readStatement),
     checkpoint: asText(root.checkpoint, "checkpoint", code),
     consistency: readHashes(root.consistency ?? [], "consistency"),
+    ...(root.people !== undefined && { people: readPeople(asObject(root.people, "people", code)) }),
   }));
 }
 
@@ -81,6 +102,35 @@ function readStatement(value: unknown, i: number): LoggedStatement {
     index: asCount(item.index, `${what}.index`, code),
     entry: fromBase64(asText(item.entry, `${what}.entry`, code)),
     proof: readHashes(item.proof, `${what}.proof`),
+    ...(item.logged !== undefined && { logged: readLogged(item.logged, `${what}.logged`) }),
+  };
+}
+
+function readLogged(value: unknown, what: string): LoggedUnder {
+  const { before, ...item } = asObject(value, what, code);
+  const read = ({ checkpoint, consistency }: LooseObject, where: string) => ({
+    checkpoint: asText(checkpoint, `${where}.checkpoint`, code),
+    consistency: readHashes(consistency, `${where}.consistency`),
+  });
+  return {
+    ...read(item, what),
+    proof: readHashes(item.proof, `${what}.proof`),
+    ...(before !== undefined && { before: read(asObject(before, `${what}.before`, code), `${what}.before`) }),
+  };
+}
+
+function readPeople({ checkpoint, revocations }: LooseObject): NonNullable<ChannelAnswer["people"]> {
+  return {
+    checkpoint: asText(checkpoint, "people.checkpoint", code),
+    revocations: asList(revocations, "people.revocations", code).map((value, i) => {
+      const what = `people.revocations[${i}]`;
+      const item = asObject(value, what, code);
+      return {
+        index: asCount(item.index, `${what}.index`, code),
+        entry: fromBase64(asText(item.entry, `${what}.entry`, code)),
+        proof: readHashes(item.proof, `${what}.proof`),
+      };
+    }),
   };
 }
 

@@ -19,7 +19,7 @@ import type { PlaneSession } from "../plane/session.ts";
 import type { LiveLoad, LoadFields } from "../recorder/recorder.ts";
 import { onnxRuntime } from "../runtime/onnx-session.ts";
 import { type MeasuredModelFile, measureFiles, UnreadableFile } from "./measure.ts";
-import { RefusedLoad, refusalBy } from "./refused-load.ts";
+import { type RefusalDetails, type RefusalReason, RefusedLoad, refusalBy } from "./refused-load.ts";
 import { keepRepository } from "./repositories.ts";
 import { type ResolvedChannel, resolveChannel } from "./resolve-channel.ts";
 
@@ -55,13 +55,14 @@ export async function loadGuarded(core: DeviceCore, session: PlaneSession, chann
 }
 
 /** The model statement of a known signer, which names the files. */
-function modelOf({ statements, manifest, release }: ResolvedChannel): Model {
+function modelOf({ statements, manifest, release, notCounting }: ResolvedChannel): Model {
   for (const { predicateType, signers, statement } of statements) {
     if (predicateType !== modelType || signers.length === 0) continue;
     const model = parseModel(statement);
     if (model.manifest === manifest) return model;
   }
   const why = `no statement of a known signer says which files ${manifest} has`;
+  if (notCounting.length > 0) throw revoked(why, notCounting, { manifest, release });
   throw new RefusedLoad("signature-missing", why, { manifest, release });
 }
 
@@ -119,8 +120,19 @@ async function permitted(core: DeviceCore, resolved: ResolvedChannel, files: rea
     files: files.map(({ digest, size }) => ({ digest, size })),
     at: core.clock.now(),
   });
-  if (!verdict.allow) throw refusalBy(verdict, { manifest, release, files });
+  if (!verdict.allow) {
+    const refusal = refusalBy(verdict, { manifest, release, files });
+    if (resolved.notCounting.length === 0 || !bySigner.includes(refusal.reason)) throw refusal;
+    throw revoked(refusal.message, resolved.notCounting, refusal.details);
+  }
   return core.outbox.put(permitBytes(verdict));
+}
+
+/** Refusals that may come of a signature that counts no more. */
+const bySigner: readonly RefusalReason[] = ["signer-not-trusted", "not-approved", "not-released"];
+
+function revoked(why: string, notCounting: readonly string[], details: RefusalDetails): RefusedLoad {
+  return new RefusedLoad("signer-revoked", `${why}; ${notCounting.join("; ")}`, details);
 }
 
 type CommonFields = Omit<LoadFields, "permit" | "outcome" | "reason">;

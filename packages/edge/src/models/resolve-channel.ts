@@ -1,5 +1,5 @@
 import { type Digest, parseRelease, type Release, releaseType, splitChannel } from "@tally/evidence";
-import { type SignedStatement, signedStatement } from "@tally/policy";
+import type { SignedStatement } from "@tally/policy";
 import type { DeviceCore } from "../device-core.ts";
 import { EdgeError } from "../error.ts";
 import { askPlane, textOf } from "../plane/http.ts";
@@ -7,8 +7,10 @@ import type { PlaneSession } from "../plane/session.ts";
 import { openPlaneCheckpoint, type PlaneCheckpoint, requireGrowth } from "../sync/plane-checkpoint.ts";
 import { readPin, writePin } from "../sync/plane-pin.ts";
 import { type ChannelAnswer, parseChannelAnswer, requireLogged } from "./channel-answer.ts";
+import { keepRevocations, keyStanding, provenRevocations } from "./people-keys.ts";
 import { RefusedLoad } from "./refused-load.ts";
 import { readRelease, writeRelease } from "./release-state.ts";
+import { signedStatements } from "./signed-statements.ts";
 
 /** What a channel leads to, by statements that are proven to be in the plane's log. */
 export interface ResolvedChannel {
@@ -22,6 +24,8 @@ export interface ResolvedChannel {
   readonly statements: readonly SignedStatement[];
   /** False when the plane was not reachable and what it said last holds on. */
   readonly fresh: boolean;
+  /** Signatures that do not count because of their key: it was revoked, or took another's place only later. */
+  readonly notCounting: readonly string[];
 }
 
 /**
@@ -45,43 +49,45 @@ export async function resolveChannel(
     throw error;
   });
   if (text === undefined) {
-    const resolved = openAnswer(core, channel, kept!.answer, openPlaneCheckpoint(kept!.answer.checkpoint, core.trust));
+    const checkpoint = openPlaneCheckpoint(kept!.answer.checkpoint, core.trust);
+    const resolved = await openAnswer(core, channel, kept!.answer, checkpoint);
     return { ...resolved, fresh: false };
   }
   const answer = parseChannelAnswer(text);
   const checkpoint = openPlaneCheckpoint(answer.checkpoint, core.trust);
   if (pinned !== undefined) requireGrowth(core.trust, pinned, checkpoint, answer.consistency);
-  const resolved = openAnswer(core, channel, answer, checkpoint);
+  const resolved = await openAnswer(core, channel, answer, checkpoint);
   if (kept !== undefined) refuseRollback(channel, kept.answer, answer);
   await writePin(core.folder.state, checkpoint);
   await writeRelease(core.folder.state, channel, text);
   return { ...resolved, fresh: true };
 }
 
-function openAnswer(
-  { trust, clock }: DeviceCore,
+async function openAnswer(
+  { trust, clock, folder }: DeviceCore,
   channel: string,
   answer: ChannelAnswer,
   checkpoint: PlaneCheckpoint,
-): Omit<ResolvedChannel, "fresh"> {
+): Promise<Omit<ResolvedChannel, "fresh">> {
   requireLogged(answer, checkpoint);
+  const { manifest, sequence } = answer;
   const age = checkpoint.notBefore === null ? Number.POSITIVE_INFINITY : clock.now() - checkpoint.notBefore;
   if (trust.maximumAgeSeconds !== undefined && age > (trust.maximumAgeSeconds + trust.skewSeconds) * 1000) {
     throw new RefusedLoad("evidence-too-old", `the plane's checkpoint is older than the trust file allows`, {
-      manifest: answer.manifest,
+      manifest,
     });
   }
-  const atMs = checkpoint.notAfter ?? undefined;
-  const logged = [...answer.statements].sort((a, b) => a.index - b.index);
-  const statements = logged.map(({ envelope }) => signedStatement(envelope, trust, atMs));
+  const revocations = await keepRevocations(folder.state, provenRevocations(answer, trust));
+  const standing = keyStanding(trust, answer, revocations, checkpoint);
+  const { statements, notCounting } = await signedStatements(trust, answer, checkpoint, standing);
   const release = statements.findLast((statement) => isRelease(statement, channel, answer));
   if (release === undefined) {
-    const why = `no release of it to ${channel} as number ${answer.sequence} by a known signer is in the log`;
-    throw new RefusedLoad("not-released", why, { manifest: answer.manifest });
+    const why = `no release of it to ${channel} as number ${sequence} by a known signer is in the log`;
+    if (notCounting.length === 0) throw new RefusedLoad("not-released", why, { manifest });
+    throw new RefusedLoad("signer-revoked", `${why}; ${notCounting.join("; ")}`, { manifest });
   }
-  const { manifest, sequence } = answer;
   const { repository } = channelParts(channel);
-  return { channel, repository, manifest, sequence, release: release.envelope, statements };
+  return { channel, repository, manifest, sequence, release: release.envelope, statements, notCounting };
 }
 
 function isRelease(

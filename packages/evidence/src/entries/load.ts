@@ -23,6 +23,7 @@ export const loadReasons = {
   "signer-not-trusted": 8,
   rejected: 9,
   unreadable: 10,
+  "signer-revoked": 11,
 } as const;
 
 /** A model was measured and accepted, or refused. Records name their load by its index in the ledger. */

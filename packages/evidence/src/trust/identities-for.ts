@@ -1,4 +1,5 @@
 import type { TrustedAction, TrustedIdentity } from "./identity.ts";
+import type { KeylessSigner } from "./keyless-identity.ts";
 import { isRepositoryName, matchesRepository } from "./repository-pattern.ts";
 import type { Trust } from "./trust.ts";
 
@@ -27,6 +28,19 @@ export function identitiesFor(
 
 /** When something was signed, as far as it is proven: see `IdentityQuestion`. */
 export type ProvenTime = Pick<IdentityQuestion, "atMs" | "notBeforeMs">;
+
+/**
+ * When a signer has signed, by what is proven of the statement and, of a keyless signature, by its own certificate and log: the later
+ * beginning and the earlier end.
+ */
+export function signedWhen(signer: TrustedIdentity | KeylessSigner, time: ProvenTime): ProvenTime {
+  if (!("signed" in signer)) return time;
+  const { notBeforeMs, atMs } = signer.signed;
+  return {
+    atMs: Math.min(atMs, time.atMs ?? atMs),
+    notBeforeMs: Math.max(notBeforeMs, time.notBeforeMs ?? notBeforeMs),
+  };
+}
 
 /** Why an identity does not count for this, in words; undefined where it does. */
 export function whyNot(identity: TrustedIdentity, question: IdentityQuestion): string | undefined {

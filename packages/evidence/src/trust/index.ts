@@ -3,6 +3,7 @@ export {
   type IdentityQuestion,
   identitiesFor,
   type ProvenTime,
+  signedWhen,
   whyNot,
   whyNotAllowed,
   whyNotThen,

@@ -114,7 +114,16 @@ export function openPlaneCheckpoint(
   bytes: Uint8Array,
   trust: Trust,
 ): Pick<PlaneCheckpoint, "checkpoint" | "notBefore" | "notAfter"> {
-  const { checkpoint, signatures } = openNote(bytes, trust.plane.log, trust);
+  return openTimed(bytes, trust.plane.log, trust);
+}
+
+/** The same of the fleet log. @throws EvidenceError as `openPlaneCheckpoint` */
+export function openFleetCheckpoint(bytes: Uint8Array, trust: Trust): Checkpoint {
+  return openTimed(bytes, trust.plane.fleet, trust).checkpoint;
+}
+
+function openTimed(bytes: Uint8Array, required: readonly NoteKey[], trust: Trust) {
+  const { checkpoint, signatures } = openNote(bytes, required, trust);
   if (trust.policy.quorum === "none") return { checkpoint, ...ownTimes(signatures, trust) };
   const cosignatures = signatures.filter(({ key }) => isWitness(key, trust));
   const { notBefore, notAfter } = quorumTimes(trust.policy, cosignatures);

@@ -10,7 +10,10 @@ const lifecycle = [
   "CREATE TABLE settled (origin TEXT NOT NULL, evidence TEXT NOT NULL, PRIMARY KEY (origin, evidence))",
 ];
 
+// Where in the fleet log each revocation of a person's key stands. Filled at the next start, which reads the log anew.
+const peopleKeys = ["CREATE TABLE key_revocation (idx INTEGER PRIMARY KEY, statement TEXT NOT NULL)"];
+
 /** Brings the fleet's own tables up to date. */
 export function createFleetTables(db: Database): Promise<void> {
-  return migrate(db, "fleet", [lifecycle]);
+  return migrate(db, "fleet", [lifecycle, peopleKeys]);
 }

@@ -1,4 +1,4 @@
-import { type Digest, digestFromHash, type Enrol, type Entry, type Epoch } from "@tally/evidence";
+import { type Digest, digestFromHash, type Enrol, type Entry, type Epoch, type Revoke } from "@tally/evidence";
 import type { Database } from "@tally/oci";
 import type { Tokens } from "../access/tokens.ts";
 import { type DeviceRow, encodeKeySet } from "./device-row.ts";
@@ -21,7 +21,7 @@ export async function takeEntry(entry: Entry, index: number, db: Database, token
       return;
     case "revoke":
       await markDecided(entry.statement, db);
-      if (entry.origin === null) await revokeKey(entry.keyId, entry.compromiseTime, db);
+      if (entry.origin === null) await revokeKey(entry, index, db);
       else await endLedger(entry.origin, "revoked", db, tokens);
       return;
     case "decommission":
@@ -71,7 +71,8 @@ async function addDevice(entry: Enrol | Epoch, index: number, labels: Labels | u
 }
 
 /** Of two revocations the one under which less holds counts, as for a verifier. */
-async function revokeKey(keyId: string, compromiseTime: number | null, db: Database): Promise<void> {
+async function revokeKey({ keyId, compromiseTime, statement }: Revoke, index: number, db: Database): Promise<void> {
+  await db.run("INSERT INTO key_revocation (idx, statement) VALUES (?, ?) ON CONFLICT DO NOTHING", [index, statement]);
   await db.run(
     `INSERT INTO revoked_key (key_id, compromise_time) VALUES (?, ?) ON CONFLICT (key_id) DO UPDATE SET compromise_time =
      CASE WHEN compromise_time IS NULL OR excluded.compromise_time IS NULL THEN NULL

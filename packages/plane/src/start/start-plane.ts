@@ -15,7 +15,7 @@ import { createLogger, type Logger, silent } from "../operation/logger.ts";
 import { Metrics } from "../operation/metrics.ts";
 import { keepRegistryUrl } from "../outside-registry.ts";
 import type { PlaneParts } from "../parts.ts";
-import { Channels, Lineage } from "../statements/index.ts";
+import { Channels, Lineage, PeopleKeys } from "../statements/index.ts";
 import { openArtifacts } from "./open-artifacts.ts";
 import { openMirror } from "./open-mirror.ts";
 import { openSealing, type Sealing } from "./open-sealing.ts";
@@ -126,7 +126,7 @@ async function assemble(options: PlaneOptions, logger: Logger, opened: AsyncDisp
     identities,
     statements,
     decisions,
-    channels: new Channels({ db, logs, statements }),
+    channels: new Channels({ db, logs, statements, people: new PeopleKeys({ db, logs, statements, checkpoints }) }),
     lineage: new Lineage({ db, statements, registry }),
     ...artifacts,
     source,

@@ -13,6 +13,7 @@ import type { Database } from "@tally/oci";
 import { PlaneError } from "../error.ts";
 import type { PlaneLogs } from "../log/plane-logs.ts";
 import { statementsOfModel } from "./model-statements.ts";
+import type { PeopleKeys } from "./people-keys.ts";
 import { StatementRows } from "./statement-rows.ts";
 import type { Statements } from "./statements.ts";
 
@@ -20,6 +21,8 @@ export interface ChannelsOptions {
   readonly db: Database;
   readonly logs: PlaneLogs;
   readonly statements: Statements;
+  /** Left out where no keys of people are revoked. */
+  readonly people?: PeopleKeys;
 }
 
 /** Everything that a device weighs, besides the release itself. */
@@ -63,9 +66,11 @@ export class Channels {
         hint: "write the repository and the channel as the release statement does",
       });
     }
-    const { statements, logs } = this.#options;
+    const { statements, logs, people } = this.#options;
     const about = await statementsOfModel(statements, release.manifest, weighed);
-    const places = [...about.map(({ row }) => row), { envelope: release.envelope, index: release.index }]
+    const rotations = (await people?.rotations(size)) ?? [];
+    const revocations = await people?.revocations();
+    const places = [...about.map(({ row }) => row), { envelope: release.envelope, index: release.index }, ...rotations]
       .filter(({ index }) => index < size)
       .sort((a, b) => a.index - b.index);
     return {
@@ -75,19 +80,22 @@ export class Channels {
       release: release.envelope,
       statements: await Promise.all(places.map(({ envelope }) => this.#proven(envelope, size))),
       checkpoint: note,
+      ...(revocations !== undefined && { people: revocations }),
       consistency: (pinned === 0 ? [] : await logs.log.consistencyProof(pinned, size)).map((hash) => toBase64(hash)),
     };
   }
 
   async #proven(digest: Digest, size: number): Promise<ProvenEnvelope> {
-    const { statements } = this.#options;
+    const { statements, people } = this.#options;
     const { index, entry, proof } = await statements.proof(digest, size);
+    const logged = await people?.loggedProof(digest, index, size);
     return {
       digest,
       envelope: toBase64(await statements.envelope(digest)),
       index,
       entry: toBase64(entry),
       proof: proof.map((hash) => toBase64(hash)),
+      ...(logged !== undefined && { logged }),
     };
   }
 }

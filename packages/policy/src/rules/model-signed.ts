@@ -1,4 +1,4 @@
-import { namesOf, signersWhoMay } from "../facts.ts";
+import { everySignerOf, namesOf, signersWhoMay } from "../facts.ts";
 import { fail, pass, type Rule } from "../rule.ts";
 
 /** Someone who may sign models has said what the manifest is, and has signed its files (OpenSSF Model Signing). */
@@ -12,7 +12,7 @@ export const modelSigned: Rule = {
     }
     const known = models.filter(({ from }) => signersWhoMay("sign-model", from, facts).length > 0);
     if (known.length === 0) {
-      const who = namesOf(models.flatMap(({ from }) => from.signers));
+      const who = namesOf(models.flatMap(({ from }) => everySignerOf(from)));
       return fail(
         `${who} may not sign models of ${repository}`,
         models.map(({ from }) => from.envelope),

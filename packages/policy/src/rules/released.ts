@@ -1,5 +1,5 @@
 import { splitChannel } from "@tally/evidence";
-import { namesOf, signersWhoMay } from "../facts.ts";
+import { everySignerOf, namesOf, signersWhoMay } from "../facts.ts";
 import { fail, pass, type Rule } from "../rule.ts";
 
 /** Someone who may release has released it to the channel asked for, or to any of the repository where none is. */
@@ -19,7 +19,7 @@ export const released: Rule = {
         return pass(`released to ${said.channel} as number ${said.sequence} by ${namesOf(signers)}`, [from.envelope]);
       }
     }
-    const who = namesOf(releases.flatMap(({ from }) => from.signers));
+    const who = namesOf(releases.flatMap(({ from }) => everySignerOf(from)));
     return fail(
       `${who} may not release models of ${repository}`,
       releases.map(({ from }) => from.envelope),
