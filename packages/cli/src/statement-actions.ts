@@ -3,6 +3,7 @@ import {
   evaluationType,
   fleetDecisionType,
   ingestionType,
+  inventoryType,
   modelSignatureType,
   modelType,
   releaseType,
@@ -20,6 +21,7 @@ const actions: ReadonlyMap<string, TrustedAction> = new Map([
   [approvalType, "approve"],
   [releaseType, "release"],
   [selectionType, "select"],
+  [inventoryType, "export"],
   [fleetDecisionType, "manage-fleet"],
 ]);
 

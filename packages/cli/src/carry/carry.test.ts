@@ -4,11 +4,8 @@ import { cp, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from "
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Header, pack } from "tar-stream";
+import { blob, put, readIndex, writeIndex } from "../testing/carried-layout.ts";
 import { Loop, type Said } from "../testing/loop.ts";
-
-interface Index {
-  manifests: { digest: string; size: number; artifactType?: string; annotations?: Record<string, string> }[];
-}
 
 /** A plane with a released model and a segment of it. Made once: exports of it are then damaged, each test its own. */
 async function origin(t: TestContext): Promise<{ loop: Loop; manifest: string }> {
@@ -17,17 +14,6 @@ async function origin(t: TestContext): Promise<{ loop: Loop; manifest: string }>
   await loop.enrol();
   await loop.infer();
   return { loop, manifest };
-}
-
-const readIndex = async (dir: string): Promise<Index> => JSON.parse(await readFile(join(dir, "index.json"), "utf8"));
-const writeIndex = (dir: string, index: Index) => writeFile(join(dir, "index.json"), JSON.stringify(index));
-const blob = (dir: string, digest: string) => join(dir, "blobs", ...digest.split(":"));
-
-/** Puts bytes into a layout under their digest. */
-async function put(dir: string, bytes: Uint8Array | string): Promise<{ digest: string; size: number }> {
-  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-  await writeFile(blob(dir, digest), bytes);
-  return { digest, size: Buffer.byteLength(bytes) };
 }
 
 test("a model with its segment goes by tar to another plane, which serves it to a device of its own", async (t) => {
@@ -47,7 +33,7 @@ test("a model with its segment goes by tar to another plane, which serves it to 
   assert.deepEqual(results("segment"), ["good"]);
   assert.deepEqual(results("evidence"), ["good"]);
   assert.deepEqual(results("tag"), ["not made"]);
-  assert.equal(taken.taken[0].tag, "v1");
+  assert.deepEqual(taken.taken[0].tags, ["v1"]);
   assert.deepEqual(
     new Set(taken.taken[0].statements.map(({ result }: { result: string }) => result)),
     new Set(["taken"]),
@@ -305,7 +291,7 @@ test("a carried tag never moves one that is there", async (t) => {
   const own = await site.pushModel("tiny:v1");
   const trust = ["--trust", join(loop.folder, "trust.json")];
   const { taken } = JSON.parse(await site.do("import", join(loop.folder, "carried"), "--json", ...trust));
-  assert.equal(taken[0].tag, null);
+  assert.deepEqual(taken[0].tags, []);
   assert.notEqual(own, manifest);
   await site.do("model", "pull", "tiny:v1", "-o", "pulled");
   assert.match(await readFile(join(site.folder, "pulled", "README.md"), "utf8"), /Another one/);

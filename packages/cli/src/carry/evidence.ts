@@ -30,13 +30,16 @@ export interface Evidence {
   readonly statements: readonly CarriedStatement[];
   /** The fleet log's admissions; undefined where it is not proven. */
   readonly fleet: Admissions | undefined;
+  /** Keys of people that the fleet log has revoked, as of whatever time. */
+  readonly revokedKeys: ReadonlySet<string>;
 }
 
 /** Verifies an evidence bundle and takes out what it proves of statements and devices. Nothing is taken from a bad one. */
 export async function readEvidence(path: string, trust: Trust, now: number): Promise<Evidence> {
   await using source = await openFileSource(path);
   const { report } = await verifyRecords({ bundle: source, trust, now, holdRecords: 0 });
-  if (report.outcome === "bad") return { report, statements: [], fleet: undefined };
+  const revokedKeys = new Set<string>();
+  if (report.outcome === "bad") return { report, statements: [], fleet: undefined, revokedKeys };
   const index = await indexBundle(source);
   const of = (type: number) => index.members.filter((member: IndexedMember) => member.type === type);
   const places = new Map<Digest, number>();
@@ -53,10 +56,14 @@ export async function readEvidence(path: string, trust: Trust, now: number): Pro
   }
   statements.sort((a, b) => a.index - b.index);
   const known = report.checks.some(({ name, result }) => name === "fleet log" && result === "good");
-  if (!known) return { report, statements, fleet: undefined };
+  if (!known) return { report, statements, fleet: undefined, revokedKeys };
   const fleet: Admissions = new Map();
   for await (const { bytes } of readMembers(index, of(memberTypes.fleetEntries))) {
-    for (const entry of parseFleetEntries(bytes).items) takeFleetEntry(entry, trust.plane.name, fleet);
+    for (const item of parseFleetEntries(bytes).items) {
+      takeFleetEntry(item, trust.plane.name, fleet);
+      const entry = decodeEntry(item);
+      if (entry.kind === "revoke" && entry.origin === null) revokedKeys.add(entry.keyId);
+    }
   }
-  return { report, statements, fleet };
+  return { report, statements, fleet, revokedKeys };
 }

@@ -2,20 +2,25 @@ import type { CarrierCheck } from "@tally/oci";
 import { reportAsJson } from "../report-json.ts";
 import { checkLines, headLines } from "../report-lines.ts";
 import { counted, type ExitCode, exitCodes, table } from "../terminal/index.ts";
+import type { CarryCheck } from "./carry-check.ts";
+import type { CheckedInventory } from "./check-inventory.ts";
+import type { TakenDelivery } from "./deliveries.ts";
 import type { TakenModel } from "./take-in.ts";
-import type { CarriedModel, CarryCheck } from "./verify-model.ts";
+import type { CarriedModel } from "./verify-model.ts";
 
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
 /** What was found of a layout that somebody carried. */
 export interface ImportReport {
   readonly layout: readonly CarrierCheck[];
+  /** Undefined where the layout could not be read. */
+  readonly inventory: CheckedInventory | undefined;
   readonly models: readonly CarriedModel[];
 }
 
 /** Good, verification failed, or not proven: as `tally verify` ends. */
-export function outcomeOf({ layout, models }: ImportReport): ExitCode {
-  const checks = models.flatMap((model) => model.checks);
+export function outcomeOf({ layout, inventory, models }: ImportReport): ExitCode {
+  const checks = [...(inventory?.checks ?? []), ...models.flatMap((model) => model.checks)];
   const reports = models.flatMap(({ evidence }) => evidence.map(({ report }) => report.outcome));
   const bad = [...layout, ...checks].some(({ result }) => result === "bad") || reports.includes("bad");
   if (bad) return exitCodes.verificationFailed;
@@ -25,10 +30,9 @@ export function outcomeOf({ layout, models }: ImportReport): ExitCode {
 
 /** Everything that was looked at, and what came of it. */
 export function reportLinesOf(report: ImportReport): readonly string[] {
-  const lines = ["layout", ...rowsOf(report.layout)];
-  for (const { manifest, repository, tag, checks, evidence } of report.models) {
-    const name = [repository, tag].filter((part) => part !== null).join(":");
-    lines.push("", `model ${manifest}${name === "" ? "" : `  ${name}`}`, ...rowsOf(checks));
+  const lines = ["layout", ...rowsOf([...report.layout, ...(report.inventory?.checks ?? [])])];
+  for (const { manifest, repository, tags, checks, evidence } of report.models) {
+    lines.push("", ["model", `${manifest}`, ...namesOf(repository, tags)].join("  "), ...rowsOf(checks));
     for (const { report: answer } of evidence) {
       lines.push(
         "  evidence",
@@ -51,10 +55,16 @@ function rowsOf(checks: readonly (CarrierCheck | CarryCheck)[]): readonly string
   );
 }
 
+function namesOf(repository: string | null, tags: readonly string[]): readonly string[] {
+  const names = tags.map((tag) => (repository === null ? tag : `${repository}:${tag}`));
+  return names.length > 0 ? names : repository === null ? [] : [repository];
+}
+
 /** What became of what was taken in. */
 export function takenLines(taken: readonly TakenModel[]): readonly string[] {
-  return taken.flatMap(({ manifest, repository, tag, sent, statements }) => [
-    `${manifest}  ${tag === null ? repository : `${repository}:${tag}`}  ${counted(sent, "new blob")}`,
+  return taken.flatMap(({ manifest, repository, tags, bases, sent, statements }) => [
+    [manifest, ...namesOf(repository, tags), counted(sent, "new blob")].join("  "),
+    ...bases.map(({ name, manifest: base, result }) => `  base  ${base}  ${name}: ${result}`),
     ...table(
       statements.map(({ digest, predicateType, result, index, reason }) => [
         result,
@@ -66,7 +76,11 @@ export function takenLines(taken: readonly TakenModel[]): readonly string[] {
   ]);
 }
 
-export function reportJsonOf(report: ImportReport, taken: readonly TakenModel[] | null): unknown {
+export function reportJsonOf(
+  report: ImportReport,
+  taken: readonly TakenModel[] | null,
+  delivery: TakenDelivery | null,
+): unknown {
   const outcomes = {
     [exitCodes.good]: "good",
     [exitCodes.verificationFailed]: "bad",
@@ -75,10 +89,16 @@ export function reportJsonOf(report: ImportReport, taken: readonly TakenModel[] 
   return {
     outcome: outcomes[outcomeOf(report) as keyof typeof outcomes],
     layout: report.layout,
+    inventory: report.inventory && {
+      statement: report.inventory.digest ?? null,
+      delivery: report.inventory.inventory?.delivery ?? null,
+      checks: report.inventory.checks,
+    },
     models: report.models.map(({ evidence, ...model }) => ({
       ...model,
       evidence: evidence.map((each) => reportAsJson(each.report)),
     })),
     taken,
+    delivery,
   };
 }

@@ -9,7 +9,7 @@ import {
   selectionType,
   trainingType,
 } from "@tally/evidence";
-import { type Carried, copyArtifact, OciError } from "@tally/oci";
+import { type Carried, copyArtifact, OciError, type RegistryClient } from "@tally/oci";
 import { repositoryOf } from "../artifact.ts";
 import type { PlaneClient } from "../plane-client.ts";
 import { postEnvelope } from "../post-statement.ts";
@@ -29,11 +29,19 @@ export interface TakenStatement {
 export interface TakenModel {
   readonly manifest: Digest;
   readonly repository: string;
-  /** The tag that leads to it here now; null where there is none, or it leads elsewhere. */
-  readonly tag: string | null;
+  /** The tags that came along and lead to it here now; those that lead elsewhere here are not among them. */
+  readonly tags: readonly string[];
+  readonly bases: readonly TakenBase[];
   /** Blobs that were not here yet. */
   readonly sent: number;
   readonly statements: readonly TakenStatement[];
+}
+
+/** What became of a base: a model finds it here only under the name that its Kitfile has. */
+export interface TakenBase {
+  readonly name: string;
+  readonly manifest: Digest;
+  readonly result: "taken" | "its tag leads elsewhere here" | "named with another registry's host";
 }
 
 /**
@@ -44,12 +52,19 @@ export async function takeIn(client: PlaneClient, carried: Carried, model: Carri
   const { manifest, repository } = model;
   if (repository === null) throw new CliError(exitCodes.notProven, `nothing says of which repository ${manifest} is`);
   const target = repositoryOf(client, repository);
-  const tag = await tagToSet(target, model);
-  const { sent } = await copyArtifact(carried, target, manifest, {
-    referrers: "all",
-    mostManifests: 1_000_000,
-    ...(tag === "set" && { tag: model.tag! }),
-  });
+  const bases: TakenBase[] = [];
+  let sent = 0;
+  for (const base of model.bases) {
+    const place = repositoryOf(client, base.repository);
+    const copied = await copyUnder(carried, place, base.manifest, base.tag === null ? [] : [base.tag]);
+    sent += copied.sent;
+    const isFound = base.tag === null || copied.tags.length > 0;
+    const isHere = base.host === null || base.host === new URL(client.url).host;
+    const result = !isFound ? "its tag leads elsewhere here" : isHere ? "taken" : "named with another registry's host";
+    bases.push({ name: base.name, manifest: base.manifest, result });
+  }
+  const copied = await copyUnder(carried, target, manifest, model.tags);
+  sent += copied.sent;
   const statements: TakenStatement[] = [];
   const seen = new Set<Digest>();
   for (const statement of model.evidence.flatMap((each) => each.statements)) {
@@ -57,7 +72,7 @@ export async function takeIn(client: PlaneClient, carried: Carried, model: Carri
     seen.add(statement.digest);
     statements.push(await take(client, statement));
   }
-  return { manifest, repository, tag: tag === "elsewhere" ? null : model.tag, sent, statements };
+  return { manifest, repository, tags: copied.tags, bases, sent, statements };
 }
 
 /** What people say of models and data. What is said of devices is for the plane that knows them. */
@@ -72,18 +87,24 @@ const ofPeople: ReadonlySet<string> = new Set([
   selectionType,
 ]);
 
-/** A tag that came with the layout is the carrier's word: it never moves one that is here. */
-async function tagToSet(
-  target: ReturnType<typeof repositoryOf>,
-  { tag, manifest }: CarriedModel,
-): Promise<"set" | "there" | "elsewhere" | undefined> {
-  if (tag === null) return undefined;
-  try {
-    return (await target.resolve(tag)).digest === manifest ? "there" : "elsewhere";
-  } catch (error) {
-    if (error instanceof OciError && error.code === "not-found") return "set";
-    throw error;
+/** A tag that came with the layout is the carrier's word: it never moves one that is here. @returns the tags that lead to it now */
+async function copyUnder(carried: Carried, target: RegistryClient, manifest: Digest, tags: readonly string[]) {
+  const own: string[] = [];
+  const free: string[] = [];
+  for (const tag of tags) {
+    const there = await target.resolve(tag).catch((error: unknown) => {
+      if (error instanceof OciError && error.code === "not-found") return undefined;
+      throw error;
+    });
+    if (there === undefined) free.push(tag);
+    if (there === undefined || there.digest === manifest) own.push(tag);
   }
+  const all = { referrers: "all", mostManifests: 1_000_000 } as const;
+  let sent = 0;
+  for (const tag of free.length === 0 ? [undefined] : free) {
+    sent += (await copyArtifact(carried, target, manifest, { ...all, ...(tag !== undefined && { tag }) })).sent;
+  }
+  return { sent, tags: own };
 }
 
 async function take(client: PlaneClient, { digest, predicateType, bytes }: CarriedStatement): Promise<TakenStatement> {

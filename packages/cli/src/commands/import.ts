@@ -3,21 +3,25 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Trust } from "@tally/evidence";
 import { type CarrierCheck, inspectCarrier, OciError, unpackCarrier } from "@tally/oci";
+import { type CheckedInventory, checkInventory, checkRevocation, isInventory } from "../carry/check-inventory.ts";
+import { keepDelivery, standingOf, type TakenDelivery } from "../carry/deliveries.ts";
 import { type ImportReport, outcomeOf, reportJsonOf, reportLinesOf, takenLines } from "../carry/import-lines.ts";
 import { openPlaneFolder } from "../carry/plane-in-folder.ts";
 import { type TakenModel, takeIn } from "../carry/take-in.ts";
-import { type CarriedModel, verifyCarriedModel } from "../carry/verify-model.ts";
-import { withJson, withPlane } from "../options.ts";
+import { type CarriedModel, type VerifyCarried, verifyCarriedModel } from "../carry/verify-model.ts";
+import { collect, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../register.ts";
 import { CliError, counted, exitCodes, print, say, type Terminal, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
+import { readIdentities } from "../verify-folder.ts";
 
 interface Options extends PlaneFlags {
   readonly trust?: string;
   readonly dir?: string;
   readonly check?: boolean;
   readonly evenUnproven?: boolean;
+  readonly identity?: readonly string[];
 }
 
 type Found = ImportReport & { readonly carried: NonNullable<Awaited<ReturnType<typeof inspectCarrier>>> | undefined };
@@ -37,22 +41,25 @@ export const importCommand: Register = (program, { terminal, finish }) => {
     .option(
       "--even-unproven",
       "take in what is not proven, such as a model that nobody has approved; never what is bad",
-    );
+    )
+    .option("--identity <file>", "age identity of a recipient, to verify encrypted segments (repeatable)", collect);
   withJson(withPlane(command)).action(async (layout: string, options: Options) => {
     const trust = await readTrustFile(terminal, options);
+    const identities = await readIdentities(terminal, options.identity);
     // What is wrong with the place to take it is said before the long part.
     const client = options.check === true || options.dir !== undefined ? undefined : await connect(terminal, options);
     const temporary = await mkdtemp(join(tmpdir(), "tally-import-"));
     try {
-      const found = await lookAt(resolve(terminal.cwd, layout), trust, temporary);
+      const found = await lookAt(resolve(terminal.cwd, layout), { trust, temporary, identities });
       const outcome = outcomeOf(found);
       const isTaken = options.check !== true && mayTake(outcome, options);
       if (!options.json) for (const line of reportLinesOf(found)) print(terminal, false, line, () => [line]);
-      const taken = isTaken ? await takeAll(terminal, found, options, client) : null;
-      if (options.json) print(terminal, true, reportJsonOf(found, taken), () => []);
+      const { taken, delivery } = isTaken ? await takeAll(terminal, found, trust, options, client) : nothing;
+      if (options.json) print(terminal, true, reportJsonOf(found, taken, delivery), () => []);
       else if (taken !== null) print(terminal, false, taken, () => ["", ...takenLines(taken)]);
-      sayWhat(terminal, options, taken);
-      finish(outcome === exitCodes.good && refusedIn(taken) ? exitCodes.denied : outcome);
+      sayWhat(terminal, options, taken, delivery);
+      if (delivery?.standing === "contradicts") finish(exitCodes.verificationFailed);
+      else finish(outcome === exitCodes.good && refusedIn(taken) ? exitCodes.denied : outcome);
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }
@@ -63,18 +70,37 @@ function mayTake(outcome: number, { evenUnproven }: Options): boolean {
   return outcome === exitCodes.good || (outcome === exitCodes.notProven && evenUnproven === true);
 }
 
-async function lookAt(path: string, trust: Trust, temporary: string): Promise<Found> {
+type LookedAt = Pick<VerifyCarried, "trust" | "temporary" | "identities">;
+
+async function lookAt(path: string, how: LookedAt): Promise<Found> {
   const layout: CarrierCheck[] = [];
   const say = (check: CarrierCheck) => void layout.push(check);
-  const dir = await opened(path, temporary, say);
+  const now = Date.now();
+  const dir = await opened(path, how.temporary, say);
   const carried = dir === undefined ? undefined : await inspectCarrier(dir, say);
+  const inventory = carried && (await checkInventory(carried, how.trust, now));
   const models: CarriedModel[] = [];
-  // What is not what its digest says is not looked into.
-  if (carried === undefined || layout.some(({ result }) => result === "bad")) return { layout, models, carried };
+  // What is not what its digest says is not looked into; what is missing is named all the same.
+  if (carried === undefined || inventory === undefined || layout.some(({ result }) => result === "bad"))
+    return { layout, inventory, models, carried };
+  const namesAreSigned = inventory.inventory !== undefined && inventory.checks.every(({ result }) => result !== "bad");
   for (const root of carried.roots) {
-    models.push(await verifyCarriedModel({ carried, root, trust, temporary, now: Date.now() }));
+    if (!isInventory(root)) models.push(await verifyCarriedModel({ ...how, carried, root, namesAreSigned, now }));
   }
-  return { layout, models, carried };
+  const asked = withoutBases(models);
+  const revoked = checkRevocation(
+    inventory,
+    asked.flatMap(({ evidence }) => evidence),
+    how.trust,
+  );
+  const checked: CheckedInventory = { ...inventory, checks: [...inventory.checks, ...(revoked ? [revoked] : [])] };
+  return { layout, inventory: checked, models: asked, carried };
+}
+
+/** A base that came without evidence of its own is what the models on it make of it; with evidence it is a model as well. */
+function withoutBases(models: readonly CarriedModel[]): readonly CarriedModel[] {
+  const bases = new Set(models.flatMap((model) => model.bases.map(({ manifest }) => manifest)));
+  return models.filter(({ manifest, evidence }) => evidence.length > 0 || !bases.has(manifest));
 }
 
 /** The layout's folder; that of a tar is unpacked first, and refused as a whole for anything in it that is wrong. */
@@ -95,20 +121,31 @@ async function opened(
   }
 }
 
+interface Taken {
+  readonly taken: readonly TakenModel[] | null;
+  readonly delivery: TakenDelivery | null;
+}
+
+const nothing: Taken = { taken: null, delivery: null };
+
 async function takeAll(
   terminal: Terminal,
-  { carried, models }: Found,
+  { carried, models, inventory }: Found,
+  trust: Trust,
   { dir }: Options,
   client: PlaneClient | undefined,
-): Promise<readonly TakenModel[]> {
-  if (carried === undefined) throw usageError("there is nothing to take in");
-  const into = async (plane: PlaneClient) => {
+): Promise<Taken> {
+  if (carried === undefined || inventory === undefined) throw usageError("there is nothing to take in");
+  const into = async (plane: PlaneClient): Promise<Taken> => {
+    const delivery = (await standingOf(plane, inventory, trust)) ?? null;
+    if (delivery?.standing === "contradicts") return { taken: null, delivery };
     const taken: TakenModel[] = [];
     for (const model of models) {
       if (model.repository !== null) taken.push(await takeIn(plane, carried, model));
       else say(terminal, `${model.manifest} is left out: nothing proven says of which repository it is`);
     }
-    return taken;
+    await keepDelivery(plane, carried, inventory);
+    return { taken, delivery };
   };
   if (client !== undefined) return into(client);
   if (dir === undefined) throw new CliError(exitCodes.usage, "no plane is named");
@@ -120,7 +157,13 @@ function refusedIn(taken: readonly TakenModel[] | null): boolean {
   return taken?.some(({ statements }) => statements.some(({ result }) => result === "refused")) ?? false;
 }
 
-function sayWhat(terminal: Terminal, { check }: Options, taken: readonly TakenModel[] | null): void {
+function sayWhat(
+  terminal: Terminal,
+  { check }: Options,
+  taken: readonly TakenModel[] | null,
+  delivery: TakenDelivery | null,
+): void {
+  if (delivery !== null) say(terminal, `delivery ${delivery.number}: ${delivery.reason}`);
   if (taken === null) {
     say(terminal, check === true ? "nothing was taken in: --check" : "nothing was taken in");
     return;

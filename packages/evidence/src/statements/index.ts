@@ -27,6 +27,15 @@ export {
 } from "./fleet-decision.ts";
 export { type Ingestion, ingestionStatement, ingestionType, parseIngestion, type Split } from "./ingestion.ts";
 export {
+  type Delivery,
+  type Inventory,
+  type InventoryGap,
+  type InventoryRoot,
+  inventoryStatement,
+  inventoryType,
+  parseInventory,
+} from "./inventory.ts";
+export {
   type KeyRotation,
   keyRotationStatement,
   keyRotationType,

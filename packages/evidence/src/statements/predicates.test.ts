@@ -16,7 +16,9 @@ import {
   type FleetDecision,
   fleetDecisionStatement,
   type Ingestion,
+  type Inventory,
   ingestionStatement,
+  inventoryStatement,
   type KeyRotation,
   keyRotationStatement,
   type Model,
@@ -26,6 +28,7 @@ import {
   parseEvaluation,
   parseFleetDecision,
   parseIngestion,
+  parseInventory,
   parseKeyRotation,
   parseModel,
   parseRelease,
@@ -252,6 +255,37 @@ test("a rotation of a person's key is read as it was written, and no key takes i
   assert.throws(() => parseKeyRotation(own), { code: "statement-invalid", message: /cannot take its own place/ });
 });
 
+const inventory: Inventory = {
+  manifests: [
+    { name: "tiny/model/1", digest: d("model") },
+    { name: "tiny/segment/1", digest: d("segment") },
+  ],
+  plane: "tally.example/plane",
+  created: 1_767_225_600_000,
+  asked: { models: ["tiny:v1"], segments: true },
+  roots: [{ manifest: d("model"), repository: "tiny", tag: "v1" }],
+  missing: [{ what: "base", of: d("model"), name: "base:v1", reason: "it is not there" }],
+  checkpoint: "tally.example/plane/log\n",
+  delivery: { series: "0".repeat(32), number: 2, previous: d("before") },
+};
+
+test("an inventory is read as it was written: what stands by itself is among its manifests, and only the first has none before it", () => {
+  const statement = inventoryStatement(inventory);
+  assert.deepEqual(parseInventory(statement), inventory);
+  const refused = (parts: JsonObject) =>
+    assert.throws(
+      () => parseInventory(changed(statement, parts)),
+      { code: "statement-invalid" },
+      JSON.stringify(parts),
+    );
+  refused({ roots: [{ manifest: d("another"), repository: "tiny" }] });
+  refused({ roots: [] });
+  refused({ delivery: { series: "0".repeat(32), number: 2 } });
+  refused({ delivery: { series: "0".repeat(32), number: 1, previous: d("before") } });
+  refused({ delivery: { series: "0".repeat(32), number: 0 } });
+  refused({ delivery: { series: "0", number: 1 } });
+});
+
 const ajv = new Ajv2020({ strict: true, allErrors: true });
 const ours: [file: string, statement: Statement, parse: (statement: Statement) => unknown][] = [
   ["ingestion", ingestionStatement(ingestion), parseIngestion],
@@ -261,6 +295,7 @@ const ours: [file: string, statement: Statement, parse: (statement: Statement) =
   ["erasure", erasureStatement(erasure), parseErasure],
   ["fleet-decision", fleetDecisionStatement(decommission), parseFleetDecision],
   ["key-rotation", keyRotationStatement(rotation), parseKeyRotation],
+  ["inventory", inventoryStatement(inventory), parseInventory],
 ];
 for (const [name, statement, parse] of ours) {
   test(`the JSON Schema of ${name} accepts what is written and refuses what the parser refuses`, () => {

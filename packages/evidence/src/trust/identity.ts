@@ -12,6 +12,7 @@ export const trustedActions = [
   "approve",
   "release",
   "select",
+  "export",
   "manage-fleet",
 ] as const;
 export type TrustedAction = (typeof trustedActions)[number];

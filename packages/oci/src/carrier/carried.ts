@@ -6,11 +6,12 @@ import type { Descriptor } from "../artifact/descriptor.ts";
 import { largestManifest, parseManifest, partsOf, referrerDescriptor } from "../artifact/manifest.ts";
 import { manifestKind } from "../artifact/media-types.ts";
 import { asFilter, matchesFilter, type ReferrerFilter } from "../artifact/referrer-filter.ts";
-import type { ArtifactSource, ResolvedManifest } from "../artifact/transfer.ts";
+import type { ArtifactSource, RepositoryName, ResolvedManifest } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
 import { ImageLayout } from "../layout/image-layout.ts";
 import { algorithmOf, type ContentDigest, DigestStream, isContentDigest } from "../storage/content-digest.ts";
 import { storing } from "../storage/durable-file.ts";
+import { type CarriedName, nameIn } from "./carried-name.ts";
 
 /** One thing that was looked at in a layout that somebody carried. */
 export interface CarrierCheck {
@@ -23,11 +24,17 @@ export interface CarrierCheck {
 
 type Say = (check: CarrierCheck) => void;
 
+export interface CarriedRoot extends Descriptor {
+  readonly names: readonly CarriedName[];
+}
+
 /** A layout of which every file was looked at. Reading from it checks again: the carrier may still have hands on it. */
 export interface Carried extends ArtifactSource {
   readonly dir: string;
-  /** Manifests that nothing else in the layout names: what was sent. With the index's annotations. */
-  readonly roots: readonly Descriptor[];
+  /** Manifests that nothing else in the layout names: what was sent. */
+  readonly roots: readonly CarriedRoot[];
+  /** All that was read as a manifest, by digest. */
+  readonly manifests: ReadonlyMap<ContentDigest, Descriptor>;
   /** Where a blob's file is. */
   path(digest: ContentDigest): string;
 }
@@ -81,33 +88,36 @@ export async function inspectCarrier(dir: string, say: Say): Promise<Carried | u
     if (needed.has(digest)) continue;
     say({ name: "nothing added", about: digest, result: "bad", reason: "nothing in the layout names this blob" });
   }
-  const roots = unique(listed).filter(({ digest }) => manifests.has(digest) && !named.has(digest));
-  return new CarriedLayout(layout, roots, manifests, subjects);
+  const roots = rootsOf(listed).filter(({ digest }) => manifests.has(digest) && !named.has(digest));
+  return new CarriedLayout(layout, roots, manifests, subjects, listed);
 }
 
 /** A referrers list that was made once: a layout has no index of them. */
 class CarriedLayout implements Carried {
   readonly dir: string;
-  readonly roots: readonly Descriptor[];
+  readonly roots: readonly CarriedRoot[];
+  readonly manifests: ReadonlyMap<ContentDigest, Descriptor>;
   readonly #layout: ImageLayout;
-  readonly #manifests: ReadonlyMap<ContentDigest, Descriptor>;
+  readonly #listed: readonly Descriptor[];
   readonly #subjects: ReadonlyMap<ContentDigest, readonly Descriptor[]>;
 
   constructor(
     layout: ImageLayout,
-    roots: readonly Descriptor[],
+    roots: readonly CarriedRoot[],
     manifests: ReadonlyMap<ContentDigest, Descriptor>,
     subjects: ReadonlyMap<ContentDigest, readonly Descriptor[]>,
+    listed: readonly Descriptor[],
   ) {
     this.dir = layout.dir;
     this.roots = roots;
-    this.#manifests = manifests;
+    this.manifests = manifests;
+    this.#listed = listed;
     this.#layout = layout;
     this.#subjects = subjects;
   }
 
   async resolve(reference: string): Promise<ResolvedManifest> {
-    const known = this.#manifests.get(reference as ContentDigest);
+    const known = this.manifests.get(reference as ContentDigest);
     if (known === undefined) throw new OciError("not-found", `${this.dir} has no manifest ${reference}`);
     const { mediaType, digest, size } = known;
     const bytes = await bytesOf(this.blob(known));
@@ -129,6 +139,24 @@ class CarriedLayout implements Carried {
     for (const descriptor of this.#subjects.get(subject) ?? []) {
       if (matchesFilter(descriptor, wanted)) yield descriptor;
     }
+  }
+
+  /** A layout is one place for all repositories: a tag is looked for under the repository that the index names. */
+  base({ repository }: RepositoryName): ArtifactSource {
+    const place: ArtifactSource = {
+      resolve: (reference) => {
+        const tagged = this.#listed.find((entry) => {
+          const name = nameIn(entry.annotations);
+          return name?.repository === repository && name.tag === reference;
+        });
+        return this.resolve(tagged?.digest ?? reference);
+      },
+      manifest: (digest) => this.manifest(digest),
+      blob: (content) => this.blob(content),
+      referrers: (subject, filter) => this.referrers(subject, filter),
+      base: (name) => this.base(name),
+    };
+    return place;
   }
 
   path(digest: ContentDigest): string {
@@ -226,9 +254,12 @@ async function readManifest(dir: string, { digest, mediaType, size }: Descriptor
   }
 }
 
-/** An artifact may stand in the index under several tags. */
-function unique(listed: readonly Descriptor[]): readonly Descriptor[] {
-  return [...new Map(listed.map((descriptor) => [descriptor.digest, descriptor])).values()];
+/** An artifact may stand in the index under several names. */
+function rootsOf(listed: readonly Descriptor[]): readonly CarriedRoot[] {
+  return [...Map.groupBy(listed, ({ digest }) => digest).values()].map((entries) => ({
+    ...entries[0]!,
+    names: entries.flatMap((entry) => nameIn(entry.annotations) ?? []),
+  }));
 }
 
 async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "@tally/evidence";
-import type { Annotations, Descriptor } from "../artifact/descriptor.ts";
+import type { Descriptor } from "../artifact/descriptor.ts";
 import { parseManifest, partsOf, referrerDescriptor } from "../artifact/manifest.ts";
 import type { ArtifactTarget } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
@@ -12,6 +12,7 @@ import type { ByteSource } from "../storage/blob-store.ts";
 import { exactly } from "../storage/byte-count.ts";
 import { type ContentDigest, contentDigestOf } from "../storage/content-digest.ts";
 import { storing } from "../storage/durable-file.ts";
+import { annotationsOf, type CarriedName } from "./carried-name.ts";
 
 /**
  * Writes an image layout that is to be carried somewhere: everything by digest as it arrives, and the index once, at the end.
@@ -22,6 +23,7 @@ export class CarrierWriter implements ArtifactTarget {
   readonly dir: string;
   readonly #folder: LayoutFolder;
   readonly #listed = new Map<ContentDigest, Descriptor>();
+  readonly #names = new Map<ContentDigest, readonly CarriedName[]>();
   readonly #needed = new Set<ContentDigest>();
 
   private constructor(dir: string) {
@@ -65,11 +67,17 @@ export class CarrierWriter implements ArtifactTarget {
     return { digest };
   }
 
-  /** What the index says of a manifest beside what it is. */
-  annotate(digest: ContentDigest, annotations: Annotations): void {
-    const descriptor = this.#listed.get(digest);
-    if (descriptor === undefined) throw new OciError("not-found", `${digest} is not in the layout`);
-    this.#listed.set(digest, { ...descriptor, annotations: { ...descriptor.annotations, ...annotations } });
+  /** Says in the index from where a manifest is. One that has several names stands in it once under each. */
+  name(digest: ContentDigest, name: CarriedName): void {
+    if (!this.#listed.has(digest)) throw new OciError("not-found", `${digest} is not in the layout`);
+    const before = this.#names.get(digest) ?? [];
+    const isSaid = before.some(({ repository, tag }) => repository === name.repository && tag === name.tag);
+    if (!isSaid) this.#names.set(digest, [...before, name]);
+  }
+
+  /** What `name` was given. */
+  names(): ReadonlyMap<ContentDigest, readonly CarriedName[]> {
+    return this.#names;
   }
 
   /** Writes the index and removes what nothing in it needs, such as the layers of an artifact that could not be had whole. */
@@ -87,7 +95,12 @@ export class CarrierWriter implements ArtifactTarget {
         }
       }
     }
-    await this.#folder.writeFile("index.json", formatLayoutIndex([...this.#listed.values()]));
+    const listed = [...this.#listed.values()].flatMap((descriptor) =>
+      (this.#names.get(descriptor.digest) ?? [undefined]).map((name) =>
+        name === undefined ? descriptor : { ...descriptor, annotations: annotationsOf(name) },
+      ),
+    );
+    await this.#folder.writeFile("index.json", formatLayoutIndex(listed));
     await this.#folder.writeFile("oci-layout", JSON.stringify({ imageLayoutVersion: "1.0.0" }));
     await storing("tidying up", () => rm(join(this.dir, "ingest"), { recursive: true, force: true }));
     return { manifests: this.#listed.size, blobs, bytes };

@@ -1,5 +1,5 @@
 export { baseOf, type KitBase } from "./base-name.ts";
-export type { ResolvedBase } from "./bases.ts";
+export { type ResolvedBase, resolveBases } from "./bases.ts";
 export { checkKitfile, encodeKitConfig, formatKitfile } from "./format-kitfile.ts";
 export { isSegment } from "./is-segment.ts";
 export { filesOfModelKit } from "./kit-files.ts";

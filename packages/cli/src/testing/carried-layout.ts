@@ -1,0 +1,51 @@
+// What a carrier may do to an exported layout. For tests.
+
+import { createHash } from "node:crypto";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+export interface Index {
+  manifests: { digest: string; size: number; artifactType?: string; annotations?: Record<string, string> }[];
+}
+
+export const readIndex = async (dir: string): Promise<Index> =>
+  JSON.parse(await readFile(join(dir, "index.json"), "utf8"));
+
+export const writeIndex = (dir: string, index: Index): Promise<void> =>
+  writeFile(join(dir, "index.json"), JSON.stringify(index));
+
+export const blob = (dir: string, digest: string): string => join(dir, "blobs", ...digest.split(":"));
+
+/** Puts bytes into a layout under their digest. */
+export async function put(dir: string, bytes: Uint8Array | string): Promise<{ digest: string; size: number }> {
+  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  await writeFile(blob(dir, digest), bytes);
+  return { digest, size: Buffer.byteLength(bytes) };
+}
+
+export interface Image {
+  config: { digest: string };
+  layers: { digest: string; size: number }[];
+  subject?: { digest: string };
+}
+
+export const readImage = async (dir: string, digest: string): Promise<Image> =>
+  JSON.parse(await readFile(blob(dir, digest), "utf8"));
+
+/** Takes these manifests out, and mends the rest, so that the layout is whole again: what no other manifest has goes too. */
+export async function takeOut(dir: string, ...digests: readonly string[]): Promise<void> {
+  const index = await readIndex(dir);
+  const left = index.manifests.filter(({ digest }) => !digests.includes(digest));
+  const needed = new Set<string>();
+  for (const { digest } of left) {
+    const { config, layers } = await readImage(dir, digest);
+    for (const part of [digest, config.digest, ...layers.map((layer) => layer.digest)]) needed.add(part);
+  }
+  for (const digest of digests) {
+    const { config, layers } = await readImage(dir, digest);
+    for (const part of [config.digest, ...layers.map((layer) => layer.digest), digest]) {
+      if (!needed.has(part)) await rm(blob(dir, part), { force: true });
+    }
+  }
+  await writeIndex(dir, { ...index, manifests: left });
+}
