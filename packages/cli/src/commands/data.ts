@@ -2,6 +2,8 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import {
   type DataResponse,
+  type DeviceState,
+  type Digest,
   digestOf,
   formatTrust,
   parseDigest,
@@ -11,7 +13,9 @@ import {
   toHex,
   utf8,
 } from "@tally/evidence";
+import type { RegistryClient } from "@tally/oci";
 import { repositoryOf } from "../artifact.ts";
+import { type CarriedData, findCarried, hasCarried } from "../data-query/carried.ts";
 import {
   filtersAsJson,
   parseRange,
@@ -28,7 +32,7 @@ import { readErasures, type StatedErasure } from "../erasures.ts";
 import { readFleet } from "../fleet-log.ts";
 import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
 import { collect, collectList, parseDigestOption, withJson, withPlane } from "../options.ts";
-import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
+import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
 import { counted, print, say, settings, type Terminal, usageError } from "../terminal/index.ts";
@@ -47,6 +51,7 @@ interface Options extends PlaneFlags, Partial<KeyFlags> {
   readonly seed: string;
   readonly includeRevoked?: boolean;
   readonly identity?: readonly string[];
+  readonly originTrust?: readonly string[];
 }
 
 /** `tally data query`: what came back from the field under a model, every row proven. */
@@ -70,6 +75,11 @@ export const data: Register = (program, context) => {
     .option("--trust <file>", "the trust file, to verify that each ledger is of an enrolled device; TALLY_TRUST")
     .option("--identity <file>", "age identity of a recipient, to open encrypted segments (repeatable)", collect)
     .option(
+      "--origin-trust <file>",
+      "also what was carried here from the plane of this trust file (repeatable)",
+      collect,
+    )
+    .option(
       "--key <key>",
       "private key of who selects: signs and posts a statement of which segments the data is from",
     );
@@ -86,20 +96,33 @@ export const data: Register = (program, context) => {
         ? undefined
         : await readTrustFile(terminal, options);
     const found = await client.get<DataResponse>(`/api/v1/data?${new URLSearchParams({ model })}`);
-    const { items, doubts } = await choose(terminal, client, found.segments, options);
+    const source = repositoryOf(client, found.repository);
+    const carried = await carriedHere(terminal, { source, model, trust }, options);
+    const own = await choose(terminal, await ledgersOf(client, found.segments), found.segments, options);
+    const others = await choose(terminal, carried.ledgers, carried.items, options);
+    const items = [...own.items, ...others.items];
+    const doubts = new Map([...own.doubts, ...others.doubts]);
     if (trust === undefined)
       say(terminal, "no trust file is set: that the ledgers are of enrolled devices was not verified");
-    const fleet = trust === undefined ? undefined : await readFleet(client, trust);
-    const erasures = items.length === 0 ? [] : await readErasures(client, trust, fleet);
+    const ownFleet = trust === undefined ? undefined : await readFleet(client, trust);
+    const fleet = ownFleet && new Map([...ownFleet, ...carried.fleet]);
+    const stated = own.items.length === 0 ? [] : await readErasures(client, trust, ownFleet);
+    const erasures = [...stated, ...carried.erasures];
     const replaced = new Set(erasures.flatMap(({ erasure }) => erasure.segments.map(({ manifest }) => manifest)));
-    const gathered = await Gathered.open(join(dir, stateFile), JSON.stringify([model, found.repository, idOf(trust)]));
+    const gathered = await Gathered.open(join(dir, stateFile), idOfQuery(model, found.repository, trust, carried));
     try {
       const closed = await gather(gathered, {
-        source: repositoryOf(client, found.repository),
+        source,
         model,
         items: items.filter(({ manifest }) => !replaced.has(parseDigest(manifest))),
         fleet,
         identities: await readIdentities(terminal, options.identity),
+        onRefused: (item, { message }) => {
+          // What a ledger of this plane names has to be there; what was carried is what somebody pushed.
+          if (!others.items.includes(item)) return false;
+          say(terminal, `left out ${item.manifest}: ${message}`);
+          return true;
+        },
         onProgress: (done, of) => {
           if (done % sayEvery === 0) say(terminal, `${done} of ${of} segments`);
         },
@@ -128,13 +151,20 @@ export const data: Register = (program, context) => {
       }
       const absent = await readAbsent(gathered, erasures);
       const { rows, segments, files } = written;
+      const { planes } = carried;
       const summary = { model, repository: found.repository, rows, segments, files, absent: absent.shown };
-      print(terminal, options.json, summary, () => files.map((file) => `${file.digest}  ${file.name}`));
+      print(terminal, options.json, planes.length === 0 ? summary : { ...summary, planes }, () =>
+        files.map((file) => `${file.digest}  ${file.name}`),
+      );
       const devices = new Set(segments.map(({ origin }) => origin)).size;
       say(
         terminal,
         `${counted(rows, "row")} from ${counted(segments.length, "segment")} of ${counted(devices, "device")}, each proven against its ledger`,
       );
+      for (const { plane } of planes) {
+        const from = segments.filter(({ origin }) => origin.startsWith(`${plane}/d/`)).length;
+        say(terminal, `${counted(from, "segment")} of them carried here from ${plane}`);
+      }
       if (absent.erased > 0)
         say(terminal, `${counted(absent.erased, "record")} erased, as devices have stated; --json names them`);
       if (absent.lost > 0)
@@ -163,13 +193,53 @@ function idOf(trust: Trust | undefined): string | null {
   return trust === undefined ? null : digestOf(utf8(formatTrust(trust)));
 }
 
+/** What has to be the same for what was gathered before to be of use. */
+function idOfQuery(model: Digest, repository: string, trust: Trust | undefined, { origins }: Carried): string {
+  return JSON.stringify([model, repository, idOf(trust), ...origins.map(idOf)]);
+}
+
+interface Carried extends CarriedData {
+  readonly origins: readonly Trust[];
+  readonly ledgers: ReadonlyMap<string, { readonly state: DeviceState; readonly group?: string | null }>;
+}
+
+/** Segments of other planes' devices, where somebody says whose word proves them; where nobody does, that there are some is said. */
+async function carriedHere(
+  terminal: Terminal,
+  { source, model, trust }: { source: RegistryClient; model: Digest; trust: Trust | undefined },
+  { originTrust: files = [] }: Options,
+): Promise<Carried> {
+  const origins: Trust[] = [];
+  for (const file of files) origins.push(await readTrustFile(terminal, { trust: file }));
+  if (origins.length === 0) {
+    if (await hasCarried(source, model))
+      say(
+        terminal,
+        "what was carried here from another plane is left out; --origin-trust FILE, its trust file, takes it in",
+      );
+    return { items: [], fleet: new Map(), doubts: new Map(), erasures: [], planes: [], origins, ledgers: new Map() };
+  }
+  if (trust === undefined)
+    throw usageError("--origin-trust needs the trust file of this plane as well", "give --trust FILE");
+  const found = await findCarried({
+    ...{ source, model, origins, now: Date.now() },
+    onRefused: (manifest, { message }) => say(terminal, `left out ${manifest}: ${message}`),
+  });
+  for (const { plane, asOf } of found.planes) {
+    const when =
+      asOf === null ? "no evidence of it that holds is here" : `its evidence is as of ${new Date(asOf).toISOString()}`;
+    say(terminal, `${plane}: ${when}`);
+  }
+  const ledgers = new Map([...found.doubts].map(([origin, state]) => [origin, { state }]));
+  return { ...found, origins, ledgers };
+}
+
 async function choose(
   terminal: Terminal,
-  client: PlaneClient,
+  ledgers: Carried["ledgers"],
   segments: readonly SegmentItem[],
   { group: groups, includeRevoked }: Options,
 ): Promise<{ readonly items: readonly SegmentItem[]; readonly doubts: ReadonlyMap<string, Doubt> }> {
-  const ledgers = await ledgersOf(client, segments);
   const asked = segments.filter(({ origin }) => groups?.includes(ledgers.get(origin)?.group ?? "") ?? true);
   const named = new Set(asked.map(({ origin }) => origin));
   const doubts = new Map([...doubtsOf(ledgers)].filter(([origin]) => named.has(origin)));

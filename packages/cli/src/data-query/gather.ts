@@ -1,5 +1,6 @@
+import { EdgeError } from "@tally/edge";
 import type { Digest, SegmentItem } from "@tally/evidence";
-import type { ArtifactSource } from "@tally/oci";
+import { type ArtifactSource, OciError } from "@tally/oci";
 import type { Admission } from "../fleet-log.ts";
 import { openVerified } from "../open-segments.ts";
 import { CliError, exitCodes } from "../terminal/index.ts";
@@ -13,6 +14,8 @@ export interface GatherOptions {
   readonly fleet: ReadonlyMap<string, Admission> | undefined;
   /** Age identities, for segments that are encrypted to whoever asks. */
   readonly identities?: readonly string[];
+  /** Told of a segment that is not accepted; true leaves it out, where nobody but the registry says that it is one. */
+  readonly onRefused?: (item: SegmentItem, error: Error) => boolean;
   /** Told after each segment how many of them are there. */
   readonly onProgress?: (done: number, of: number) => void;
 }
@@ -29,7 +32,7 @@ const atOnce = 4;
  * segments hold different records under one index of a ledger
  */
 export async function gather(gathered: Gathered, options: GatherOptions): Promise<number> {
-  const { source, model, items, fleet, identities, onProgress = () => {} } = options;
+  const { source, model, items, fleet, identities, onRefused = () => false, onProgress = () => {} } = options;
   const before = await gathered.manifests();
   const wanted = new Set<string>(items.map(({ manifest }) => manifest));
   await gathered.drop([...before].filter((manifest) => !wanted.has(manifest)));
@@ -48,8 +51,10 @@ export async function gather(gathered: Gathered, options: GatherOptions): Promis
         if (segment === undefined) closed += 1;
         else await gathered.add(item.manifest, segment, model);
       } catch (error) {
-        failed = true;
-        throw error;
+        if (!(isOfSegment(error) && onRefused(item, error))) {
+          failed = true;
+          throw error;
+        }
       }
       done += 1;
       onProgress(done, wanted.size);
@@ -67,4 +72,12 @@ export async function gather(gathered: Gathered, options: GatherOptions): Promis
       hint: "the device has signed two histories; tell the operator of the plane",
     },
   );
+}
+
+/** What the segment is, and not what became of reading or keeping it. */
+function isOfSegment(error: unknown): error is Error {
+  if (error instanceof CliError)
+    return error.exitCode === exitCodes.verificationFailed || error.exitCode === exitCodes.notProven;
+  if (error instanceof EdgeError) return error.code === "segment-invalid";
+  return error instanceof OciError && error.code === "modelkit-invalid";
 }
