@@ -1,6 +1,7 @@
-// Certificates for the suites here, made by openssl: a root, an intermediate authority, and a signer with a P-256 or P-384 key.
+// Certificates for the suites here, made by openssl: a root, an intermediate authority, and a signer with a P-256,
+// P-384 or RSA key.
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "./tally.ts";
 
@@ -16,13 +17,17 @@ export interface Chain {
   readonly root: string;
 }
 
-/** Makes files `<name>-*.pem` in the folder and returns their paths. */
-export async function makeChain(folder: string, name: string, curve = "P-256"): Promise<Chain> {
+/** Makes files `<name>-*.pem` in the folder and returns their paths. `kind` of the signer's key: a curve, or `RSA-2048`. */
+export async function makeChain(folder: string, name: string, kind = "P-256"): Promise<Chain> {
   const at = (what: string) => join(folder, `${name}-${what}.pem`);
   const config = join(folder, `${name}.cnf`);
   await writeFile(config, extensions);
   const key = async (what: string, group: string) => {
-    await openssl("genpkey", "-algorithm", "EC", "-pkeyopt", `ec_paramgen_curve:${group}`, "-out", at(`${what}-key`));
+    const [, bits] = /^RSA-(\d+)$/.exec(group) ?? [];
+    const [algorithm, wish] =
+      bits === undefined ? ["EC", `ec_paramgen_curve:${group}`] : ["RSA", `rsa_keygen_bits:${bits}`];
+    await openssl("genpkey", "-algorithm", algorithm, "-pkeyopt", wish, "-out", at(`${what}-key`));
+    await chmod(at(`${what}-key`), 0o600);
   };
   const subject = (what: string) => `/C=SE/ST=Test/O=${name}/CN=${name} ${what}`;
   await key("root", "P-256");
@@ -40,7 +45,7 @@ export async function makeChain(folder: string, name: string, curve = "P-256"): 
   };
   await key("intermediate", "P-256");
   await issue("intermediate", "root", "authority");
-  await key("leaf", curve);
+  await key("leaf", kind);
   await issue("leaf", "intermediate", "signer");
   const read = async (...parts: readonly string[]) =>
     (await Promise.all(parts.map((part) => readFile(at(part), "utf8")))).join("");

@@ -7,6 +7,7 @@ export {
   withKeyless,
   withKeylessTrust,
 } from "./keyless.ts";
+export { openNotationKey } from "./notation-key.ts";
 export { newPassphrase } from "./passphrase.ts";
 export {
   type KeyFlags,

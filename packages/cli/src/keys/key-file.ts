@@ -11,11 +11,17 @@ import { requirePrivate } from "./private-file.ts";
  *
  * @throws CliError usage naming the file, without showing what is in it
  */
-export async function openKeyFile(
+export function openKeyFile(terminal: Terminal, path: string, passphraseFile: string | undefined): Promise<Signer> {
+  return openPrivatePem(terminal, path, passphraseFile, statementSignerFromPem);
+}
+
+/** Has `open` make something of a private key in PEM, decrypted. What it throws becomes a usage error that names the file. */
+export async function openPrivatePem<T>(
   terminal: Terminal,
   path: string,
   passphraseFile: string | undefined,
-): Promise<Signer> {
+  open: (pem: string) => T,
+): Promise<T> {
   const file = resolve(terminal.cwd, path);
   const pem = await readFile(file, "utf8");
   const foreign = foreignKey(path, pem);
@@ -24,13 +30,13 @@ export async function openKeyFile(
     if (pem.includes("-----BEGIN ENCRYPTED PRIVATE KEY-----")) {
       const plain = decryptPrivateKey(pem, await passphraseFor(terminal, path, passphraseFile));
       if (plain === undefined) throw usageError(`that is not the passphrase of ${path}`);
-      return statementSignerFromPem(plain);
+      return open(plain);
     }
-    const signer = statementSignerFromPem(pem);
+    const opened = open(pem);
     await requirePrivate(file, "a private key that no passphrase protects");
-    return signer;
+    return opened;
   } catch (cause) {
-    if ((cause as Error).name === "CliError") throw cause;
+    if ((cause as Error).name === "CliError" || (cause as Error).name === "OciError") throw cause;
     throw usageError(`${path} holds no private key that can sign`, "make one with `tally keygen`", cause);
   }
 }

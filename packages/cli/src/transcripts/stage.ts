@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { digestOf, utf8 } from "@tally/evidence";
+import { codeSigning, makeCertificate } from "../../../oci/src/signing/certificate-maker.ts";
 
 const tinyModel = fileURLToPath(new URL("../../../edge/testdata/tiny.onnx", import.meta.url));
 
 const rows = "first,second,third,fourth,label\n1,2,3,4,1\n4,3,2,1,0\n";
 
-/** A folder with what a person brings: a model, the data that it learned from, inputs. */
+/** A folder with what a person brings: a model, the data that it learned from, inputs, certificates. */
 export interface Stage {
   /** Where the story is played. */
   readonly folder: string;
@@ -46,7 +47,19 @@ export async function setStage(): Promise<Stage> {
     join(folder, "inputs.jsonl"),
     '{"features": [1, 2, 3, 4]}\n{"features": [4, 3, 2, 1]}\n{"features": [0, 0, 0, 0]}\n',
   );
+  await writeCertificates(join(folder, "certificates"));
   return { folder, tools: join(root, "tools"), remove: () => rm(root, { recursive: true, force: true }) };
+}
+
+/** What a certificate authority gave a signer: key, certificate with its issuers, and the root alone. */
+async function writeCertificates(folder: string): Promise<void> {
+  await mkdir(folder);
+  const root = makeCertificate({ name: "C=SE, ST=Test, O=Example, CN=root", ca: true, keyUsage: 0x06 });
+  const name = "C=SE, ST=Test, O=Example, CN=signer";
+  const { key, certificate } = makeCertificate({ name, issuer: root, keyUsage: 0x80, purposes: [codeSigning] });
+  await writeFile(join(folder, "signer.pem"), key.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 });
+  await writeFile(join(folder, "signer-chain.pem"), `${certificate}${root.certificate}`);
+  await writeFile(join(folder, "root.pem"), String(root.certificate));
 }
 
 /** The ports that transcripts show are the defaults; what is taken instead is free on this machine. */

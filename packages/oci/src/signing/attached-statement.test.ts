@@ -19,7 +19,7 @@ import {
   signForBundle,
   verifyAttachment,
 } from "./index.ts";
-import { NotMade } from "./verify-signature.ts";
+import { NotMade } from "./not-made.ts";
 
 const artifact = parseDigest(`sha256:${"a".repeat(64)}`);
 const pem = generatePrivateKeyPem("p-256");

@@ -83,7 +83,7 @@ test("a certificate for other uses cannot sign a model", () => {
     [{ purposes: [serverAuthentication] }, /may not sign code/],
     [{ critical: "1.2.3.4" }, /not understood: 1\.2\.3\.4/],
     // Name constraints restrict what is below an authority; not being applied here, they are refused.
-    [{ critical: "2.5.29.30" }, /not understood/],
+    [{ critical: "2.5.29.30" }, /name constraints/],
   ] as const) {
     assert.throws(() => check([signerOf(wish), middle]), { code: "signature-invalid", message: why });
   }

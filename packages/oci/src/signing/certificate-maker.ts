@@ -16,6 +16,7 @@ export interface Maker {
 }
 
 export interface CertificateWish {
+  /** The common name, or a whole subject such as `C=SE, ST=Test, O=Example, CN=signer`. */
   readonly name: string;
   /** Itself, if not given. */
   readonly issuer?: Pick<Maker, "name" | "key">;
@@ -26,17 +27,26 @@ export interface CertificateWish {
   /** The first byte of the key usage's bits: 0x80 digitalSignature, 0x04 keyCertSign. */
   readonly keyUsage?: number;
   readonly purposes?: readonly string[];
+  /** The purposes are marked critical. */
+  readonly purposesAreCritical?: boolean;
   /** An extension of this object identifier, marked critical. */
   readonly critical?: string;
+  /** An extension of this object identifier, not marked. */
+  readonly more?: string;
+  /** Of RSA, with so many bits; else P-256. */
+  readonly rsaBits?: number;
 }
 
 export const codeSigning = "1.3.6.1.5.5.7.3.3";
 export const serverAuthentication = "1.3.6.1.5.5.7.3.1";
+export const timeStamping = "1.3.6.1.5.5.7.3.8";
 
 export function makeCertificate(wish: CertificateWish): Maker {
-  const key = createPrivateKey(
-    generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "pem", type: "pkcs8" }),
-  );
+  const { privateKey } =
+    wish.rsaBits === undefined
+      ? generateKeyPairSync("ec", { namedCurve: "P-256" })
+      : generateKeyPairSync("rsa", { modulusLength: wish.rsaBits });
+  const key = createPrivateKey(privateKey.export({ format: "pem", type: "pkcs8" }));
   const issuer = wish.issuer ?? { name: wish.name, key };
   const ecdsaWithSha256 = der(0x30, oid("1.2.840.10045.4.3.2"));
   const validity = der(0x30, time(wish.from ?? "2020-01-01"), time(wish.until ?? "2099-01-01"));
@@ -57,15 +67,17 @@ export function makeCertificate(wish: CertificateWish): Maker {
   return { name: wish.name, key, certificate: new X509Certificate(raw) };
 }
 
-function extensions({ ca, pathLength, keyUsage, purposes, critical }: CertificateWish): Buffer[] {
+function extensions(wish: CertificateWish): Buffer[] {
+  const { ca, pathLength, keyUsage, purposes, purposesAreCritical = false, critical, more } = wish;
   const list: Buffer[] = [];
   if (ca !== undefined) {
     const length = pathLength === undefined ? [] : [der(0x02, Buffer.of(pathLength))];
     list.push(extension("2.5.29.19", true, der(0x30, ...(ca ? [der(0x01, Buffer.of(0xff))] : []), ...length)));
   }
   if (keyUsage !== undefined) list.push(extension("2.5.29.15", true, der(0x03, Buffer.of(0, keyUsage))));
-  if (purposes !== undefined) list.push(extension("2.5.29.37", false, der(0x30, ...purposes.map(oid))));
+  if (purposes !== undefined) list.push(extension("2.5.29.37", purposesAreCritical, der(0x30, ...purposes.map(oid))));
   if (critical !== undefined) list.push(extension(critical, true, der(0x05)));
+  if (more !== undefined) list.push(extension(more, false, der(0x05)));
   return list;
 }
 
@@ -77,6 +89,7 @@ function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts);
   const { length } = content;
   if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), content]);
+  if (length < 0x100) return Buffer.concat([Buffer.of(tag, 0x81, length), content]);
   return Buffer.concat([Buffer.of(tag, 0x82, length >> 8, length & 0xff), content]);
 }
 
@@ -92,8 +105,20 @@ function oid(text: string): Buffer {
 }
 
 function name(text: string): Buffer {
-  return der(0x30, der(0x31, der(0x30, oid("2.5.4.3"), der(0x0c, Buffer.from(text)))));
+  const parts = text.includes("=") ? text.split(", ").map((part) => part.split("=")) : [["CN", text]];
+  return der(
+    0x30,
+    ...parts.map(([key, value]) => der(0x31, der(0x30, oid(names[key!]!), der(0x0c, Buffer.from(value!))))),
+  );
 }
+
+const names: Readonly<Record<string, string>> = {
+  CN: "2.5.4.3",
+  C: "2.5.4.6",
+  ST: "2.5.4.8",
+  O: "2.5.4.10",
+  OU: "2.5.4.11",
+};
 
 function time(day: string): Buffer {
   return der(0x18, Buffer.from(`${day.replaceAll("-", "")}000000Z`));

@@ -1,9 +1,11 @@
 import { OciError } from "../error.ts";
 
-/** One value of DER (X.690): its tag byte, its content, and all its bytes. */
+/** One value of DER (X.690). */
 export interface DerValue {
   readonly tag: number;
   readonly content: Uint8Array;
+  /** With tag and length. */
+  readonly whole: Uint8Array;
 }
 
 /** The values that stand one after another in these bytes. Throws `signature-invalid` for what is not DER. */
@@ -14,7 +16,7 @@ export function readDer(bytes: Uint8Array): readonly DerValue[] {
     if ((tag & 0x1f) === 0x1f) throw damaged("has a tag of several bytes");
     const { length, start } = readLength(bytes, at + 1);
     if (start + length > bytes.length) throw damaged("ends too early");
-    values.push({ tag, content: bytes.subarray(start, start + length) });
+    values.push({ tag, content: bytes.subarray(start, start + length), whole: bytes.subarray(at, start + length) });
     at = start + length;
   }
   return values;

@@ -22,8 +22,18 @@ export { type KeylessOptions, keylessSigner, publicFulcioUrl, publicRekorUrl } f
 export { isKeyless, type KeylessSigners, keylessSigners, keylessVerifier } from "./keyless/signers.ts";
 export { readTrustedRoot } from "./keyless/trusted-root.ts";
 export type { KeylessTrust } from "./keyless/verify.ts";
-export { attachNotation, notationType, signNotation, verifyNotation } from "./notation/notation.ts";
+export { NotMade } from "./not-made.ts";
+export {
+  attachNotation,
+  type NotationFormat,
+  type NotationOptions,
+  notationType,
+  signNotation,
+} from "./notation/sign.ts";
+export { type NotationSigner, notationSigner, notationSignerFromRsa } from "./notation/signer.ts";
+export { type NotationCheck, type NotationTrust, type VerifiedNotation, verifyNotation } from "./notation/verify.ts";
 export type { Serialization } from "./resources.ts";
+export { readRevocationLists } from "./revocation.ts";
 export { type SignedModel, type SignOptions, signModel } from "./sign-model.ts";
 export { type ModelCheck, type ModelReport, requireGood, type VerifyOptions, verifyModel } from "./verify-model.ts";
-export { type BundleSigner, type ModelTrust, NotMade } from "./verify-signature.ts";
+export type { BundleSigner, ModelTrust } from "./verify-signature.ts";

@@ -13,7 +13,8 @@ import type { FileEntry } from "../tar/entry.ts";
 import { parseModelBundle } from "./bundle.ts";
 import { compareFiles } from "./compare-files.ts";
 import { listModelFiles } from "./model-files.ts";
-import { type BundleSigner, type ModelTrust, NotMade, verifyBundleSignature } from "./verify-signature.ts";
+import { NotMade } from "./not-made.ts";
+import { type BundleSigner, type ModelTrust, verifyBundleSignature } from "./verify-signature.ts";
 
 export interface VerifyOptions extends ModelTrust {
   /** The content of `model.sig`. */

@@ -14,6 +14,7 @@ import { hintNames, type SigstoreBundle } from "./bundle.ts";
 import { certificatesFromPem, verifyChain } from "./certificate-chain.ts";
 import { keylessSigners } from "./keyless/signers.ts";
 import { type KeylessTrust, verifyKeyless } from "./keyless/verify.ts";
+import { NotMade } from "./not-made.ts";
 
 /** Whom a trust file knows. */
 export type TrustedSigners = Pick<Trust, "identities" | "keyless" | "trustRoots">;
@@ -37,9 +38,6 @@ export interface BundleSigner {
   /** Where a trust file was given: who of it has signed, and by which of its rules. */
   readonly by?: readonly TrustedIdentity[];
 }
-
-/** A check that cannot be made with what is at hand. */
-export class NotMade extends Error {}
 
 /** Verifies the signature of a bundle alone. Throws `signature-invalid`, or NotMade where the trust is for another kind. */
 export async function verifyBundleSignature(

@@ -1,27 +1,27 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import {
+  type ArtifactTarget,
   attach,
   attachNotation,
   containerSignatureStatement,
   parseArtifactName,
+  type ResolvedManifest,
   signerBundle,
   signForBundle,
   signNotation,
 } from "@tally/oci";
 import { InvalidArgumentError } from "commander";
 import { repositoryOf } from "../../artifact.ts";
-import { openSigningKey, type SigningFlags, withKeyless, withPassphrase } from "../../keys/index.ts";
+import { openNotationKey, openSigningKey, type SigningFlags, withKeyless, withPassphrase } from "../../keys/index.ts";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
-import { print, say, usageError } from "../../terminal/index.ts";
+import { print, say, type Terminal, usageError } from "../../terminal/index.ts";
+import { type NotationFlags, notationFlagOf, readNotationOptions, withNotation } from "./notation-flags.ts";
 
 const formats = ["cosign", "notation"] as const;
 
-interface Options extends SigningFlags, PlaneFlags {
+interface Options extends SigningFlags, PlaneFlags, NotationFlags {
   readonly format: (typeof formats)[number];
-  readonly certificateChain?: string;
 }
 
 /** `tally artifact sign REF`: a signature on an artifact, which hangs on it in the registry. */
@@ -30,42 +30,56 @@ export const sign: Register = (program, { terminal }) => {
     .command("sign")
     .description("sign an artifact in the registry, and attach the signature to it")
     .argument("<ref>", "repository:tag or repository@sha256:…")
-    .option("--key <key>", "private key, P-256 or P-384")
-    .option("--format <format>", "cosign (a sigstore bundle) or notation (JWS)", parseFormat, "cosign")
-    .option("--certificate-chain <file>", "for notation: certificates, the signer's first, its root last");
-  withJson(withPlane(withKeyless(withPassphrase(command)))).action(async (ref: string, options: Options) => {
-    const { repository, reference } = parseArtifactName(ref);
-    await using key = await openSigningKey(terminal, options);
-    const chain = await chainOf(options, (path) => readFile(resolve(terminal.cwd, path), "utf8"));
-    const target = repositoryOf(await connect(terminal, options), repository);
-    const { descriptor: subject, digest } = await target.resolve(reference);
-    const created = new Date();
-    const { signer } = key;
-    async function signAndAttach() {
-      if (chain !== undefined) {
-        const envelope = await signNotation(subject, { signer, certificateChainPem: chain, at: created });
-        return attachNotation(target, { subject, envelope, created });
-      }
-      const envelope = await signForBundle(containerSignatureStatement(digest), signer);
-      return attach(target, { subject, bundle: await signerBundle(envelope, signer), created });
-    }
-    const attached = await signAndAttach();
-    print(terminal, options.json, { artifact: digest, attached: attached.digest }, () => [attached.digest]);
-    say(terminal, `signed ${repository}@${digest}`);
-  });
+    .option("--key <key>", "private key: P-256 or P-384, for notation also RSA")
+    .option("--format <format>", "cosign (a sigstore bundle) or notation (by certificate)", parseFormat, "cosign");
+  withJson(withPlane(withKeyless(withPassphrase(withNotation(command))))).action(
+    async (ref: string, options: Options) => {
+      const { repository, reference } = parseArtifactName(ref);
+      const sign = options.format === "notation" ? signAsNotation : signAsCosign;
+      await using signer = await sign(terminal, options);
+      const target = repositoryOf(await connect(terminal, options), repository);
+      const resolved = await target.resolve(reference);
+      const { digest } = resolved;
+      const attached = await signer.hang(target, resolved);
+      print(terminal, options.json, { artifact: digest, attached: attached.digest }, () => [attached.digest]);
+      say(terminal, `signed ${repository}@${digest}`);
+    },
+  );
 };
 
-async function chainOf(
-  { format, certificateChain, keyless }: Options,
-  read: (path: string) => Promise<string>,
-): Promise<string | undefined> {
-  if (format === "cosign") {
-    if (certificateChain === undefined) return undefined;
-    throw usageError("cosign's signatures by key carry no certificates", "add --format notation, or leave them out");
+/** Signs an artifact and hangs the signature on it. */
+interface Hanger extends AsyncDisposable {
+  hang(target: ArtifactTarget, artifact: Pick<ResolvedManifest, "descriptor" | "digest">): ReturnType<typeof attach>;
+}
+
+async function signAsCosign(terminal: Terminal, options: Options): Promise<Hanger> {
+  const flag = notationFlagOf(options);
+  if (flag !== undefined) throw usageError(`${flag} is notation's`, "add --format notation, or leave it out");
+  const key = await openSigningKey(terminal, options);
+  return {
+    async hang(target, { descriptor: subject, digest }) {
+      const envelope = await signForBundle(containerSignatureStatement(digest), key.signer);
+      return attach(target, { subject, bundle: await signerBundle(envelope, key.signer), created: new Date() });
+    },
+    [Symbol.asyncDispose]: async () => key[Symbol.asyncDispose](),
+  };
+}
+
+async function signAsNotation(terminal: Terminal, options: Options): Promise<Hanger> {
+  const { key, passphraseFile, keyless } = options;
+  if (keyless === true || key === undefined) {
+    throw usageError("notation knows no keyless signatures", "give --key and --certificate-chain");
   }
-  if (keyless === true) throw usageError("notation knows no keyless signatures", "give --key and --certificate-chain");
-  if (certificateChain !== undefined) return read(certificateChain);
-  throw usageError("notation signs by certificate", "give --certificate-chain FILE, with the signer's first");
+  const created = new Date();
+  const wish = await readNotationOptions(terminal, options, created);
+  const opened = await openNotationKey(terminal, { key, ...(passphraseFile !== undefined && { passphraseFile }) });
+  return {
+    async hang(target, { descriptor: subject }) {
+      const signature = await signNotation(subject, { ...wish, signer: opened.signer });
+      return attachNotation(target, { subject, signature, created });
+    },
+    [Symbol.asyncDispose]: async () => opened[Symbol.asyncDispose](),
+  };
 }
 
 function parseFormat(text: string): (typeof formats)[number] {

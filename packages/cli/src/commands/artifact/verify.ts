@@ -6,6 +6,8 @@ import {
   containerSignatureType,
   type Descriptor,
   type ModelTrust,
+  type NotationCheck,
+  type NotationTrust,
   NotMade,
   notationType,
   OciError,
@@ -24,8 +26,9 @@ import { checkSigners, type SignerCheck, type SignerWorld } from "../../signer-c
 import { actionOf } from "../../statement-actions.ts";
 import { exitCodes, print, say, settings, type Terminal, table, usageError } from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
+import { type NotationTrustFlags, readNotationTrust, withNotationTrust } from "./notation-flags.ts";
 
-interface Options extends PlaneFlags, KeylessTrustFlags {
+interface Options extends PlaneFlags, KeylessTrustFlags, NotationTrustFlags {
   readonly key?: string;
   readonly certificateChain?: string;
   readonly type?: string;
@@ -38,14 +41,14 @@ interface Judged {
   readonly type: string;
   readonly message: string;
   readonly predicate?: unknown;
-  /** By a trust file: each check of the signature. */
-  readonly checks?: readonly SignerCheck[];
+  /** By a trust file: each check of the signature. Of a Notary Project signature: what was looked at beside it. */
+  readonly checks?: readonly (SignerCheck | NotationCheck)[];
 }
 
 /** Whom to believe, and of which repository the artifact is. */
 interface Judge {
   readonly repository: string;
-  readonly believed: ModelTrust;
+  readonly believed: ModelTrust & NotationTrust;
   readonly world?: SignerWorld;
 }
 
@@ -66,7 +69,7 @@ export const verify: Register = (program, { terminal, finish }) => {
       "or the trust file: anyone in it who may sign models of this repository, or say this; TALLY_TRUST",
     )
     .option("--type <uri>", "attestations of this predicate type, instead of signatures");
-  withJson(withPlane(withKeylessTrust(command))).action(async (ref: string, options: Options) => {
+  withJson(withPlane(withKeylessTrust(withNotationTrust(command)))).action(async (ref: string, options: Options) => {
     const { repository, reference } = parseArtifactName(ref);
     const client = await connect(terminal, options);
     const judging = await judgeBy(terminal, options, client, repository);
@@ -122,13 +125,21 @@ async function judgeBy(terminal: Terminal, options: Options, client: PlaneClient
 }
 
 /** What the flags say; undefined where they say nothing. */
-async function trustOf(terminal: Terminal, options: Options): Promise<ModelTrust | undefined> {
+async function trustOf(terminal: Terminal, options: Options): Promise<(ModelTrust & NotationTrust) | undefined> {
   const { key, certificateChain } = options;
   const read = (path: string) => readFile(resolve(terminal.cwd, path), "utf8");
   const publicKeyPem = key && (await read(key));
   const trustedCertificatesPem = certificateChain && (await read(certificateChain));
   const keyless = await readKeylessTrust(terminal, options);
-  if (!publicKeyPem && !trustedCertificatesPem && keyless === undefined) return undefined;
+  const notation = await readNotationTrust(terminal, options);
+  const isEmpty = Object.keys(notation).length === 0;
+  if (!publicKeyPem && !trustedCertificatesPem && keyless === undefined && isEmpty) return undefined;
+  if (!isEmpty && !trustedCertificatesPem && !notation.signingAuthoritiesPem) {
+    throw usageError(
+      "below which root is it to be signed?",
+      "give --certificate-chain FILE or --signing-authority FILE with what else is asked of a notation signature",
+    );
+  }
   if (publicKeyPem?.includes("PRIVATE KEY")) {
     throw usageError(`${key} is the private half of a key, and verifying needs the public one`, "give NAME.pub.pem");
   }
@@ -136,6 +147,7 @@ async function trustOf(terminal: Terminal, options: Options): Promise<ModelTrust
     ...(publicKeyPem && { publicKeyPem }),
     ...(trustedCertificatesPem && { trustedCertificatesPem }),
     ...(keyless && { keyless }),
+    ...notation,
   };
 }
 
@@ -153,8 +165,8 @@ async function judge(
   try {
     const { mediaType, bytes } = await attachedLayer(source, attached);
     if (isNotation) {
-      const [leaf] = verifyNotation(mediaType, bytes, subject, believed);
-      return { attached, result: "good", type, message: leaf!.subject.replaceAll("\n", ", ") };
+      const { path, checks } = await verifyNotation(mediaType, bytes, subject, believed);
+      return { attached, result: "good", type, message: path[0]!.subject.replaceAll("\n", ", "), checks };
     }
     const made = await verifyAttachment(bytes, artifact, believed);
     const who = made.keyless ? `${made.keyless.identity}, says ${made.keyless.issuer}` : `key ${made.signer.keyId}`;

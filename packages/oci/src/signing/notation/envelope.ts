@@ -1,80 +1,130 @@
-import { constants, verify, type X509Certificate } from "node:crypto";
-import type { JsonObject } from "@tally/evidence";
+import { X509Certificate } from "node:crypto";
+import { fromUtf8, type JsonObject, parseJson } from "@tally/evidence";
 import { OciError } from "../../error.ts";
+import type { NotationSigner } from "./signer.ts";
 
 // What Notary Project signatures have in common, in JWS and in COSE (notaryproject/specifications, signature-specification.md).
 
 export const notationPayloadType = "application/vnd.cncf.notary.payload.v1+json";
-export const scheme = "io.cncf.notary.signingScheme";
-export const signingTime = "io.cncf.notary.signingTime";
-export const expiry = "io.cncf.notary.expiry";
+export const headers = {
+  scheme: "io.cncf.notary.signingScheme",
+  signingTime: "io.cncf.notary.signingTime",
+  authenticSigningTime: "io.cncf.notary.authenticSigningTime",
+  expiry: "io.cncf.notary.expiry",
+  /** Unprotected: an RFC 3161 token over the signature. */
+  timestamp: "io.cncf.notary.timestampSignature",
+  /** Unprotected. */
+  agent: "io.cncf.notary.signingAgent",
+} as const;
 
-/** Headers that a verifier may be told to understand, and that are understood here. */
-const understood: readonly unknown[] = [scheme, expiry];
+/** By certificate, or by an authority that signs for others and vouches for the time. */
+export type SigningScheme = "notary.x509" | "notary.x509.signingAuthority";
 
-/** An envelope whose signature is its first certificate's. Whether that one is to be believed is not judged yet. */
-export interface NotationEnvelope {
-  readonly payload: JsonObject;
-  readonly chain: readonly X509Certificate[];
+/** What the signer said beside the payload, under the signature. */
+export interface SignedAttributes {
+  readonly scheme: SigningScheme;
+  /** Of the scheme signingAuthority alone: when it signed. */
+  readonly authenticSigningTime?: Date;
   readonly expires?: Date;
 }
 
-/** Throws `signature-invalid` for what is signed in another way, or asks for more than is looked at here. */
-export function requireUnderstood(contentType: unknown, signingScheme: unknown, critical: unknown): void {
+/** An envelope whose signature is its first certificate's. Whether that one is to be believed is not judged yet. */
+export interface NotationEnvelope extends SignedAttributes {
+  readonly payload: JsonObject;
+  readonly chain: readonly X509Certificate[];
+  /** What a timestamp is over. */
+  readonly signature: Uint8Array;
+  /** An RFC 3161 token; nothing of it is looked at yet. */
+  readonly timestamp?: Uint8Array;
+}
+
+/** What is to be signed, and by whom. */
+export interface EnvelopeWish {
+  readonly payload: Uint8Array;
+  readonly signer: NotationSigner;
+  /** The signer's first, its root last. */
+  readonly chain: readonly X509Certificate[];
+  /** When it is signed, as the signer says. */
+  readonly at: Date;
+  readonly expires?: Date;
+  /** Asked for an RFC 3161 token over the signature. */
+  readonly stamp?: (signature: Uint8Array) => Promise<Uint8Array>;
+}
+
+/** A protected header, in whichever encoding. */
+export interface ProtectedHeader {
+  readonly contentType: unknown;
+  readonly critical: unknown;
+  readonly get: (name: string) => unknown;
+  /** Undefined for what is no time. */
+  readonly time: (value: unknown) => Date | undefined;
+}
+
+/**
+ * Reads what was signed beside the payload. Throws `signature-invalid` for what is signed in another way, asks for more than is
+ * looked at here, or does not mark as critical what has to be.
+ */
+export function readAttributes({ contentType, critical, get, time }: ProtectedHeader): SignedAttributes {
   if (contentType !== notationPayloadType) throw bad(`it signs ${String(contentType)}, not ${notationPayloadType}`);
-  if (signingScheme !== "notary.x509") throw bad(`its signing scheme is ${String(signingScheme)}, not notary.x509`);
-  if (!Array.isArray(critical) || !critical.includes(scheme)) {
-    throw bad("it does not mark its signing scheme as critical");
+  const scheme = get(headers.scheme);
+  if (scheme !== "notary.x509" && scheme !== "notary.x509.signingAuthority") {
+    throw bad(`its signing scheme is ${String(scheme)}, which is not known`);
   }
-  const strange = critical.find((name) => !understood.includes(name));
+  const byAuthority = scheme === "notary.x509.signingAuthority";
+  const timed: readonly string[] = [headers.expiry, ...(byAuthority ? [headers.authenticSigningTime] : [])];
+  const list: readonly unknown[] = Array.isArray(critical) ? critical : [];
+  if (!list.includes(headers.scheme)) throw bad("it does not mark its signing scheme as critical");
+  const strange = list.find((name) => name !== headers.scheme && !timed.includes(name as string));
   if (strange !== undefined) throw bad(`it asks for ${String(strange)}, which is not understood here`);
+  const read = (name: string): Date | undefined => {
+    const value = get(name);
+    if (value === undefined && !list.includes(name)) return undefined;
+    if (!list.includes(name)) throw bad(`it does not mark ${name} as critical`);
+    const at = time(value);
+    if (at === undefined) throw bad(`its ${name} is no time`);
+    return at;
+  };
+  const expires = read(headers.expiry);
+  const authenticSigningTime = byAuthority ? read(headers.authenticSigningTime) : undefined;
+  if (byAuthority && authenticSigningTime === undefined) throw bad("it does not say when the authority signed");
+  if (!byAuthority && get(headers.authenticSigningTime) !== undefined) {
+    throw bad("it says an authentic signing time, which only a signing authority can");
+  }
+  return { scheme, ...(expires && { expires }), ...(authenticSigningTime && { authenticSigningTime }) };
 }
 
-/** A signature algorithm with the only keys that it goes with. */
-export interface Algorithm {
-  readonly name: string;
-  /** Its number in COSE (RFC 9053). */
-  readonly cose: number;
-  readonly hash: string;
-  /** As OpenSSL names it; RSA has none. */
-  readonly curve?: string;
+/** The certificates that came with an envelope. Throws `signature-invalid`. */
+export function readChain(list: readonly unknown[], bytesOf: (item: unknown) => Uint8Array | undefined) {
+  if (list.length === 0 || list.length > 10) throw bad("the envelope has no certificates, or too many");
+  return list.map((item) => {
+    const der = bytesOf(item);
+    if (der === undefined) throw bad("a certificate in it cannot be read");
+    try {
+      return new X509Certificate(der);
+    } catch (cause) {
+      throw bad("a certificate in it cannot be read", cause);
+    }
+  });
 }
 
-/** Those that the specification allows, by their names in JOSE (RFC 7518). */
-const algorithms: readonly Algorithm[] = [
-  { name: "ES256", cose: -7, hash: "sha256", curve: "prime256v1" },
-  { name: "ES384", cose: -35, hash: "sha384", curve: "secp384r1" },
-  { name: "ES512", cose: -36, hash: "sha512", curve: "secp521r1" },
-  { name: "PS256", cose: -37, hash: "sha256" },
-  { name: "PS384", cose: -38, hash: "sha384" },
-  { name: "PS512", cose: -39, hash: "sha512" },
-];
-
-/** By its name or its number. Throws `signature-invalid` for any other. */
-export function algorithmNamed(alg: unknown): Algorithm {
-  const known = algorithms.find(({ name, cose }) => alg === name || alg === cose);
-  if (known === undefined) throw bad(`its algorithm ${String(alg)} is none that is allowed`);
-  return known;
+/** A JSON object without duplicate names. Throws `signature-invalid`. */
+export function objectIn(bytes: Uint8Array, what: string): JsonObject {
+  try {
+    const value = parseJson(fromUtf8(bytes));
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  } catch (cause) {
+    throw bad(`${what} cannot be read: ${(cause as Error).message}`, cause);
+  }
+  throw bad(`${what} is no JSON object`);
 }
 
-/** Throws `signature-invalid` unless this is the certificate's key's signature, by an algorithm that goes with the key. */
-export function requireSignature(
-  { name, hash, curve }: Algorithm,
-  { publicKey }: X509Certificate,
-  message: Uint8Array,
-  signature: Uint8Array,
-): void {
-  const { asymmetricKeyType, asymmetricKeyDetails } = publicKey;
-  const isCurve = asymmetricKeyType === "ec" && asymmetricKeyDetails?.namedCurve === curve;
-  const isRsa = asymmetricKeyType === "rsa" && (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
-  if (curve === undefined ? !isRsa : !isCurve) throw bad(`its algorithm ${name} is not for its certificate's key`);
-  const key =
-    curve === undefined
-      ? { key: publicKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-      : { key: publicKey, dsaEncoding: "ieee-p1363" as const };
-  if (!verify(hash, message, key, signature)) throw bad("it does not verify");
+/** @throws OciError `signature-invalid` where a label stands both where it is signed and where it is not (RFC 7515, 4; RFC 9052, 3) */
+export function requireDisjoint(signed: Iterable<unknown>, unsigned: { has(label: unknown): boolean }): void {
+  for (const label of signed) {
+    if (unsigned.has(label)) throw bad(`its header ${String(label)} stands both under the signature and outside of it`);
+  }
 }
 
-function bad(why: string): OciError {
-  return new OciError("signature-invalid", why);
+function bad(why: string, cause?: unknown): OciError {
+  return new OciError("signature-invalid", why, { cause });
 }

@@ -1,96 +1,96 @@
-import { X509Certificate } from "node:crypto";
-import { encodeJson, fromUtf8, type JsonObject, parseJson, type Signer, toBase64, utf8 } from "@tally/evidence";
+import { encodeJson, type JsonObject, toBase64, utf8 } from "@tally/evidence";
 import { OciError } from "../../error.ts";
-import { plainEcdsa } from "./ecdsa.ts";
+import { joseAlgorithm, requireSignature } from "./algorithms.ts";
 import {
-  algorithmNamed,
-  expiry,
+  type EnvelopeWish,
+  headers,
   type NotationEnvelope,
   notationPayloadType,
-  requireSignature,
-  requireUnderstood,
-  scheme,
-  signingTime,
+  objectIn,
+  readAttributes,
+  readChain,
+  requireDisjoint,
 } from "./envelope.ts";
 
 // A Notary Project signature as JWS (notaryproject/specifications, signature-envelope-jws.md), JSON flattened:
 //
 //     {"payload": "<base64url of {"targetArtifact":{"mediaType","digest","size"}}>",
 //      "protected": "<base64url of {"alg","cty","crit":["io.cncf.notary.signingScheme"],…}>",
-//      "header": {"x5c": ["<base64 DER>", …], "io.cncf.notary.signingAgent": "…"},
+//      "header": {"x5c": ["<base64 DER>", …], "io.cncf.notary.timestampSignature": "<base64 DER>", …},
 //      "signature": "<base64url>"}
 
 export const jwsMediaType = "application/jose+json";
 
-/** Signs a payload. Throws `signature-invalid` for other keys than P-256 and P-384. */
-export async function signJws(
-  payload: JsonObject,
-  signer: Signer,
-  chain: readonly X509Certificate[],
-  at: Date,
-): Promise<Uint8Array> {
-  const { algorithm } = signer.identity;
-  const alg = { "p-256": "ES256", "p-384": "ES384" }[algorithm as string];
-  if (alg === undefined) {
-    throw bad(`Notary Project signatures have no ${algorithm} keys`, "sign with a P-256 or P-384 key");
-  }
-  const time = at.toISOString().replace(/\.\d{3}Z$/, "Z");
-  const header = { alg, cty: notationPayloadType, crit: [scheme], [scheme]: "notary.x509", [signingTime]: time };
-  const signed = `${base64url(encodeJson(header))}.${base64url(encodeJson(payload))}`;
-  const signature = plainEcdsa(await signer.sign(utf8(signed)), algorithm);
-  const [protectedHeader, body] = signed.split(".") as [string, string];
+/** Signs a payload by the first certificate's key. */
+export async function signJws({ payload, signer, chain, at, expires, stamp }: EnvelopeWish): Promise<Uint8Array> {
+  const said = {
+    alg: signer.algorithm.name,
+    cty: notationPayloadType,
+    crit: [headers.scheme, ...(expires === undefined ? [] : [headers.expiry])],
+    [headers.scheme]: "notary.x509",
+    [headers.signingTime]: seconds(at),
+    ...(expires && { [headers.expiry]: seconds(expires) }),
+  };
+  const protectedHeader = base64url(encodeJson(said));
+  const body = base64url(payload);
+  const signature = await signer.sign(utf8(`${protectedHeader}.${body}`));
+  const token = await stamp?.(signature);
   return encodeJson({
     payload: body,
     protected: protectedHeader,
-    header: { x5c: chain.map(({ raw }) => toBase64(raw)), "io.cncf.notary.signingAgent": "tally" },
+    header: {
+      x5c: chain.map(({ raw }) => toBase64(raw)),
+      [headers.agent]: "tally",
+      ...(token && { [headers.timestamp]: toBase64(token) }),
+    },
     signature: base64url(signature),
   });
 }
 
 /** Reads an envelope and verifies its signature by its first certificate. Throws `signature-invalid`. */
 export function openJws(bytes: Uint8Array): NotationEnvelope {
-  const json = objectIn(bytes, "the envelope");
-  const { payload, protected: protectedHeader, header, signature } = json;
+  const { payload, protected: protectedHeader, header, signature } = objectIn(bytes, "the envelope");
   if (typeof payload !== "string" || typeof protectedHeader !== "string" || typeof signature !== "string") {
     throw bad("the envelope lacks payload, protected header or signature");
   }
-  const { x5c } = (header ?? {}) as JsonObject;
-  if (!Array.isArray(x5c) || x5c.length === 0 || x5c.length > 10) throw bad("the envelope has no certificates");
-  const chain = x5c.map((item) => certificateOf(item));
   const said = objectIn(fromBase64url(protectedHeader), "the protected header");
-  requireUnderstood(said.cty, said[scheme], said.crit);
-  const message = utf8(`${protectedHeader}.${payload}`);
-  requireSignature(algorithmNamed(said.alg), chain[0]!, message, fromBase64url(signature));
-  const until = said[expiry];
+  const unsigned = new Map<unknown, unknown>(Object.entries((header ?? {}) as JsonObject));
+  requireDisjoint(Object.keys(said), unsigned);
+  const x5c = unsigned.get("x5c");
+  const chain = readChain(Array.isArray(x5c) ? x5c : [], fromBase64);
+  const attributes = readAttributes({
+    contentType: said.cty,
+    critical: said.crit,
+    get: (name) => said[name],
+    time: timeIn,
+  });
+  const signed = fromBase64url(signature);
+  requireSignature(joseAlgorithm(said.alg), chain[0]!, utf8(`${protectedHeader}.${payload}`), signed);
+  const token = unsigned.get(headers.timestamp);
+  const timestamp = token === undefined ? undefined : fromBase64(token);
+  if (token !== undefined && timestamp === undefined) throw bad("its timestamp is no base64");
   return Object.freeze({
+    ...attributes,
     payload: objectIn(fromBase64url(payload), "the payload"),
     chain,
-    ...(until === undefined ? {} : { expires: timeOf(until) }),
+    signature: signed,
+    ...(timestamp && { timestamp }),
   });
 }
 
-function certificateOf(item: unknown): X509Certificate {
-  try {
-    return new X509Certificate(Buffer.from(item as string, "base64"));
-  } catch (cause) {
-    throw bad("a certificate in it cannot be read", undefined, cause);
-  }
+/** RFC 3339, without fractions, which a signer of the Notary Project writes. */
+function seconds(at: Date): string {
+  return at.toISOString().replace(/\.\d{3}Z$/, "Z");
 }
 
-function timeOf(value: unknown): Date {
-  const time = new Date(typeof value === "string" ? value : Number.NaN);
-  if (Number.isNaN(time.getTime())) throw bad("its expiry is no time");
-  return time;
+function timeIn(value: unknown): Date | undefined {
+  const isTime = typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value);
+  const time = new Date(isTime ? value : Number.NaN);
+  return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
-function objectIn(bytes: Uint8Array, what: string): JsonObject {
-  try {
-    const value = parseJson(fromUtf8(bytes));
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
-  } catch (cause) {
-    throw bad(`${what} cannot be read: ${(cause as Error).message}`, undefined, cause);
-  }
-  throw bad(`${what} is no JSON object`);
+function fromBase64(value: unknown): Uint8Array | undefined {
+  return typeof value === "string" && /^[A-Za-z0-9+/]*={0,2}$/.test(value) ? Buffer.from(value, "base64") : undefined;
 }
 
 function base64url(bytes: Uint8Array): string {
@@ -102,6 +102,6 @@ function fromBase64url(text: string): Uint8Array {
   return Buffer.from(text, "base64url");
 }
 
-function bad(why: string, hint?: string, cause?: unknown): OciError {
-  return new OciError("signature-invalid", why, { ...(hint !== undefined && { hint }), cause });
+function bad(why: string): OciError {
+  return new OciError("signature-invalid", why);
 }

@@ -1,0 +1,2 @@
+/** A check that cannot be made with what is at hand. */
+export class NotMade extends Error {}
