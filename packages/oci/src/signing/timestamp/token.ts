@@ -123,17 +123,17 @@ function requireKnownAlgorithms({ digestAlgorithm, signatureAlgorithm }: SignerI
  * for the same key could say other things.
  */
 function requireNamed({ signedAttrs }: SignerInfo, certificate: X509Certificate): void {
-  const valueOf = (type: string): Uint8Array => {
+  const attributeOf = (type: string): Uint8Array => {
     const [attribute, ...more] = signedAttrs?.attributes.filter((one) => one.type === type) ?? [];
     const [value] = attribute?.values ?? [];
     return more.length > 0 || value === undefined ? new Uint8Array() : new Uint8Array(value.toBER());
   };
-  const [contentType] = readDer(valueOf(oid.contentType));
+  const [contentType] = readDer(attributeOf(oid.contentType));
   if (contentType === undefined || readObjectIdentifier(contentType.content) !== oid.timestampInfo) {
     throw bad("is signed as something else than a timestamp");
   }
   // SigningCertificateV2 ::= SEQUENCE { certs SEQUENCE OF SEQUENCE { hashAlgorithm DEFAULT SHA-256, certHash OCTET STRING, … }, … }
-  const [whole] = readDer(valueOf(oid.signingCertificateV2));
+  const [whole] = readDer(attributeOf(oid.signingCertificateV2));
   const [certificates] = readDer(whole?.content ?? new Uint8Array());
   const [first] = readDer(certificates?.content ?? new Uint8Array());
   const [head, next] = readDer(first?.content ?? new Uint8Array());
