@@ -5,7 +5,7 @@ import { usageError } from "./terminal/index.ts";
 
 /** A repository of the plane's registry. */
 export function repositoryOf(
-  { url, token, insecureHttp, fetch }: PlaneClient,
+  { url, token, insecureHttp, socketPath }: PlaneClient,
   repository: string,
   more: { readonly uploadNotes?: string } = {},
 ): RegistryClient {
@@ -14,7 +14,7 @@ export function repositoryOf(
     repository,
     insecureHttp,
     ...more,
-    fetch,
+    ...(socketPath !== undefined && { socketPath }),
     ...(token !== undefined && { token }),
   });
 }

@@ -1,4 +1,5 @@
 import type { ErrorBody } from "@tally/evidence";
+import { socketFetch } from "./carry/socket-fetch.ts";
 import type { Piece } from "./download.ts";
 import {
   CliError,
@@ -52,11 +53,11 @@ export class PlaneClient {
   readonly url: string;
   readonly token: string | undefined;
   readonly insecureHttp: boolean;
-  /** How requests are sent. */
-  readonly fetch: typeof fetch;
+  /** Of a plane that listens at a path of this machine, where no network is to be taken. */
+  readonly socketPath: string | undefined;
 
-  constructor(url: Setting, token: string | undefined, insecureHttp = false, send: typeof fetch = fetch) {
-    this.fetch = send;
+  constructor(url: Setting, token: string | undefined, insecureHttp = false, socketPath?: string) {
+    this.socketPath = socketPath;
     this.url = baseUrl(url);
     this.token = token;
     this.insecureHttp = insecureHttp;
@@ -144,7 +145,8 @@ export class PlaneClient {
     body?: { type: string; bytes: string | Uint8Array<ArrayBuffer> },
     more: { readonly headers?: Record<string, string>; readonly signal?: AbortSignal } = {},
   ): Promise<Response> {
-    const response = await this.fetch(this.url + path, {
+    const send = this.socketPath === undefined ? fetch : socketFetch(this.socketPath);
+    const response = await send(this.url + path, {
       method,
       headers: {
         ...(this.token !== undefined && { authorization: `Bearer ${this.token}` }),

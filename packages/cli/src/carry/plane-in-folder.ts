@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PlaneClient } from "../plane-client.ts";
 import { usageError } from "../terminal/index.ts";
-import { socketFetch } from "./socket-fetch.ts";
 
 /**
  * A plane on a folder, for as long as something is taken in: behind a socket in a folder that only this user may enter, and no
@@ -21,7 +20,7 @@ export async function openPlaneFolder(dir: string): Promise<{ client: PlaneClien
     const token = (await readFile(plane.adminTokenPath, "utf8")).trim();
     const url = { name: "url", value: "http://localhost", from: "the folder" } as const;
     return {
-      client: new PlaneClient(url, token, false, socketFetch(socket)),
+      client: new PlaneClient(url, token, false, socket),
       async [Symbol.asyncDispose]() {
         await plane.close();
         await rm(folder, { recursive: true, force: true });

@@ -108,7 +108,7 @@ class Copy {
     const content = async function* (source: ArtifactSource) {
       // What is read a second time, because a connection broke, was counted before.
       let at = 0;
-      for await (const chunk of source.blob(blob)) {
+      for await (const chunk of source.lentBlob?.(blob) ?? source.blob(blob)) {
         at += chunk.length;
         if (at > furthest) progress?.advance(at - furthest, "done");
         furthest = Math.max(furthest, at);

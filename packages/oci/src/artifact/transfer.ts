@@ -28,6 +28,11 @@ export interface ArtifactSource {
    * these and fetches what comes after them; others may leave it alone.
    */
   blob(content: ContentDigest | Descriptor, begun?: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+  /**
+   * The same in chunks that are *lent*: each is good until the next is asked for. For those who pass them on at once, since a source that
+   * fills the same memory again costs half of one that allocates.
+   */
+  lentBlob?(blob: Descriptor): AsyncIterable<Uint8Array>;
   /** The path of a blob that lies in a file of its own, for those who read it with threads. It is not checked. */
   blobPath?(digest: ContentDigest): string;
   /** Manifests whose subject is this digest: all, those of an artifact type, or what a filter asks for. */

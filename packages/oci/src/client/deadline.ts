@@ -10,6 +10,7 @@ export class Deadline {
   readonly #outer: AbortSignal | undefined;
   readonly #milliseconds: number;
   #timer: NodeJS.Timeout | undefined;
+  #listening = false;
 
   constructor(milliseconds: number, outer?: AbortSignal) {
     this.#milliseconds = milliseconds;
@@ -24,17 +25,22 @@ export class Deadline {
     try {
       return await step();
     } catch (cause) {
-      if (cause instanceof OciError) throw cause;
-      // A stream that was being sent wraps the error of its source.
-      if (cause instanceof Error && cause.cause instanceof OciError) throw cause.cause;
-      if (this.#outer?.aborted) throw new OciError("aborted", `${doing}: aborted`, { cause });
-      const why = this.#silence.signal.aborted ? `no sign of life for ${milliseconds / 1000} s` : reason(cause);
-      throw new OciError("unreachable", `${doing}: ${why}`, {
-        cause,
-        hint: "check the address, the network and that the registry runs",
-      });
+      throw this.#failure(doing, cause, milliseconds);
     } finally {
-      clearTimeout(this.#timer);
+      this.end();
+    }
+  }
+
+  /** The same for one of many short steps, with one timer for all of them: call `end` after the last. */
+  async listen<T>(doing: string, step: () => Promise<T>): Promise<T> {
+    this.#listening = true;
+    this.#timer = this.#timer?.refresh() ?? setTimeout(() => this.#silent(), this.#milliseconds);
+    try {
+      return await step();
+    } catch (cause) {
+      throw this.#failure(doing, cause, this.#milliseconds);
+    } finally {
+      this.#listening = false;
     }
   }
 
@@ -45,12 +51,28 @@ export class Deadline {
 
   end(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #silent(): void {
+    this.#timer = undefined;
+    // Whoever works on what came takes their time.
+    if (this.#listening) this.#silence.abort();
+  }
+
+  #failure(doing: string, cause: unknown, milliseconds: number): OciError {
+    if (cause instanceof OciError) return cause;
+    if (this.#outer?.aborted) return new OciError("aborted", `${doing}: aborted`, { cause });
+    const why = this.#silence.signal.aborted ? `no sign of life for ${milliseconds / 1000} s` : reason(cause);
+    return new OciError("unreachable", `${doing}: ${why}`, {
+      cause,
+      hint: "check the address, the network and that the registry runs",
+    });
   }
 }
 
 function reason(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error
-    ? cause.message || ((cause as NodeJS.ErrnoException).code ?? cause.name)
-    : String(cause);
+  return error instanceof Error
+    ? error.message || ((error as NodeJS.ErrnoException).code ?? error.name)
+    : String(error);
 }

@@ -1,6 +1,7 @@
 import { asObject } from "../artifact/descriptor.ts";
 import { OciError } from "../error.ts";
 import { type Reply, readBounded } from "./reply.ts";
+import type { Answer } from "./send.ts";
 import type { Transport } from "./transport.ts";
 
 /** Registries without paging send every tag at once. */
@@ -14,7 +15,7 @@ export async function* pages(
   transport: Transport,
   first: Reply,
   doing: string,
-): AsyncGenerator<{ json: Record<string, unknown>; response: Response }> {
+): AsyncGenerator<{ json: Record<string, unknown>; response: Answer }> {
   for (let reply = first; ; ) {
     const next = nextPage(reply, transport.origin, doing);
     yield { json: await pageJson(reply, doing), response: reply.response };

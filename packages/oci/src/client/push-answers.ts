@@ -1,8 +1,9 @@
 import { OciError } from "../error.ts";
 import { algorithmOf, type ContentDigest, isContentDigest, requireDigest } from "../storage/content-digest.ts";
+import type { Answer } from "./send.ts";
 
 /** Where an upload goes on. */
-export function uploadPlace(response: Response, url: URL, doing: string): URL {
+export function uploadPlace(response: Pick<Answer, "headers">, url: URL, doing: string): URL {
   const location = response.headers.get("location");
   if (location === null || !URL.canParse(location, url)) {
     throw new OciError("protocol", `${doing}: the registry does not say where to upload to`);
@@ -11,7 +12,7 @@ export function uploadPlace(response: Response, url: URL, doing: string): URL {
 }
 
 /** Where a registry says what it stored, it must be what was sent. */
-export function requireEcho(response: Response, digest: ContentDigest): void {
+export function requireEcho(response: Pick<Answer, "headers">, digest: ContentDigest): void {
   const echoed = response.headers.get("docker-content-digest");
   if (echoed !== null && isContentDigest(echoed) && algorithmOf(echoed) === algorithmOf(digest)) {
     requireDigest("what the registry stored", digest, echoed);

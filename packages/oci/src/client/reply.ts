@@ -1,9 +1,11 @@
 import { OciError } from "../error.ts";
+import { arriving } from "./arriving.ts";
 import type { Deadline } from "./deadline.ts";
+import type { Answer } from "./send.ts";
 
-/** A response whose body is still to be read, under the deadline of its call. */
+/** An answer whose body is still to be read, under the deadline of its call. */
 export interface Reply {
-  readonly response: Response;
+  readonly response: Answer;
   /** Where the response came from, after redirects. */
   readonly url: URL;
   readonly deadline: Deadline;
@@ -11,18 +13,16 @@ export interface Reply {
 
 /** The chunks of a body; silence beyond the deadline and broken connections are `unreachable`. */
 export async function* chunksOf({ response, deadline, url }: Reply): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return;
-  let ended = false;
+  const doing = `reading from ${url.origin}`;
+  const reader = arriving(response.body);
   try {
     for (;;) {
-      const { done, value } = await deadline.guard(`reading from ${url.origin}`, () => reader.read());
-      ended = done;
+      const { done, value } = await deadline.listen(doing, () => reader.next());
       if (done) return;
       yield value;
     }
   } finally {
-    if (!ended) await reader.cancel().catch(() => undefined);
+    await reader.return(undefined);
     deadline.end();
   }
 }

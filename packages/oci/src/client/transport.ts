@@ -4,11 +4,13 @@ import { type CredentialOptions, Credentials } from "./credentials.ts";
 import { Deadline } from "./deadline.ts";
 import { failureOf } from "./failure.ts";
 import { discard, type Reply, readBounded } from "./reply.ts";
+import { send } from "./send.ts";
 
 export interface TransportOptions extends CredentialOptions {
   /** `https://host[:port]`, or `http://` for one on this machine. */
   readonly url: string;
-  readonly fetch?: typeof fetch;
+  /** Of a server that listens at a path of this machine: `url` then says only what it is called. */
+  readonly socketPath?: string;
   /** The longest silence of the registry, in milliseconds; 30 s by default. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
@@ -40,7 +42,6 @@ export class Transport {
   readonly origin: URL;
   readonly #options: TransportOptions;
   readonly #credentials: Credentials;
-  readonly #fetch: typeof fetch;
 
   constructor(options: TransportOptions) {
     this.origin = parseOrigin(options.url);
@@ -51,7 +52,6 @@ export class Transport {
     }
     this.#options = options;
     this.#credentials = new Credentials(this.origin.origin, options);
-    this.#fetch = options.fetch ?? fetch;
   }
 
   /** Sends a call and resolves to any reply with a status in `expected`; throws what other replies amount to. */
@@ -123,10 +123,9 @@ export class Transport {
     const deadline = new Deadline(this.#options.timeout ?? 30_000, this.#options.signal);
     const { body } = call;
     const streamed = body !== undefined && "stream" in body;
-    const init = {
+    const outgoing = {
       method: call.method,
-      redirect: "manual",
-      signal: deadline.signal,
+      url,
       headers: {
         // Bytes are verified as they are; nothing on the way may pack them.
         "Accept-Encoding": "identity",
@@ -135,14 +134,12 @@ export class Transport {
         ...authorization,
         ...lengthOf(body),
       },
-      ...(body === undefined
-        ? {}
-        : streamed
-          ? { body: watched(body.stream, deadline), duplex: "half" }
-          : { body: body as BodyInit }),
-    } as RequestInit;
+      body: streamed ? watched(body.stream, deadline) : body,
+      signal: deadline.signal,
+      socketPath: this.#options.socketPath,
+    };
     const patience = streamed || call.patient ? Math.max(patienceAfterUpload, this.#options.timeout ?? 0) : undefined;
-    const response = await deadline.guard(call.doing, () => this.#fetch(url, init), patience);
+    const response = await deadline.guard(call.doing, () => send(outgoing), patience);
     return { response, url, deadline };
   }
 

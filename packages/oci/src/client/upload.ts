@@ -14,6 +14,7 @@ const worthChunks = 8 * 1024 * 1024;
 const chunkSize = 128 * 1024 * 1024;
 /** What may go wrong in a row without a byte arriving before an upload is given up for now; the waiting grows to some seconds. */
 const mostBreaks = 6;
+const mostCancels = 3;
 
 export interface Upload {
   readonly transport: Transport;
@@ -212,8 +213,16 @@ function finishing(place: URL, digest: ContentDigest): URL {
 
 /** Frees what the registry holds of a failed upload; it would expire by itself. */
 async function abandon(transport: Transport, place: URL): Promise<void> {
-  const cancel = transport.call({ method: "DELETE", url: place, doing: "cancelling an upload" }, 204, 202, 404);
-  await cancel.then(discard).catch(() => undefined);
+  const cancel = { method: "DELETE", url: place, doing: "cancelling an upload" } as const;
+  for (let tries = 0; tries < mostCancels; tries += 1) {
+    try {
+      return await discard(await transport.call(cancel, 204, 202, 404));
+    } catch (error) {
+      // It has yet to notice that the connection is gone over which the upload came.
+      if (!(error instanceof OciError && error.code === "busy")) return;
+      await transport.pause(tries).catch(() => undefined);
+    }
+  }
 }
 
 /** May go better next time, as it stands. */

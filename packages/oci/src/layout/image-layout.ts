@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "@tally/evidence";
 import type { Descriptor } from "../artifact/descriptor.ts";
@@ -19,11 +19,14 @@ import {
   requireDigest,
 } from "../storage/content-digest.ts";
 import { makeDirectoryDurably, storing } from "../storage/durable-file.ts";
+import { lentBlocks } from "../storage/lent-blocks.ts";
 import { LayoutFolder } from "./layout-folder.ts";
 import { formatLayoutIndex, parseLayoutIndex, tagOf, withManifest } from "./layout-index.ts";
 
 const layoutFile = "oci-layout";
 const layoutVersion = "1.0.0";
+/** Three blobs are under way at a time, and what a socket takes at once is less. */
+const lentSize = 512 * 1024;
 
 /**
  * Artifacts in a folder, in the form that other tools read and write too (image-spec, image-layout.md):
@@ -107,13 +110,28 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
 
   async *blob(content: ContentDigest | Descriptor): AsyncGenerator<Uint8Array> {
     const { digest, size } = typeof content === "string" ? { digest: content, size: undefined } : content;
+    await this.#sizeOf(digest, size);
+    yield* this.#checked(digest, createReadStream(this.#folder.path(digest), { highWaterMark: 256 * 1024 }));
+  }
+
+  async *lentBlob({ digest, size }: Descriptor): AsyncGenerator<Uint8Array> {
+    const there = await this.#sizeOf(digest, size);
+    yield* this.#checked(digest, lentBlocks(await realpath(this.#folder.path(digest)), 0, there, lentSize));
+  }
+
+  async #sizeOf(digest: ContentDigest, expected: number | undefined): Promise<number> {
     const there = await this.#folder.size(digest);
     if (there === undefined) throw new OciError("not-found", `${this.dir} holds no blob ${digest}`);
-    if (size !== undefined && there !== size) {
-      throw new OciError("size-mismatch", `${digest} should have ${size} bytes, the file in ${this.dir} has ${there}`);
-    }
+    if (expected === undefined || there === expected) return there;
+    throw new OciError(
+      "size-mismatch",
+      `${digest} should have ${expected} bytes, the file in ${this.dir} has ${there}`,
+    );
+  }
+
+  async *#checked(digest: ContentDigest, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const hash = new DigestStream(algorithmOf(digest));
-    for await (const chunk of createReadStream(this.#folder.path(digest), { highWaterMark: 256 * 1024 })) {
+    for await (const chunk of bytes) {
       hash.update(chunk);
       yield chunk;
     }

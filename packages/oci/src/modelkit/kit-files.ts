@@ -1,20 +1,21 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { parseDigest } from "@tally/evidence";
 import type { ArtifactSource } from "../artifact/transfer.ts";
 import { type Progress, reported } from "../progress.ts";
+import { algorithmOf } from "../storage/content-digest.ts";
 import type { FileEntry } from "../tar/entry.ts";
 import { checkEntryName, EntryNames } from "../tar/entry-name.ts";
 import { defaultArchiveLimits, readTar } from "../tar/read.ts";
 import type { ResolvedBase } from "./bases.ts";
 import { contentOf, layerContent } from "./layer-content.ts";
 import { placeIn } from "./layer-place.ts";
+import { Outline } from "./outline.ts";
 import { type ModelLayer, readModelKit } from "./read.ts";
 import { basesOf, type Wanted, wantedLayers } from "./wanted-layers.ts";
 
 /**
  * The files of a ModelKit or ModelPack as they would be unpacked, without unpacking them. Those in layers that lie on this disk as
- * they are, uncompressed, are found by their place in the layer: nobody has hashed them yet, and whoever does can use all cores. The
+ * they are, uncompressed, are found by their place in the layer: nobody has read or hashed them yet, and whoever does can use all cores. The
  * layer itself is not checked then. Those of other layers are hashed on the way. Throws what `unpackModelKit` throws.
  */
 export async function filesOfModelKit(options: KitWanted): Promise<KitFiles> {
@@ -47,7 +48,8 @@ export interface KitFiles {
 
 /** The layer's file on this disk, where its bytes lie there as they are. */
 function placeOf(source: ArtifactSource, { compression, descriptor }: ModelLayer): string | undefined {
-  return compression === "none" ? source.blobPath?.(descriptor.digest) : undefined;
+  const isPlain = compression === "none" && algorithmOf(descriptor.digest) === "sha256";
+  return isPlain ? source.blobPath?.(descriptor.digest) : undefined;
 }
 
 async function* filesOfLayer(
@@ -67,10 +69,12 @@ async function* filesOfLayer(
     else yield await hashed(name, once(), content);
     return;
   }
-  const bytes = blob === undefined ? once() : contentOf(layer, createReadStream(blob, { highWaterMark: 256 * 1024 }));
+  const outline = blob === undefined ? undefined : new Outline(blob);
+  const bytes = outline === undefined ? once() : contentOf(layer, outline);
   const place = placeIn(layer);
   for await (const { name, size, offset, content } of readTar(bytes, defaultArchiveLimits, names, place)) {
     const again = () => memberOf(source, layer, name);
+    outline?.passOver(offset, offset + size);
     if (blob !== undefined) yield { name, size, content: again, place: { path: blob, start: offset } };
     else yield await hashed(name, content, again);
   }

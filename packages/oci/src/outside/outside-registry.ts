@@ -32,7 +32,6 @@ export interface OutsideRegistryOptions
   readonly insecureHttp?: boolean;
   /** The longest silence of the registry, in milliseconds; 30 s by default. */
   readonly timeout?: number;
-  readonly fetch?: typeof fetch;
 }
 
 export interface OutsideRegistry extends Registry {
@@ -59,7 +58,6 @@ export function createOutsideRegistry(options: OutsideRegistryOptions): OutsideR
     ...(realms === undefined ? {} : { realms }),
     ...(insecureHttp === undefined ? {} : { insecureHttp }),
     ...(timeout === undefined ? {} : { timeout }),
-    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
   });
   // Said now, not at the first request.
   upstreams.of("check");

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AnswerHeaders } from "../client/send.ts";
 import type { RegistryOptions } from "../registry/options.ts";
 import type { UploadPlaces } from "./upload-places.ts";
 import type { Upstream, Upstreams } from "./upstream.ts";
@@ -17,7 +18,7 @@ export interface Pass {
 }
 
 /** Headers of an answer that are passed on, as far as they are there. */
-export function kept(headers: Headers, ...names: readonly string[]): Record<string, string> {
+export function kept(headers: AnswerHeaders, ...names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => {
       const value = headers.get(name);
