@@ -4,8 +4,8 @@ import type { IncomingMessage } from "node:http";
 const mostWaiting = 256 * 1024;
 
 /**
- * The bytes of a message as they arrive. Where the connection breaks, what had arrived is given first: a transfer goes on after it.
- * (A message's own iterator throws that away.) Leaving early closes the connection.
+ * The bytes of a message as they arrive. Where the connection breaks, what waits here is given first: a transfer goes on after it. (A
+ * message's own iterator throws away what it holds.) Leaving early closes the connection.
  */
 export async function* arriving(message: IncomingMessage): AsyncGenerator<Uint8Array> {
   const waiting: Uint8Array[] = [];
