@@ -1,13 +1,12 @@
-import { open } from "node:fs/promises";
 import type { ByteSource } from "@tally/evidence";
+import { openPlainFile } from "@tally/oci";
 
 /** A file that is read where it is asked for: a bundle may be larger than memory. */
 export interface FileSource extends ByteSource, AsyncDisposable {}
 
 /** Opens a file for as long as it is read. */
 export async function openFileSource(path: string): Promise<FileSource> {
-  const file = await open(path, "r");
-  const { size } = await file.stat();
+  const { file, size } = await openPlainFile(path);
   return {
     size,
     read: async (offset, length) => {

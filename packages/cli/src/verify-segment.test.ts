@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { openDevice } from "@tally/edge";
 import { parseTrust } from "@tally/evidence";
 import { RegistryClient, unpackModelKit } from "@tally/oci";
@@ -88,4 +90,21 @@ test("attack: a label that the device never wrote is put into the table", async 
     rows.map(({ edited }) => edited),
     [["data/records.jsonl"], [], []],
   );
+});
+
+test("attack: a pipe, or a device without end, where a file of the folder should be", { timeout: 60_000 }, async () => {
+  const pipe = join(root, "pipe");
+  await promisify(execFile)("mkfifo", [pipe]);
+  for (const [i, name] of ["proof/proof.cbor", "data/records.csv", "data/payloads.cborseq"].entries()) {
+    const path = await folder();
+    await rm(join(path, name));
+    await symlink(i === 0 ? pipe : "/dev/zero", join(path, name));
+    const found = await verified({ folder: path }).then(
+      ({ outcome, reasons }) => `${outcome} ${reasons}`,
+      (error: Error) => error.message,
+    );
+    assert.match(found, /is not accepted|bad/, name);
+    assert.match(found, new RegExp(`${name}`));
+  }
+  await assert.rejects(verified({ folder: await folder(), evidence: [pipe], trust }), { code: "archive-invalid" });
 });

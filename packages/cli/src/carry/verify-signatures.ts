@@ -4,6 +4,8 @@ import type { NoteCheck } from "./carry-check.ts";
 import { throwOwn } from "./disk-error.ts";
 import type { VerifyCarried } from "./verify-model.ts";
 
+const largestSignature = 64 * 1024 * 1024;
+
 /** One signature by somebody who may is enough; others prove nothing, and harm nothing. @returns whether one holds */
 export async function verifySignatures(
   { carried, root, trust, now }: VerifyCarried,
@@ -30,10 +32,19 @@ export async function verifySignatures(
   for (const signature of signatures) {
     const { manifest } = await carried.manifest(signature);
     const layer = manifest.kind === "image" ? manifest.layers[0] : undefined;
-    const bundle = layer === undefined ? new Uint8Array() : Buffer.concat(await Array.fromAsync(carried.blob(layer)));
+    if (layer === undefined || layer.size > largestSignature) {
+      note("signature", signature, "not made", "it holds no signature of a size to read", false);
+      continue;
+    }
+    const bundle = Buffer.concat(await Array.fromAsync(carried.blob(layer)));
     let reason = "nobody in the trust file may sign models of this repository";
     for (const { name, spki } of able) {
-      const { outcome, checks } = await verifyModel({ bundle, files: into, publicKeyPem: publicKeyPem(spki) });
+      const { outcome, checks } = await verifyModel({
+        bundle,
+        files: into,
+        publicKeyPem: publicKeyPem(spki),
+        filesOfGoodOnly: true,
+      });
       if (outcome === "good") {
         signed = true;
         note("signature", signature, "good", `by ${name}, over these files`);

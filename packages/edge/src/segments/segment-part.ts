@@ -1,14 +1,15 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readPlainFile } from "@tally/oci";
 import { EdgeError } from "../error.ts";
+
+/** More does not fit into one buffer. */
+const largestPart = 2 ** 31 - 1;
 
 /** A file of an unpacked segment. @throws EdgeError `segment-invalid` */
 export async function readPart(folder: string, name: string): Promise<Uint8Array> {
-  return new Uint8Array(
-    await readFile(join(folder, name)).catch((cause: unknown) => {
-      throw segmentInvalid(`${name} cannot be read`, cause);
-    }),
-  );
+  return readPlainFile(join(folder, name), largestPart).catch((cause: unknown) => {
+    throw segmentInvalid(`${name} cannot be read`, cause);
+  });
 }
 
 export function segmentInvalid(why: string, cause?: unknown): EdgeError {

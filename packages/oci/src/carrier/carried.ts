@@ -76,7 +76,8 @@ export async function inspectCarrier(dir: string, say: Say): Promise<Carried | u
     if (subject === undefined) continue;
     named.add(digest);
     const others = subjects.get(subject.digest) ?? [];
-    subjects.set(subject.digest, [...others, referrerDescriptor(manifest, digest, read.size)]);
+    others.push(referrerDescriptor(manifest, digest, read.size));
+    subjects.set(subject.digest, others);
   }
   for (const [subject, referrers] of subjects) {
     if (manifests.has(subject)) continue;

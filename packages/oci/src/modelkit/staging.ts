@@ -1,4 +1,4 @@
-import { mkdir, opendir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, opendir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Digest } from "@tally/evidence";
 import { makeDirectoryDurably, renameDurably, storing, syncDirectory } from "../storage/durable-file.ts";
@@ -63,6 +63,22 @@ export class Staging {
     await rm(this.files, { recursive: true, force: true });
     await rm(this.layers, { recursive: true, force: true });
     await this.#makeFolders();
+  }
+
+  /** Removes files, and the folders that are empty without them. */
+  async leaveOut(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      await rm(join(this.files, name));
+      for (let folder = dirname(name); folder !== "."; folder = dirname(folder)) {
+        if (
+          !(await rmdir(join(this.files, folder)).then(
+            () => true,
+            () => false,
+          ))
+        )
+          break;
+      }
+    }
   }
 
   /** Gives the files their place, durable when it resolves. */

@@ -32,8 +32,8 @@ export interface UnpackOptions {
   readonly limits?: ArchiveLimits;
   /** Writes the Kitfile beside the files, as the reference tool does. */
   readonly writeKitfile?: boolean;
-  /** Looks at the files before the folder gets its name; when it throws, nothing is left. */
-  readonly accept?: (files: readonly FileEntry[]) => Promise<void>;
+  /** Looks at the files before the folder gets its name, and names those that are to be left out; when it throws, nothing is left. */
+  readonly accept?: (files: readonly FileEntry[]) => Promise<readonly string[]>;
   readonly progress?: Progress;
 }
 
@@ -72,11 +72,13 @@ export async function unpackModelKit(options: UnpackOptions): Promise<UnpackedMo
   const staging = await Staging.open(into, digests);
   try {
     const files = await unpackInto(staging, wantedLayers(kit, bases, options), kit, options);
-    await options.accept?.(
+    const unwanted = await options.accept?.(
       files.map(({ name, size, digest }) => diskFile(name, join(staging.files, name), size, digest)),
     );
+    await staging.leaveOut(unwanted ?? []);
     await staging.place();
-    return Object.freeze({ ...kit, bases, files: Object.freeze(files) });
+    const left = files.filter(({ name }) => !unwanted?.includes(name));
+    return Object.freeze({ ...kit, bases, files: Object.freeze(left) });
   } catch (error) {
     if (!(error instanceof OciError && passing.includes(error.code))) await staging.discard();
     throw error;

@@ -26,7 +26,8 @@ export async function compareFiles(
   }
   const [stray] = left.keys();
   if (stray !== undefined) throw differs(`${stray} is there, but it is not signed`);
-  const words = ignored.length === 0 ? "" : `; ${ignored.length} in ignored paths were not looked at`;
+  const places = [...new Set(ignored.map(({ name }) => name.split("/")[0]!))].slice(0, 5).join(", ");
+  const words = ignored.length === 0 ? "" : `; ${ignored.length} in ignored paths (${places}) were not looked at`;
   return `${paths.size} files are as signed${words}`;
 }
 

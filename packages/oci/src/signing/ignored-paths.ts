@@ -9,6 +9,9 @@ export const defaultIgnoredPaths: readonly string[] = Object.freeze([
   ".gitignore",
 ]);
 
+/** Names of files: a folder that is called so is none of those, and what lies in it is not ignored. */
+const onlyFiles: ReadonlySet<string> = new Set([".gitattributes", ".gitignore", "Kitfile", "model.sig"]);
+
 /**
  * Splits files into those that count and those that lie at or below an ignored path. Paths are exact and relative to the
  * model's root. Throws `signature-invalid` for a path that is a pattern or leads outside.
@@ -18,7 +21,8 @@ export function withoutIgnored(
   ignorePaths: readonly string[],
 ): { readonly counted: readonly FileEntry[]; readonly ignored: readonly FileEntry[] } {
   const paths = [...new Set([...defaultIgnoredPaths, ...ignorePaths.map(checkIgnoredPath)])];
-  const isIgnored = ({ name }: FileEntry) => paths.some((path) => name === path || name.startsWith(`${path}/`));
+  const isIgnored = ({ name }: FileEntry) =>
+    paths.some((path) => name === path || (!onlyFiles.has(path) && name.startsWith(`${path}/`)));
   return { counted: files.filter((file) => !isIgnored(file)), ignored: files.filter(isIgnored) };
 }
 

@@ -17,7 +17,7 @@ export {
   unnamedEnvelope,
   type VerificationMaterial,
 } from "./bundle.ts";
-export { defaultIgnoredPaths } from "./ignored-paths.ts";
+export { defaultIgnoredPaths, withoutIgnored } from "./ignored-paths.ts";
 export { type KeylessOptions, keylessSigner, publicFulcioUrl, publicRekorUrl } from "./keyless/sign.ts";
 export { isKeyless, type KeylessSigners, keylessSigners, keylessVerifier } from "./keyless/signers.ts";
 export { readTrustedRoot } from "./keyless/trusted-root.ts";

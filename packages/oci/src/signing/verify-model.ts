@@ -25,6 +25,11 @@ export interface VerifyOptions extends ModelTrust {
   readonly except?: readonly string[];
   /** Takes files that are not signed for no fault. The signed ones must all be there all the same. */
   readonly ignoreUnsignedFiles?: boolean;
+  /**
+   * Looks at the files only where the signature holds. Whoever attaches a thousand that do not would otherwise have a model hashed a
+   * thousand times.
+   */
+  readonly filesOfGoodOnly?: boolean;
   /** Told how the hashing comes along. */
   readonly progress?: Progress;
 }
@@ -87,7 +92,7 @@ export async function verifyModel(options: VerifyOptions): Promise<ModelReport> 
     () => statementOf(bundle.envelope),
     ({ resources, name }) => `${resources.length} resources of ${JSON.stringify(name)}`,
   );
-  if (signature !== undefined) {
+  if (signature !== undefined && (signed !== undefined || options.filesOfGoodOnly !== true)) {
     await attempt(
       "files",
       async () => {

@@ -10,6 +10,7 @@ import {
   type RegistryClient,
   unpackModelKit,
   verifyModel,
+  withoutIgnored,
 } from "@tally/oci";
 import { repositoryOf } from "../../artifact.ts";
 import { modelSignatures } from "../../model-signatures.ts";
@@ -20,6 +21,7 @@ import type { Register } from "../../register.ts";
 import { checkSigner, type SignerCheck, type SignerWorld } from "../../signer-checks.ts";
 import {
   CliError,
+  counted,
   exitCodes,
   type ProgressMode,
   print,
@@ -40,6 +42,19 @@ interface Options extends PlaneFlags {
 
 /** What is checked of an attached signature, and how it came out. */
 type PullCheck = ModelReport["checks"][number] | SignerCheck;
+
+/** The checks of the signature that is taken, else of the one that came furthest. */
+interface Seen {
+  checks: readonly PullCheck[];
+  /** That there are more signatures than were looked at. */
+  more?: boolean;
+}
+
+/** Who has signed, and which files that is not true of: they lie in paths that signatures ignore. */
+interface Taken {
+  readonly by: string;
+  readonly unsigned: readonly string[];
+}
 
 /** Whom to believe, and whom to ask. */
 interface Judge {
@@ -71,14 +86,18 @@ export const pull: Register = (program, { terminal }) => {
     const source = repositoryOf(client, repository);
     const into = resolve(terminal.cwd, options.output);
     const { digest: manifest } = await source.resolve(reference);
-    const seen: { checks: readonly PullCheck[] } = { checks: [] };
+    const seen: Seen = { checks: [] };
     const pulling = showingProgress(terminal, options.progress, "pulling", (progress) =>
       unpackVerified(source, manifest, into, judge, seen, progress),
     );
     // Shown when the bar is gone, also where the pull failed by them.
-    const by = await pulling.finally(() => show(terminal, seen.checks));
+    const { by, unsigned } = await pulling.finally(() => show(terminal, seen.checks));
     const { checks } = seen;
     print(terminal, options.json, { manifest, repository, folder: into, signedBy: by, checks }, () => [manifest]);
+    if (unsigned.length > 0) {
+      const named = unsigned.slice(0, 10).join(", ");
+      say(terminal, `left out, since the signature does not cover ${counted(unsigned.length, "file")}: ${named}`);
+    }
     say(terminal, `signed by ${by}, unpacked to ${into}`);
   });
 };
@@ -114,44 +133,53 @@ async function unpackVerified(
   manifest: Digest,
   into: string,
   judge: Judge,
-  seen: { checks: readonly PullCheck[] },
+  seen: Seen,
   progress: Progress | undefined,
-): Promise<string> {
+): Promise<Taken> {
   if (await lstat(into).catch(() => undefined))
     throw usageError(`${into} is there already`, "name a folder that is not");
-  let by = "";
+  let taken: Taken | undefined;
   await unpackModelKit({
     source,
     reference: manifest,
     into,
     accept: async (files) => {
-      by = await verifiedBy(source, manifest, files, judge, seen);
+      taken = await verifiedBy(source, manifest, files, judge, seen);
+      return taken.unsigned;
     },
     ...(progress && { progress }),
   });
-  return by;
+  return taken!;
 }
 
-/** @param seen gets the checks of the signature that is taken, else of the one that came furthest. @returns who signed */
 async function verifiedBy(
   source: RegistryClient,
   manifest: Digest,
   files: readonly FileEntry[],
   judge: Judge,
-  seen: { checks: readonly PullCheck[] },
-): Promise<string> {
+  seen: Seen,
+): Promise<Taken> {
   const held = (list: readonly PullCheck[]) => list.filter(({ result }) => result === "good").length;
-  for await (const bundle of modelSignatures(source, manifest)) {
-    const report = await verifyModel({ bundle, files, ...believed(judge) });
+  for await (const bundle of modelSignatures(source, manifest, () => (seen.more = true))) {
+    const report = await verifyModel({ bundle, files, filesOfGoodOnly: true, ...believed(judge) });
     const { checks: own, by } = await standing(report, judge);
     const checks = [...report.checks, ...own];
     const accepted = report.outcome === "good" && !checks.some((check) => stands(check, judge));
     if (accepted || seen.checks.length === 0 || held(checks) > held(seen.checks)) seen.checks = checks;
-    if (accepted) return by;
+    if (accepted) return { by, unsigned: unsignedOf(report, files) };
   }
-  throw new CliError(exitCodes.verificationFailed, `${manifest} is not unpacked: ${whyNot(seen.checks, judge)}`, {
+  const beyond = seen.more ? "; not all that hangs there was looked at, there is too much of it" : "";
+  const why = `${whyNot(seen.checks, judge)}${beyond}`;
+  throw new CliError(exitCodes.verificationFailed, `${manifest} is not unpacked: ${why}`, {
     hint: `accepted are signatures by ${acceptedNames(judge).join(", ")}`,
   });
+}
+
+/** Signatures leave out some paths, such as `.git`. Whoever pushed the artifact could have put anything there. */
+function unsignedOf({ signature }: ModelReport, files: readonly FileEntry[]): readonly string[] {
+  const { counted: covered } = withoutIgnored(files, signature!.ignorePaths);
+  const names = new Set(covered.map(({ name }) => name));
+  return files.map(({ name }) => name).filter((name) => !names.has(name));
 }
 
 /** What the files' signature is verified with. */

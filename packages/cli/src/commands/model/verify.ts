@@ -1,6 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
+import { lstat, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { type ModelReport, verifyModel } from "@tally/oci";
+import { type ModelReport, readPlainFile, verifyModel } from "@tally/oci";
 import { type KeylessTrustFlags, readKeylessTrust, withKeylessTrust } from "../../keys/index.ts";
 import { withJson, withPlane } from "../../options.ts";
 import type { PlaneFlags } from "../../plane-client.ts";
@@ -30,6 +30,7 @@ interface Options extends KeylessTrustFlags, PlaneFlags {
   readonly repository?: string;
 }
 
+const largestSignature = 512 * 1024 * 1024;
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
 /** `tally model verify DIR`: a model's files against an OpenSSF model signature. */
@@ -61,7 +62,9 @@ export const verify: Register = (program, { terminal, finish }) => {
       const signaturePath =
         signature !== undefined ? resolve(terminal.cwd, signature) : isFolder ? join(dir, signatureFile) : `${dir}.sig`;
       const read = async (path: string) => readFile(resolve(terminal.cwd, path), "utf8");
-      const bundle = await readFile(signaturePath);
+      const bundle = await readPlainFile(signaturePath, largestSignature);
+      // What lies in a folder of that name is not the signature.
+      const own = (await isPlainFile(join(dir, signatureFile))) ? [signatureFile] : [];
       const publicKeyPem = key === undefined ? undefined : await read(key);
       if (publicKeyPem?.includes("PRIVATE KEY")) {
         throw usageError(
@@ -74,7 +77,7 @@ export const verify: Register = (program, { terminal, finish }) => {
         verifyModel({
           bundle,
           files: dir,
-          except: [signatureFile, ...within(dir, signaturePath)],
+          except: [...own, ...within(dir, signaturePath)],
           ignoreUnsignedFiles: options.ignoreUnsignedFiles === true,
           ...(publicKeyPem !== undefined && { publicKeyPem }),
           ...(trustedCertificatesPem && { trustedCertificatesPem }),
@@ -126,6 +129,10 @@ async function judge(report: ModelReport, world: World | undefined, repository: 
     checks: [...checks, ...signer.checks],
     ...(signer.by !== undefined && { signedBy: signer.by }),
   };
+}
+
+async function isPlainFile(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isFile() === true;
 }
 
 const exits = { good: exitCodes.good, bad: exitCodes.verificationFailed, "not made": exitCodes.notProven } as const;
