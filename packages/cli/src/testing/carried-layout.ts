@@ -49,3 +49,25 @@ export async function takeOut(dir: string, ...digests: readonly string[]): Promi
   }
   await writeIndex(dir, { ...index, manifests: left });
 }
+
+/** The layers of a manifest. */
+export async function listedOf(dir: string, digest: string): Promise<readonly string[]> {
+  return (await readImage(dir, digest)).layers.map((layer) => layer.digest);
+}
+
+/** Puts another layer in the place of one, and mends manifest and index, so that only what was signed tells. */
+export async function mendManifest(
+  dir: string,
+  digest: string,
+  layer: string,
+  by: { readonly digest: string; readonly size: number },
+): Promise<void> {
+  const image = await readImage(dir, digest);
+  Object.assign(image.layers.find((item) => item.digest === layer)!, by);
+  if (by.digest !== layer) await rm(blob(dir, layer));
+  await rm(blob(dir, digest));
+  const mended = await put(dir, JSON.stringify(image));
+  const index = await readIndex(dir);
+  for (const item of index.manifests) if (item.digest === digest) Object.assign(item, mended);
+  await writeIndex(dir, index);
+}
