@@ -6,7 +6,6 @@ import { pathToFileURL } from "node:url";
 import {
   bulkLoad,
   type Descriptor,
-  describe,
   emptyBytes,
   emptyDescriptor,
   encodeImageManifest,
@@ -17,7 +16,9 @@ import {
 } from "@tally/oci";
 
 export const repository = "models/tumour";
-export const model = describe(mediaTypes.imageManifest, new TextEncoder().encode("a model"));
+/** What they all refer to: a manifest of no layers, that can be pushed. */
+export const modelManifest = encodeImageManifest({ artifactType: "application/vnd.example.model", layers: [] });
+export const model = modelManifest.descriptor;
 export const types = {
   segment: "application/vnd.kitops.modelkit.manifest.v1+json",
   signature: "application/vnd.dev.sigstore.bundle.v0.3+json",
@@ -43,7 +44,7 @@ export function referrer(n: number): { bytes: Uint8Array; descriptor: Descriptor
   return { bytes, descriptor, mediaType: mediaTypes.imageManifest };
 }
 
-/** A folder of Tally's registry. The manifests' bytes are left out: lists do not read them, and a million files are 4 GB. */
+/** A folder of Tally's registry, the model with the tag `latest` in it. The manifests' bytes are left out: lists do not read them, and a million files are 4 GB. */
 export async function seedRegistry(dir: string, count: number): Promise<void> {
   const db = await openSqlite(join(dir, "registry.db"), { cacheMebibytes: 128 });
   const blobs = new FileBlobStore(join(dir, "blobs"));
@@ -55,7 +56,12 @@ export async function seedRegistry(dir: string, count: number): Promise<void> {
     emptyDescriptor.digest,
     emptyDescriptor.size,
   ]);
-  await bulkLoad({ db, repository, manifests: some(count) });
+  await blobs.put(model.digest, modelManifest.bytes);
+  await bulkLoad({ db, repository, manifests: withModel(count) });
+  await db.run("INSERT INTO registry_tag (repository, tag, digest) VALUES (?, 'latest', ?)", [
+    repository,
+    model.digest,
+  ]);
   await db.close();
 }
 
@@ -73,6 +79,11 @@ export async function seedLayout(dir: string, count: number): Promise<void> {
   }
   await writeFile(join(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   await writeFile(join(dir, "index.json"), JSON.stringify({ schemaVersion: 2, manifests }));
+}
+
+async function* withModel(count: number) {
+  yield { bytes: modelManifest.bytes, mediaType: mediaTypes.imageManifest };
+  yield* some(count);
 }
 
 async function* some(count: number) {

@@ -79,8 +79,18 @@ const hygiene = [
 /** Whose an upload is. Those that were under way before belong to nobody, and are begun again. */
 const owners = ["ALTER TABLE registry_upload ADD COLUMN owner TEXT NOT NULL DEFAULT ''"];
 
+const collecting = [
+  // What a collection notes down is in temporary tables.
+  "DROP TABLE registry_named",
+  "DROP TABLE registry_kept",
+  "DROP TABLE registry_going",
+  // What one manifest is made of, found without looking through the repository.
+  "DROP INDEX registry_part_manifest",
+  "CREATE INDEX registry_part_manifest ON registry_part (repository, manifest, part)",
+];
+
 export async function migrateRegistry(db: Database): Promise<void> {
-  await migrate(db, "registry", [tables, listings, hygiene, owners]);
+  await migrate(db, "registry", [tables, listings, hygiene, owners, collecting]);
   while (await listOlder(db));
 }
 

@@ -2,11 +2,11 @@ import { OciError } from "../../error.ts";
 import type { Database } from "../../storage/database.ts";
 import { type CollectOptions, type Decision, defaultGraceMs, pageLength } from "./decision.ts";
 import { type Named, noEvidence } from "./evidence.ts";
-import { inStep } from "./kept-manifests.ts";
 import type { CollectionOptions, Round } from "./round.ts";
 import { collectBytes } from "./unheld-bytes.ts";
 import { collectBlobs } from "./unnamed-blobs.ts";
 import { collectManifests, explainManifests } from "./untagged-manifests.ts";
+import { dropWorkingTables, inStep, workingTables } from "./working-tables.ts";
 
 /**
  * Garbage collection of a registry (mark and sweep), while it serves. In each repository first manifests go, if that is asked for,
@@ -46,15 +46,20 @@ export class Collection {
       reader,
       readNames: (digests) => noteNames(db, reader.since(digests)),
     };
-    for (const table of ["registry_named", "registry_going"]) await inStep(db, (tx) => tx.run(`DELETE FROM ${table}`));
-    if (!asked.dryRun) await uploads.expire();
-    await noteNames(db, reader.all());
-    for await (const repository of repositories(db)) {
-      if (untagged) yield* collectManifests(round, repository);
-      else if (asked.explain) yield* explainManifests(round, repository);
-      yield* collectBlobs(round, repository);
+    await dropWorkingTables(db);
+    try {
+      for (const sql of workingTables) await db.run(sql);
+      if (!asked.dryRun) await uploads.expire();
+      await noteNames(db, reader.all());
+      for await (const repository of repositories(db)) {
+        if (untagged) yield* collectManifests(round, repository);
+        else if (asked.explain) yield* explainManifests(round, repository);
+        yield* collectBlobs(round, repository);
+      }
+      yield* collectBytes(round);
+    } finally {
+      await dropWorkingTables(db);
     }
-    yield* collectBytes(round);
   }
 }
 
@@ -62,7 +67,7 @@ async function noteNames(db: Database, names: AsyncIterable<Named>): Promise<voi
   const note = (page: readonly { digest: string; because: string }[]) =>
     inStep(db, async (tx) => {
       for (const { digest, because } of page) {
-        const sql = "INSERT INTO registry_named (digest, because) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING";
+        const sql = "INSERT INTO collect_named (digest, because) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING";
         await tx.run(sql, [digest, because]);
       }
     });

@@ -35,7 +35,7 @@ export async function* collectBytes({
 /** Whether a repository would hold the bytes still after what a dry run found. */
 async function isHeldAfter(db: Database, digest: ContentDigest): Promise<boolean> {
   const going = (what: string, held: string) =>
-    `NOT EXISTS (SELECT 1 FROM registry_going g WHERE g.repository = ${held}.repository AND g.digest = ${held}.digest AND g.what = '${what}')`;
+    `NOT EXISTS (SELECT 1 FROM collect_going g WHERE g.repository = ${held}.repository AND g.digest = ${held}.digest AND g.what = '${what}')`;
   const sql = `SELECT 1 AS found FROM registry_blob b WHERE b.digest = ? AND ${going("blob", "b")}
     UNION ALL SELECT 1 FROM registry_manifest m WHERE m.digest = ? AND ${going("manifest", "m")} LIMIT 1`;
   return (await db.query(sql, [digest, digest])).length > 0;

@@ -2,8 +2,8 @@ import type { ContentDigest } from "../../storage/content-digest.ts";
 import type { Database } from "../../storage/database.ts";
 import { dropLink, isPart } from "../contents.ts";
 import { type Decision, pageLength } from "./decision.ts";
-import { inStep } from "./kept-manifests.ts";
 import type { Round } from "./round.ts";
+import { inStep } from "./working-tables.ts";
 
 interface Row {
   readonly digest: ContentDigest;
@@ -18,9 +18,9 @@ export async function* collectBlobs(round: Round, repository: string): AsyncGene
   // A manifest that would go names nothing in a dry run.
   const sql = `SELECT b.digest, b.size, b.touched,
       (SELECT p.manifest FROM registry_part p WHERE p.repository = b.repository AND p.part = b.digest
-        AND NOT EXISTS (SELECT 1 FROM registry_going g WHERE g.repository = p.repository AND g.digest = p.manifest AND g.what = 'manifest')
+        AND NOT EXISTS (SELECT 1 FROM collect_going g WHERE g.repository = p.repository AND g.digest = p.manifest AND g.what = 'manifest')
         LIMIT 1) AS part_of,
-      (SELECT n.because FROM registry_named n WHERE n.digest = b.digest) AS named
+      (SELECT n.because FROM collect_named n WHERE n.digest = b.digest) AS named
     FROM registry_blob b WHERE b.repository = ? AND b.digest > ? ORDER BY b.digest LIMIT ?`;
   for (let last = ""; ; ) {
     const rows = await round.db.query<Row>(sql, [repository, last, pageLength]);
@@ -57,14 +57,14 @@ function remove(
       for (const { digest } of rows) {
         if (dryRun) {
           const going =
-            "INSERT INTO registry_going (repository, digest, what) VALUES (?, ?, 'blob') ON CONFLICT DO NOTHING";
+            "INSERT INTO collect_going (repository, digest, what) VALUES (?, ?, 'blob') ON CONFLICT DO NOTHING";
           await tx.run(going, [repository, digest]);
           gone.add(digest);
           continue;
         }
         if (await isPart(tx, repository, digest)) continue;
         const sql = `SELECT 1 AS found FROM registry_blob b WHERE b.repository = ? AND b.digest = ? AND b.touched < ?
-          AND NOT EXISTS (SELECT 1 FROM registry_named n WHERE n.digest = b.digest)`;
+          AND NOT EXISTS (SELECT 1 FROM collect_named n WHERE n.digest = b.digest)`;
         if ((await tx.query(sql, [repository, digest, since])).length === 0) continue;
         if (await dropLink(tx, repository, digest)) gone.add(digest);
       }

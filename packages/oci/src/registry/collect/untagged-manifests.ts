@@ -2,8 +2,9 @@ import type { ContentDigest } from "../../storage/content-digest.ts";
 import type { Database } from "../../storage/database.ts";
 import { dropManifest, isPart } from "../contents.ts";
 import { type Decision, pageLength } from "./decision.ts";
-import { findKept, inStep } from "./kept-manifests.ts";
+import { findKept } from "./kept-manifests.ts";
 import type { Round } from "./round.ts";
+import { inStep } from "./working-tables.ts";
 
 /** Pushes that keep coming in between end a collection's try at a repository's manifests after so many times. */
 const mostTries = 5;
@@ -67,14 +68,14 @@ function remove(
     const step = async (tx: Database): Promise<readonly Row[] | undefined> => {
       if (turns.additions(repository) !== seen) return undefined;
       for (const { digest } of page) {
-        const sql = "SELECT 1 AS found FROM registry_named WHERE digest = ?";
+        const sql = "SELECT 1 AS found FROM collect_named WHERE digest = ?";
         if ((await tx.query(sql, [digest])).length > 0) return undefined;
       }
       const gone: Row[] = [];
       for (const row of page) {
         if (dryRun) {
           const going =
-            "INSERT INTO registry_going (repository, digest, what) VALUES (?, ?, 'manifest') ON CONFLICT DO NOTHING";
+            "INSERT INTO collect_going (repository, digest, what) VALUES (?, ?, 'manifest') ON CONFLICT DO NOTHING";
           await tx.run(going, [repository, row.digest]);
         } else if (await isPart(tx, repository, row.digest)) continue;
         else await dropManifest(tx, repository, row.digest);
@@ -102,7 +103,7 @@ async function* pages(db: Database, repository: string): AsyncGenerator<Row[]> {
 /** Every manifest of the repository, with the reason why it stays. */
 async function* manifests(db: Database, repository: string): AsyncGenerator<Row> {
   const sql = `SELECT m.digest, m.size, k.because FROM registry_manifest m
-    LEFT JOIN registry_kept k ON k.repository = m.repository AND k.digest = m.digest
+    LEFT JOIN collect_kept k ON k.repository = m.repository AND k.digest = m.digest
     WHERE m.repository = ? AND m.digest > ? ORDER BY m.digest LIMIT ?`;
   for (let last = ""; ; ) {
     const rows = await db.query<Row>(sql, [repository, last, pageLength]);
