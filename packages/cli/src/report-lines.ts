@@ -88,7 +88,9 @@ function modelLines(model: ModelAnswer): string[] {
     [model.manifest, ...(model.repository === null ? [] : [model.repository])].join("  "),
     `  ${counted(model.inside, "record")} proven inside, ${model.possiblyInside} possibly inside, on ${counted(model.devices, "device")}`,
     `  signed by ${list(model.signedBy)}, approved by ${list(model.approvedBy)}, released as ${released || "nothing proven"}`,
-    `  trained by ${list(model.origin.trainedBy)} from ${data || "nothing stated"}`,
+    model.origin.trainedBy.length === 0 && data === ""
+      ? "  how it was trained nobody of the trust file has stated"
+      : `  trained by ${list(model.origin.trainedBy)} from ${data || "nothing stated"}`,
   ];
 }
 

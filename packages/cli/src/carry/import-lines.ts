@@ -1,6 +1,6 @@
 import type { CarrierCheck } from "@tally/oci";
 import { reportAsJson } from "../report-json.ts";
-import { checkLines, headLines } from "../report-lines.ts";
+import { reportLines } from "../report-lines.ts";
 import { counted, type ExitCode, exitCodes, table } from "../terminal/index.ts";
 import type { CarryCheck } from "./carry-check.ts";
 import type { CheckedInventory } from "./check-inventory.ts";
@@ -34,10 +34,7 @@ export function reportLinesOf(report: ImportReport): readonly string[] {
   for (const { manifest, repository, tags, checks, evidence } of report.models) {
     lines.push("", ["model", `${manifest}`, ...namesOf(repository, tags)].join("  "), ...rowsOf(checks));
     for (const { report: answer } of evidence) {
-      lines.push(
-        "  evidence",
-        ...[...headLines(answer), ...checkLines(answer)].map((line) => (line === "" ? "" : `    ${line}`)),
-      );
+      lines.push("  evidence", ...reportLines(answer).map((line) => (line === "" ? "" : `    ${line}`)));
     }
   }
   return [...lines, "", outcomeLines[outcomeOf(report) as keyof typeof outcomeLines]];
