@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { generatePrivateKeyPem, keyIdOf, publicKeyOfPem, publicKeyPem } from "@tally/evidence";
 import { InvalidArgumentError } from "commander";
@@ -43,7 +43,11 @@ export const keygen: Register = (program, { terminal }) => {
       const { spki } = publicKeyOfPem(plain);
       await mkdir(dirname(path), { recursive: true });
       await writeNew(`${path}.pem`, pem, 0o600);
-      await writeNew(`${path}.pub.pem`, publicKeyPem(spki), 0o644);
+      await writeNew(`${path}.pub.pem`, publicKeyPem(spki), 0o644).catch(async (error) => {
+        // Half a pair is in the way of the next attempt.
+        await rm(`${path}.pem`, { force: true });
+        throw error;
+      });
       const encrypted = passphrase !== undefined;
       const files = { private: `${path}.pem`, public: `${path}.pub.pem` };
       const made = { type: options.type, keyId: keyIdOf(spki), encrypted, ...files };
@@ -64,7 +68,10 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
     await writeFile(path, text, { flag: "wx", mode });
     await chmod(path, mode);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") {
+      await rm(path, { force: true });
+      throw cause;
+    }
     throw new CliError(exitCodes.usage, `${path} is already there`, {
       cause,
       hint: "a key is never overwritten: choose another name, or move the old one away",

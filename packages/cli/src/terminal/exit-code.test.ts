@@ -22,6 +22,9 @@ test("errors of every room end with the code that is documented for what happene
     [new EdgeError("not-enrolled", "x"), 2],
     [Object.assign(new Error("x"), { code: "ENOENT" }), 2],
     [Object.assign(new Error("x"), { code: "ECONNREFUSED" }), 5],
+    [Object.assign(new Error("x"), { code: "ENOSPC" }), 2],
+    [new OciError("storage-full", "x"), 2],
+    [new OciError("storage-failed", "x", { cause: Object.assign(new Error("x"), { code: "EACCES" }) }), 2],
   ];
   for (const [error, expected] of cases)
     assert.equal(exitCodeFor(error), expected, String((error as { code?: string }).code));

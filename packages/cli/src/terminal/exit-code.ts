@@ -1,3 +1,5 @@
+import { isDiskFull } from "@tally/ledger";
+
 /** Exit codes of every command; documented in docs/cli.md. */
 export const exitCodes = {
   good: 0,
@@ -86,6 +88,17 @@ const byCode: ReadonlyMap<string, ExitCode> = new Map(
 /** The exit code for an error of any room, by its `code`. */
 export function exitCodeFor(error: unknown): ExitCode {
   if (error instanceof CliError) return error.exitCode;
-  const code = (error as { code?: unknown } | null)?.code;
+  if (hasNoRoom(error)) return exitCodes.usage;
+  const { code, cause } = (error ?? {}) as { readonly code?: unknown; readonly cause?: unknown };
+  // A file system that failed is what it failed with: a place that may not be written to is for whoever named it to mend.
+  if (code === "storage-failed" && cause !== undefined) return exitCodeFor(cause);
   return (typeof code === "string" ? byCode.get(code) : undefined) ?? exitCodes.unexpected;
+}
+
+/** SQLite's code for a full disk (SQLITE_FULL), which comes without the system's. */
+const databaseFull = 13;
+
+/** A full disk or a used up quota, whoever met it. */
+export function hasNoRoom(error: unknown): boolean {
+  return isDiskFull(error) || (error as { errcode?: unknown } | null)?.errcode === databaseFull;
 }

@@ -1,6 +1,6 @@
-import { isDiskFull } from "@tally/ledger";
+import { OciError } from "@tally/oci";
 import type { ExitCode } from "./exit-code.ts";
-import { exitCodeFor, exitCodes } from "./exit-code.ts";
+import { exitCodeFor, exitCodes, hasNoRoom } from "./exit-code.ts";
 import { printable } from "./printable.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -29,10 +29,12 @@ function wordsOf(error: unknown): Words {
 
 /** The operating system's errors in words: what is wrong with which path, and what to do. */
 function systemWords(error: unknown): Words | undefined {
+  // Rooms say what they were doing; which path it was is what the person can mend.
+  if (error instanceof OciError && error.code === "storage-failed") return systemWords(error.cause);
+  if (hasNoRoom(error))
+    return { message: "the disk is full, or a quota is", hint: "make room, then run the command again" };
   const { code, path, syscall, address, port } = (error ?? {}) as Record<string, unknown>;
   if (typeof syscall !== "string") return undefined;
-  if (isDiskFull(error))
-    return { message: "the disk is full, or a quota is", hint: "make room, then run the command again" };
   const place = String(path ?? "the path");
   switch (code) {
     case "ENOENT":

@@ -26,6 +26,13 @@ test("repository names follow the specification's grammar", () => {
   }
 });
 
+test("a name with a registry's host before it is refused with the name that is meant", () => {
+  for (const host of ["127.0.0.1:5000/", "registry.example:443/", "http://registry.example/", "oci://r:1/"]) {
+    const hint = "a name here has no host, since the registry is named by itself: models/cancer";
+    assert.throws(() => parseRepository(`${host}models/cancer`), { code: "name-invalid", hint }, host);
+  }
+});
+
 test("a name of many separators is judged without delay", () => {
   assert.throws(() => parseRepository(`${"a-".repeat(127)}!`), { code: "name-invalid" });
 });

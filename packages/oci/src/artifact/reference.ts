@@ -19,9 +19,17 @@ export function parseRepository(text: string): string {
     throw new OciError(
       "name-invalid",
       `${JSON.stringify(text)} is not a repository name: lowercase letters and digits, joined by . _ __ or -, in parts between slashes`,
+      hintFor(text),
     );
   }
   return text;
+}
+
+/** What docker, oras and kit put before a name: where the registry is. A host without a port could be a part of a name. */
+function hintFor(text: string): { readonly hint?: string } {
+  const host = /^(?:[a-z][a-z0-9+]*:\/\/[^/]+|[^/]*:\d+)\//i.exec(text)?.[0];
+  if (host === undefined) return {};
+  return { hint: `a name here has no host, since the registry is named by itself: ${text.slice(host.length)}` };
 }
 
 /** Checks a tag (same section). Throws `name-invalid`. */

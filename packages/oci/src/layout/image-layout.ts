@@ -53,6 +53,7 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
     const marker = await readFile(join(dir, layoutFile), "utf8").catch((cause) => {
       throw new OciError("layout-invalid", `${dir} is not an image layout: it has no readable ${layoutFile} file`, {
         cause,
+        hint: "a model's folder becomes one by `tally model pack DIR -o LAYOUT`",
       });
     });
     let version: unknown;

@@ -55,8 +55,8 @@ export interface SignedModel {
 const kitfilePath = "Kitfile";
 
 /**
- * Signs a model by OpenSSF Model Signing v1.0, sections 6.1 to 6.8. Throws `signature-invalid` for a model without files or
- * a key of another kind, and `archive-invalid` for links, unless they are allowed.
+ * Signs a model by OpenSSF Model Signing v1.0, sections 6.1 to 6.8. Throws `not-found` for a model without files, `signature-invalid`
+ * for a key of another kind, and `archive-invalid` for links, unless they are allowed.
  */
 export async function signModel(options: SignOptions): Promise<SignedModel> {
   const { signer, serialization = { method: "files" }, certificateChainPem, allowSymlinks = false } = options;
@@ -65,7 +65,7 @@ export async function signModel(options: SignOptions): Promise<SignedModel> {
   const { counted } = withoutIgnored(files, ignorePaths);
   const named = options.dialect === "model_signing" ? await asReferenceNames(options.files, counted) : counted;
   const resources = await hashResources(named, serialization, options.progress);
-  if (resources.length === 0) throw new OciError("signature-invalid", "there is no file to sign");
+  if (resources.length === 0) throw noFile(options.files);
   if (signer.identity.algorithm !== "p-256" && signer.identity.algorithm !== "p-384") {
     throw new OciError("signature-invalid", `model signing has no ${signer.identity.algorithm} keys`, {
       hint: "sign models with a P-256 or P-384 key",
@@ -107,4 +107,9 @@ function chainFor(spki: Uint8Array, pem: string): readonly X509Certificate[] {
     throw new OciError("signature-invalid", "the first certificate is not for the signing key");
   }
   return chain;
+}
+
+function noFile(files: SignOptions["files"]): OciError {
+  const where = typeof files === "string" ? ` in ${files}` : "";
+  return new OciError("not-found", `there is no file to sign${where}`);
 }
