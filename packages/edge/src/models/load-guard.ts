@@ -40,7 +40,7 @@ export async function loadGuarded(core: DeviceCore, session: PlaneSession, chann
   try {
     const resolved = await resolveChannel(core, session, channel);
     const model = modelOf(resolved);
-    const folder = await pulled(core, session, resolved);
+    const folder = await pulled(core, session, resolved, model);
     const files = await measured(folder, model, resolved);
     const permit = await permitted(core, resolved, files);
     const fields = await loadFields(core, resolved, files);
@@ -71,6 +71,7 @@ async function pulled(
   core: DeviceCore,
   session: PlaneSession,
   { manifest, repository }: ResolvedChannel,
+  { base }: Model,
 ): Promise<string> {
   const folder = join(core.folder.models, manifest.slice("sha256:".length));
   if (await lstat(folder).catch(() => undefined)) return folder;
@@ -78,7 +79,8 @@ async function pulled(
   const { origin } = new URL(core.config.url);
   const source = new RegistryClient({ url: origin, repository, token: await session.token() });
   try {
-    await unpackModelKit({ source, reference: manifest, into: folder });
+    // A device follows no tags: which base is meant, the signed statement says.
+    await unpackModelKit({ source, reference: manifest, into: folder, ...(base && { base }) });
     return folder;
   } catch (cause) {
     if (!(cause instanceof OciError)) throw cause;

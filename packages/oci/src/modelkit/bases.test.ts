@@ -61,6 +61,20 @@ test("a kit that names another as its base is unpacked with that one's model, an
   );
 });
 
+test("a base whose digest is known is not asked for by its tag, wherever that leads by now", async (t) => {
+  const { pack, at, requests, into } = await registry(t);
+  const { digest } = await pack("base", "v1", kit("model"), [file("model/m.bin")]);
+  await pack("base", "v1", kit("model"), [file("model/m.bin"), file("model/added.bin")]);
+  await pack("tuned", "v1", kit("base:v1"), []);
+  const asked = requests.length;
+  const { files } = await unpackModelKit({ source: at("tuned"), reference: "v1", into, base: digest });
+  assert.deepEqual(
+    files.map(({ name }) => name),
+    ["model/m.bin"],
+  );
+  assert.ok(!requests.slice(asked).some((request) => String(request).includes("base/manifests/v1")));
+});
+
 test("bases have bases, and a kit may be nothing but a name for one", async (t) => {
   const { pack, at, into, host } = await registry(t);
   await pack("base", "v1", kit("model"), [file("model/m.bin")]);

@@ -1,5 +1,6 @@
 import type { ArtifactSource } from "../artifact/transfer.ts";
 import { OciError } from "../error.ts";
+import { type ContentDigest, isContentDigest } from "../storage/content-digest.ts";
 import { baseOf, type KitBase } from "./base-name.ts";
 import type { LayerKind } from "./layer-types.ts";
 import { type ModelKit, type ModelLayer, readModelKit } from "./read.ts";
@@ -20,10 +21,15 @@ export const modelKinds: readonly LayerKind[] = ["model", "modelpart", "config"]
  * Finds the bases of a kit, the nearest first, each tag resolved once.
  *
  * @param source where the kit is, and where its bases are looked for
+ * @param nearest digest of the first one, which a tag is not asked for then
  * @throws OciError `modelkit-invalid` for a chain that comes back to itself or is too long, or a base that cannot be looked
  * for; what the source throws
  */
-export async function resolveBases(kit: ModelKit, source: ArtifactSource): Promise<readonly ResolvedBase[]> {
+export async function resolveBases(
+  kit: ModelKit,
+  source: ArtifactSource,
+  nearest?: ContentDigest,
+): Promise<readonly ResolvedBase[]> {
   const seen = new Map<string, string>([[kit.resolved.digest, kit.resolved.digest]]);
   const bases: ResolvedBase[] = [];
   for (let base = kit.kitfile && baseOf(kit.kitfile); base !== undefined; ) {
@@ -34,7 +40,8 @@ export async function resolveBases(kit: ModelKit, source: ArtifactSource): Promi
     if (place === undefined) {
       throw invalid(`its base ${base.text} is not looked for there`, baseHint);
     }
-    const found = await readModelKit(place, base.reference);
+    const known = bases.length === 0 && !isContentDigest(base.reference) ? nearest : undefined;
+    const found = await readModelKit(place, known ?? base.reference);
     const { digest } = found.resolved;
     if (seen.has(digest)) {
       throw invalid(

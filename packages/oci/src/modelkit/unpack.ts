@@ -4,6 +4,7 @@ import { utf8 } from "@tally/evidence";
 import type { ArtifactSource } from "../artifact/transfer.ts";
 import { OciError, type OciErrorCode } from "../error.ts";
 import type { Progress } from "../progress.ts";
+import type { ContentDigest } from "../storage/content-digest.ts";
 import { diskFile, type FileEntry, memoryFile } from "../tar/entry.ts";
 import { checkEntryName, EntryNames } from "../tar/entry-name.ts";
 import { type ExtractedFile, writeFile } from "../tar/extract.ts";
@@ -26,6 +27,8 @@ export interface UnpackOptions {
   readonly into: string;
   /** Where a kit's bases are looked for (`ArtifactSource.base`); in `source` by default. */
   readonly bases?: ArtifactSource;
+  /** Digest of the nearest base, where that is known for sure: a tag in the Kitfile is then not asked for. */
+  readonly base?: ContentDigest;
   /** Which layers; all that hold files if not given. */
   readonly kinds?: readonly LayerKind[];
   /** For each layer. */

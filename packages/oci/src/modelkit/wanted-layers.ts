@@ -1,4 +1,5 @@
 import type { ArtifactSource } from "../artifact/transfer.ts";
+import type { ContentDigest } from "../storage/content-digest.ts";
 import { modelKinds, type ResolvedBase, resolveBases } from "./bases.ts";
 import type { LayerKind } from "./layer-types.ts";
 import type { ModelKit, ModelLayer } from "./read.ts";
@@ -13,14 +14,16 @@ export interface Wanted {
   readonly source: ArtifactSource;
   /** Where a kit's bases are looked for; in `source` by default. */
   readonly bases?: ArtifactSource;
+  /** Digest of the nearest base, where that is known for sure: a tag in the Kitfile is then not asked for. */
+  readonly base?: ContentDigest;
   /** All that hold files if not given. */
   readonly kinds?: readonly LayerKind[];
 }
 
 /** The bases of a kit, none where nothing of a model is wanted. Throws what `resolveBases` throws. */
-export async function basesOf(kit: ModelKit, { source, bases, kinds }: Wanted): Promise<readonly ResolvedBase[]> {
+export async function basesOf(kit: ModelKit, { source, bases, base, kinds }: Wanted): Promise<readonly ResolvedBase[]> {
   if (kinds?.every((kind) => !modelKinds.includes(kind))) return [];
-  return resolveBases(kit, bases ?? source);
+  return resolveBases(kit, bases ?? source, base);
 }
 
 /** The layers that hold the files of a kit, those of its bases first. */

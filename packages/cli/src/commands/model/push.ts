@@ -73,7 +73,7 @@ export const push: Register = (program, { terminal }) => {
           ...(progress && { progress }),
         }),
       );
-      requireSigned(report, options.signature);
+      requireSigned(report, options.signature, bases);
 
       const { mountFrom } = options;
       const { digest: manifest } = await showingProgress(terminal, options.progress, "pushing", (progress) =>

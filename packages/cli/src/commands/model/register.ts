@@ -55,7 +55,7 @@ export const register: Register = (program, { terminal }) => {
     );
     const signatures = given ? [given] : modelSignatures(target, manifest);
     const { bundle, report } = await signatureOf(signatures, files, pem, ref);
-    requireSigned(report, options.signature ?? "what is attached");
+    requireSigned(report, options.signature ?? "what is attached", bases);
     if (given) await attach(target, { subject: descriptor, bundle, created: new Date() });
     const base = options.base ?? bases[0]?.kit.resolved.digest;
     const stated = await stateModel(client, key, { manifest, repository, report, files, ...(base && { base }) });

@@ -45,7 +45,11 @@ export async function stateModel(
 }
 
 /** @throws CliError `verificationFailed` unless the signature in `file` is one of these files, as far as its publisher can say. */
-export function requireSigned(report: ModelReport, file: string): void {
+export function requireSigned(
+  report: ModelReport,
+  file: string,
+  bases: readonly { readonly text: string }[] = [],
+): void {
   const failed = report.checks.find(({ result }) => result !== "good");
   // Whether a certificate is to be trusted is not for the publisher to say.
   const byCertificate = failed?.name === "signature" && failed.result === "not made";
@@ -57,7 +61,7 @@ export function requireSigned(report: ModelReport, file: string): void {
       hint:
         failed.name === "signature"
           ? "give --signer PUBLIC_KEY if somebody else signed it"
-          : "sign the folder that was packed, then push again",
+          : `sign the folder ${wholeFolder(bases)}, then push again`,
     },
   );
 }
@@ -74,4 +78,9 @@ async function namedFiles(
   const files = [...signedWhole].map(([path, digest]) => ({ ...known.get(path)!, ...(digest && { digest }) }));
   const digests = await hashFiles(files);
   return files.map(({ name, size }, i) => ({ name, size, digest: digests[i]! }));
+}
+
+/** Of which folder a signature is wanted: as it is unpacked, with what bases bring. */
+function wholeFolder([base]: readonly { readonly text: string }[]): string {
+  return base === undefined ? "that was packed" : `as it is unpacked, with the files of its base ${base.text} in it`;
 }
