@@ -91,6 +91,21 @@ test("Tally verifies what cosign signed and attested, by its key, and not by ano
   assert.equal((await does(...attested, "publisher.pub.pem")).code, 3);
 });
 
+test("cosign's short names of predicate types mean the same to Tally", async (t) => {
+  const path = program(t, "cosign");
+  if (path === undefined) return;
+  const { cosign, image, ref, tally: does, good: done } = await prepared(t, path);
+  const attest = ["attest", "--key", "cosign.key", "--predicate", "grade.json", ...unlogged];
+  for (const name of ["slsaprovenance", "slsaprovenance1", "spdxjson", "cyclonedx", "vuln", "openvex", "custom"]) {
+    const verify = ["artifact", "verify", ref, "--type", name, "--key"];
+    good(await cosign(...attest, "--type", name, image));
+    assert.equal((await does(...verify, "cosign.pub")).code, 0, name);
+    assert.equal((await does(...verify, "publisher.pub.pem")).code, 3, name);
+    await done("artifact", "attest", ref, "--predicate", "grade.json", "--type", name, "--key", "publisher.pem");
+    good(await cosign("verify-attestation", "--type", name, "--key", "publisher.pub.pem", ...offline, image));
+  }
+});
+
 test("a signature that an attacker hangs on another artifact is taken by neither", async (t) => {
   const path = program(t, "cosign");
   if (path === undefined) return;

@@ -18,6 +18,7 @@ import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
 import { CliError, exitCodes, print, say, type Terminal, usageError } from "../../terminal/index.ts";
+import { parsePredicateType } from "./predicate-type.ts";
 
 interface Options extends SigningFlags, PlaneFlags {
   readonly type?: string;
@@ -33,7 +34,11 @@ export const attest: Register = (program, { terminal }) => {
     .description("attach a statement to an artifact: one that is signed now, or one that was signed already")
     .argument("<ref>", "repository:tag or repository@sha256:…")
     .option("--predicate <file>", "what is said, a JSON object")
-    .option("--type <uri>", "its predicate type")
+    .option(
+      "--type <type>",
+      "its predicate type: a URI, or a short name such as slsaprovenance1, spdxjson, cyclonedx",
+      parsePredicateType,
+    )
     .option("--key <key>", "private key of who says so, P-256 or P-384")
     .option("--statement <file>", "or an envelope that is signed: what `tally statement sign` or `get` gives")
     .option("--signer <file>", "with --statement: public key of who signed it");
@@ -54,10 +59,10 @@ async function bundleFor(terminal: Terminal, artifact: Digest, options: Options)
   if (statement !== undefined && signer !== undefined && predicate === undefined) {
     return existing(parseEnvelope(Buffer.from(await read(statement))), await read(signer), artifact, statement);
   }
-  if (predicate === undefined || type === undefined || statement !== undefined || !type.includes(":")) {
+  if (predicate === undefined || type === undefined || statement !== undefined) {
     throw usageError(
       "what is to be said?",
-      "give --predicate FILE, --type URI and --key, or --statement ENVELOPE and --signer PUBLIC_KEY",
+      "give --predicate FILE, --type TYPE and --key, or --statement ENVELOPE and --signer PUBLIC_KEY",
     );
   }
   await using key = await openSigningKey(terminal, options);

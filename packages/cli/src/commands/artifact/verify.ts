@@ -27,6 +27,7 @@ import { actionOf } from "../../statement-actions.ts";
 import { exitCodes, print, say, settings, type Terminal, table, usageError } from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
 import { type NotationTrustFlags, readNotationTrust, withNotationTrust } from "./notation-flags.ts";
+import { parsePredicateType } from "./predicate-type.ts";
 
 interface Options extends PlaneFlags, KeylessTrustFlags, NotationTrustFlags {
   readonly key?: string;
@@ -68,7 +69,11 @@ export const verify: Register = (program, { terminal, finish }) => {
       "--trust <file>",
       "or the trust file: anyone in it who may sign models of this repository, or say this; TALLY_TRUST",
     )
-    .option("--type <uri>", "attestations of this predicate type, instead of signatures");
+    .option(
+      "--type <type>",
+      "attestations of this predicate type, instead of signatures: a URI, or a short name such as slsaprovenance1",
+      parsePredicateType,
+    );
   withJson(withPlane(withKeylessTrust(withNotationTrust(command)))).action(async (ref: string, options: Options) => {
     const { repository, reference } = parseArtifactName(ref);
     const client = await connect(terminal, options);
@@ -91,6 +96,7 @@ export const verify: Register = (program, { terminal, finish }) => {
     const has = (result: Judged["result"]) => wanted.some((one) => one.result === result);
     const outcome = has("good") ? "good" : has("bad") ? "bad" : "not made";
     say(terminal, `${repository}@${digest}: ${outcomes[outcome]}`);
+    if (wanted.length === 0) say(terminal, whatElse(judged));
     finish(exits[outcome]);
   });
 };
@@ -101,6 +107,12 @@ const outcomes = {
   bad: "nothing that is attached holds",
   "not made": "nothing is attached that could be verified with this",
 } as const;
+
+/** Whoever asked for a type that is not there sees which are. */
+function whatElse(judged: readonly Judged[]): string {
+  const types = [...new Set(judged.map(({ type }) => type))].sort();
+  return types.length === 0 ? "no signature and no attestation hangs on it" : `attached are: ${types.join(", ")}`;
+}
 
 function checksOf({ checks = [] }: Judged): readonly string[] {
   return table(checks.map(({ name, result, message }) => [`  ${marks[result]}`, name, message]));
