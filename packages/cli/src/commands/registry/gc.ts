@@ -2,7 +2,7 @@ import type { CollectDecision, CollectRequest, CollectSummary } from "@tally/evi
 import { parseDuration, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
-import { CliError, counted, exitCodes, printLine, say } from "../../terminal/index.ts";
+import { CliError, counted, exitCodes, printLine, say, sizeWords } from "../../terminal/index.ts";
 
 interface Options extends PlaneFlags {
   readonly dryRun?: boolean;
@@ -29,12 +29,16 @@ export const gc: Register = (group, { terminal }) => {
     const client = await connect(terminal, flags);
     let summary: CollectSummary | undefined;
     let some = false;
+    const stays: Record<string, number> & { bytes: number } = { bytes: 0 };
     if (json) terminal.stdout.write('{\n  "decisions": [');
     for await (const line of client.lines<Line>("/api/v1/registry/collect", asked)) {
       if ("summary" in line) summary = line.summary;
       else if (json) terminal.stdout.write(`${some ? "," : ""}\n    ${JSON.stringify(line)}`);
       else printLine(terminal, inWords(line));
       some = true;
+      if ("summary" in line || line.action !== "keep") continue;
+      stays[line.what] = (stays[line.what] ?? 0) + 1;
+      stays.bytes += line.size;
     }
     if (summary === undefined) {
       throw new CliError(exitCodes.unreachable, "the plane broke off the collection", {
@@ -45,6 +49,9 @@ export const gc: Register = (group, { terminal }) => {
     const { manifests, blobs, files, bytes } = summary;
     const gone = [counted(manifests, "manifest"), counted(blobs, "blob"), counted(files, "file")].join(", ");
     say(terminal, `${dryRun ? "would remove" : "removed"}: ${gone}, ${counted(bytes, "byte")}`);
+    if (!explain) return;
+    const [kept, parts] = [counted(stays.manifest ?? 0, "manifest"), counted(stays.blob ?? 0, "blob")];
+    say(terminal, `stays: ${kept}, ${parts}, ${sizeWords(stays.bytes)}, each counted where it is held`);
   });
 };
 
@@ -52,5 +59,5 @@ type Line = CollectDecision | { readonly summary: CollectSummary };
 
 function inWords({ action, what, repository, digest, size, because }: CollectDecision): string {
   const where = repository === undefined ? digest : `${repository}@${digest}`;
-  return `${action.padEnd(6)} ${what.padEnd(8)} ${where} (${counted(size, "byte")}): ${because}`;
+  return `${action.padEnd(6)} ${what.padEnd(8)} ${where} (${sizeWords(size)}): ${because}`;
 }

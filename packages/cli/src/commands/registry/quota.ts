@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "commander";
 import { parseCount, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
-import { print, say, table, usageError } from "../../terminal/index.ts";
+import { print, say, sizeWords, table, usageError } from "../../terminal/index.ts";
 
 type Quota = QuotaList["quotas"][number];
 
@@ -53,7 +53,7 @@ export const quota: Register = (group, { terminal }) => {
 
 function inWords({ bytes, manifests, usedBytes, usedManifests }: Quota): string[] {
   return [
-    `${usedBytes} of ${bytes ?? "any number of"} bytes`,
+    `${sizeWords(usedBytes)} of ${bytes === null ? "any size" : sizeWords(bytes)}`,
     `${usedManifests} of ${manifests ?? "any number of"} manifests`,
   ];
 }
