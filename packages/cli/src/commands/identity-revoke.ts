@@ -27,6 +27,12 @@ export const revokeIdentity: Register = (program, { terminal }) => {
   withJson(withPlane(withPassphrase(command))).action(async (who: string, options: Options) => {
     const { compromisedAt, reason, ...flags } = options;
     const compromiseTime = compromisedAt === undefined ? null : timeOf("--compromised-at", compromisedAt);
+    if (compromiseTime !== null && compromiseTime > Date.now()) {
+      throw usageError(
+        `--compromised-at ${compromisedAt} is still to come: all that the key signs until then would hold`,
+        "give the time from which somebody else may have had it, or `tally identity rotate` for a change that is planned",
+      );
+    }
     await using key = await readSigningKey(terminal, flags);
     const client = await connect(terminal, flags);
     const { identities } = await client.get<IdentityList>("/api/v1/identities");
@@ -35,7 +41,10 @@ export const revokeIdentity: Register = (program, { terminal }) => {
       .filter(({ name, keyId }) => name === who || keyId === who)
       .map(({ keyId }) => keyId);
     if (keyIds.length === 0)
-      throw usageError(`the plane knows nobody called ${who}`, "see: tally identity list --json");
+      throw usageError(
+        `the plane knows nobody called ${who}`,
+        "see `tally identity list`; a key is named by its whole id",
+      );
     const statements = await decide(
       client,
       keyIds.map(

@@ -1,8 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type IdentityBody, type IdentityList, publicIdentityFromPem, trustedActions } from "@tally/evidence";
+import {
+  fleetDecisionType,
+  type IdentityBody,
+  type IdentityList,
+  publicIdentityFromPem,
+  type StatementList,
+  trustedActions,
+} from "@tally/evidence";
 import { collectList, withJson, withPlane } from "../options.ts";
-import { connect, type PlaneFlags } from "../plane-client.ts";
+import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import { timeOf } from "../question.ts";
 import type { Register } from "../register.ts";
 import { print, say, table, usageError } from "../terminal/index.ts";
@@ -52,26 +59,49 @@ export const identity: Register = (program, context) => {
       throw usageError(`${key} is a private key`, "give NAME.pub.pem: the plane needs no private key");
     const { keyId } = publicIdentityFromPem(pem);
     const body: IdentityBody = { name, key: pem, may, repositories: repository, ...period };
-    await (await connect(terminal, flags)).post("/api/v1/identities", body);
+    const client = await connect(terminal, flags);
+    const before = (await listed(client)).find((known) => known.keyId === keyId);
+    await client.post("/api/v1/identities", body);
     print(terminal, flags.json, { name, keyId, may, repositories: repository, ...period }, () => [keyId]);
     say(terminal, `${name} may ${may.join(", ") || "nothing"} for ${repository.join(", ")}${wordsOf(period)}`);
+    const lost = before?.may.filter((action) => !may.includes(action)) ?? [];
+    if (lost.length > 0) say(terminal, `what the key had before is gone: ${lost.join(", ")}`);
   });
   rotateIdentity(group, context);
   revokeIdentity(group, context);
-  const list = group.command("list").description("list the identities that the plane knows");
+  const list = group
+    .command("list")
+    .description("list the identities that the plane knows: key, name, what it may, for which repositories");
   withJson(withPlane(list)).action(async (flags: PlaneFlags) => {
-    const found = await (await connect(terminal, flags)).get<IdentityList>("/api/v1/identities");
-    print(terminal, flags.json, found, () =>
+    const client = await connect(terminal, flags);
+    const identities: Listed[] = [];
+    for (const one of await listed(client)) identities.push({ ...one, revoked: await isRevoked(client, one.keyId) });
+    print(terminal, flags.json, { identities }, () =>
       table(
-        found.identities.map(({ name, may, repositories, ...period }) => [
+        identities.map(({ keyId, name, may, repositories, revoked, ...period }) => [
+          keyId,
           name,
           may.join(","),
-          `${repositories.join(",")}${wordsOf(period)}`,
+          `${repositories.join(",")}${wordsOf(period)}${revoked ? "  revoked" : ""}`,
         ]),
       ),
     );
   });
 };
+
+type Known = IdentityBody & { readonly keyId: string };
+type Listed = Known & { readonly revoked: boolean };
+
+async function listed(client: PlaneClient): Promise<readonly Known[]> {
+  const { identities } = await client.get<IdentityList>("/api/v1/identities");
+  return identities.map((identity) => ({ keyId: publicIdentityFromPem(identity.key).keyId, ...identity }));
+}
+
+/** What people decide about somebody's key is a statement about it, and nothing but a revocation. */
+async function isRevoked(client: PlaneClient, keyId: string): Promise<boolean> {
+  const query = new URLSearchParams({ subject: `sha256:${keyId}`, type: fleetDecisionType });
+  return (await client.get<StatementList>(`/api/v1/statements?${query}`)).statements.length > 0;
+}
 
 /** " from 2026-01-01T00:00:00.000Z until …", as far as there are bounds. */
 function wordsOf({ from, until }: Pick<IdentityBody, "from" | "until">): string {

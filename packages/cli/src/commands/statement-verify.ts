@@ -16,7 +16,7 @@ import {
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../register.ts";
-import { checkSigner, type SignedFor } from "../signer-checks.ts";
+import { checkSigner, type SignedFor, type SignerReport, type SignerWorld } from "../signer-checks.ts";
 import { actionOf } from "../statement-actions.ts";
 import { exitCodes, print, type Terminal, table, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
@@ -46,9 +46,7 @@ export const verifyStatement: Register = (program, { terminal, finish }) => {
     const client = await connect(terminal, options);
     const envelope = await find(terminal, client, what);
     const { predicateType } = envelope.statement;
-    const action = actionOf(predicateType);
-    const repository = repositoryOf(envelope, options.repository);
-    const { outcome, checks, by } = await checkSigner({ client, trust }, envelope, { action, ...repository });
+    const { outcome, checks, by } = await judgeStatement({ client, trust }, envelope, options.repository);
     const report = { outcome, statement: envelope.digest, predicateType, ...(by && { signedBy: by }), checks };
     print(terminal, options.json, report, () => [
       ...table(checks.map(({ name, result, message }) => [marks[result], name, message])),
@@ -58,10 +56,20 @@ export const verifyStatement: Register = (program, { terminal, finish }) => {
   });
 };
 
+/** Whether whoever signed a statement may say that, of what it is about. @param given the repository, where it does not say so */
+export function judgeStatement(world: SignerWorld, envelope: Envelope, given?: string): Promise<SignerReport> {
+  const action = actionOf(envelope.statement.predicateType);
+  return checkSigner(world, envelope, { action, ...repositoryOf(envelope, given) });
+}
+
 async function find(terminal: Terminal, client: PlaneClient, what: string): Promise<Envelope> {
-  if (!isDigest(what)) return parseEnvelope(await readFile(resolve(terminal.cwd, what)));
-  const envelope = parseEnvelope(await client.bytes(`/api/v1/statements/${what}`));
-  if (envelope.digest !== what) throw usageError(`the plane sent another envelope than ${what}`);
+  return isDigest(what) ? fetchStatement(client, what) : parseEnvelope(await readFile(resolve(terminal.cwd, what)));
+}
+
+/** @throws CliError where the plane sends another one */
+export async function fetchStatement(client: PlaneClient, digest: string): Promise<Envelope> {
+  const envelope = parseEnvelope(await client.bytes(`/api/v1/statements/${digest}`));
+  if (envelope.digest !== digest) throw usageError(`the plane sent another envelope than ${digest}`);
   return envelope;
 }
 

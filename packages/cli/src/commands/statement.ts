@@ -1,28 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
-  approvalType,
-  evaluationType,
-  ingestionType,
   type JsonObject,
   makeStatement,
-  modelType,
   type NamedDigest,
-  parseApproval,
   parseDigest,
   parseEnvelope,
-  parseEvaluation,
-  parseIngestion,
-  parseModel,
-  parseRelease,
-  parseSelection,
-  parseTraining,
-  releaseType,
-  type Statement,
-  type StatementList,
-  selectionType,
   signStatement,
-  trainingType,
 } from "@tally/evidence";
 import { hashFiles } from "../hash-files.ts";
 import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
@@ -31,18 +15,10 @@ import { withForce, writeOutput } from "../output-file.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { postEnvelope } from "../post-statement.ts";
 import type { Register } from "../register.ts";
-import { print, say, type Terminal, table, usageError } from "../terminal/index.ts";
+import { print, say, type Terminal, usageError } from "../terminal/index.ts";
+import { listStatements } from "./statement-list.ts";
+import { statementTypes as types } from "./statement-types.ts";
 import { verifyStatement } from "./statement-verify.ts";
-
-const types: Readonly<Record<string, { readonly uri: string; readonly parse: (statement: Statement) => unknown }>> = {
-  ingestion: { uri: ingestionType, parse: parseIngestion },
-  training: { uri: trainingType, parse: parseTraining },
-  model: { uri: modelType, parse: parseModel },
-  evaluation: { uri: evaluationType, parse: parseEvaluation },
-  approval: { uri: approvalType, parse: parseApproval },
-  release: { uri: releaseType, parse: parseRelease },
-  selection: { uri: selectionType, parse: parseSelection },
-};
 
 interface SignOptions extends KeyFlags {
   readonly type: string;
@@ -86,21 +62,7 @@ export const statement: Register = (program, context) => {
     say(terminal, `entry ${index} of the plane's log`);
   });
 
-  const list = group
-    .command("list")
-    .description("list the statements of the plane's log")
-    .option("--subject <digest>", "about this artifact only", parseDigestOption)
-    .option("--type <type>", "of this type only");
-  withJson(withPlane(list)).action(async (options: PlaneFlags & { subject?: string; type?: string }) => {
-    const query = new URLSearchParams();
-    if (options.subject !== undefined) query.set("subject", options.subject);
-    if (options.type !== undefined) query.set("type", types[options.type]?.uri ?? options.type);
-    const found = await (await connect(terminal, options)).get<StatementList>(`/api/v1/statements?${query}`);
-    print(terminal, options.json, found, () =>
-      table(found.statements.map((s) => [String(s.index), s.digest, nameOf(s.predicateType), s.signedBy.join(", ")])),
-    );
-  });
-
+  listStatements(group, context);
   const get = group
     .command("get")
     .description("print a statement's envelope as it was signed")
@@ -145,8 +107,4 @@ async function subjectsOf(terminal: Terminal, text: string): Promise<readonly Na
   const [, name, digest] = /^([^=]+)=(sha256:.*)$/.exec(text) ?? [];
   if (name !== undefined && digest !== undefined) return [{ name, digest: parseDigest(digest) }];
   return hashFiles(resolve(terminal.cwd, text));
-}
-
-function nameOf(uri: string): string {
-  return Object.entries(types).find(([, type]) => type.uri === uri)?.[0] ?? uri;
 }
