@@ -2,7 +2,7 @@ import { type IntervalQuestion, parseDigest } from "@tally/evidence";
 import { CliError, exitCodes } from "./terminal/index.ts";
 
 export interface QuestionFlags {
-  readonly model?: string;
+  readonly model?: string | undefined;
   readonly from: string;
   readonly to: string;
   readonly device?: readonly string[];

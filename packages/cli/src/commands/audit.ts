@@ -11,6 +11,7 @@ import {
   verifyBundle,
 } from "@tally/evidence";
 import { Option } from "commander";
+import { modelNamed } from "../artifact.ts";
 import { download } from "../download.ts";
 import { openFileSource } from "../file-source.ts";
 import { collect, withJson, withPlane } from "../options.ts";
@@ -45,7 +46,7 @@ export const audit: Register = (program, { terminal, finish }) => {
     .description(
       "ask what ran between two times: counts, verified on the spot; with -o the answer and its evidence as one file",
     )
-    .option("--model <digest>", "this model only")
+    .option("--model <ref>", "this model only: sha256:…, repository:tag or repository@sha256:…")
     .requiredOption("--from <time>", "from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or milliseconds")
     .requiredOption("--to <time>", "up to, not including, this time")
     .option("--device <id>", "this device only (repeatable)", collect)
@@ -59,14 +60,19 @@ export const audit: Register = (program, { terminal, finish }) => {
     .option("-o, --output <file>", "the bundle to write, such as answer.tally");
   withForce(withJson(withPlane(command))).action(async (options: Options) => {
     const detail = options.records ?? (options.output === undefined ? "none" : "full");
-    const question = questionOf(options, detail === "none" ? "summary" : "records");
+    const kind = detail === "none" ? "summary" : "records";
+    // What is wrong with the question is said before anybody is asked.
+    questionOf({ ...options, model: undefined }, kind);
+    const client = await connect(terminal, options);
+    const model = options.model && (await modelNamed(terminal, client, options.model));
+    const question = questionOf({ ...options, model }, kind);
     if (options.output !== undefined) {
       await writeAnswer(terminal, question, options, options.output);
       return;
     }
     if (detail !== "none") throw usageError("records are for a file", "give -o FILE as well");
     const trust = await readTrustFile(terminal, options);
-    const bundle = await (await connect(terminal, options)).bytes(queryOf(question));
+    const bundle = await client.bytes(queryOf(question));
     const report = await verifyBundle({ bundle, trust, expected: question, now: Date.now() });
     print(terminal, options.json, reportAsJson(report), () => [
       ...headLines(report),

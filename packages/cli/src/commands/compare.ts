@@ -2,13 +2,12 @@ import {
   type DataResponse,
   type Digest,
   exitCodeOf,
-  parseDigest,
   type RecordPages,
   type Report,
   type Trust,
   verifyRecords,
 } from "@tally/evidence";
-import { repositoryOf } from "../artifact.ts";
+import { modelNamed, repositoryOf } from "../artifact.ts";
 import {
   type Disclosed,
   discloses,
@@ -51,18 +50,19 @@ export const compare: Register = (program, { terminal, finish }) => {
     .command("compare")
     .summary("the same question over two versions of a model")
     .description("the same question over two versions of a model; every number opens to the records behind it")
-    .requiredOption("--model <digest>", "a model; give two", collect)
+    .requiredOption("--model <ref>", "a model: sha256:…, repository:tag or repository@sha256:…; give two", collect)
     .option("--from <time>", "from this time on", "1970-01-01")
     .option("--to <time>", "up to, not including, this time; the default is now")
     .option("--device <id>", "this device only (repeatable)", collect)
     .option("--trust <file>", "the trust file that both answers are verified with; TALLY_TRUST")
     .option("--open <figure>", "list the records behind a figure, such as A.agreed");
   withJson(withPlane(command)).action(async (options: Options) => {
-    const models = options.model.map((text) => parseDigest(text));
-    if (models.length !== 2) throw usageError("two versions are compared", "give --model twice");
+    if (options.model.length !== 2) throw usageError("two versions are compared", "give --model twice");
     const wanted = options.open === undefined ? undefined : figureOf(options.open);
     const trust = await readTrustFile(terminal, options);
     const client = await connect(terminal, options);
+    const models: Digest[] = [];
+    for (const name of options.model) models.push(await modelNamed(terminal, client, name));
     const to = options.to ?? new Date().toISOString();
     const sides: Side[] = [];
     for (const [i, model] of models.entries()) {

@@ -14,7 +14,7 @@ import {
   utf8,
 } from "@tally/evidence";
 import type { RegistryClient } from "@tally/oci";
-import { repositoryOf } from "../artifact.ts";
+import { modelNamed, repositoryOf } from "../artifact.ts";
 import { type CarriedData, findCarried, hasCarried } from "../data-query/carried.ts";
 import {
   filtersAsJson,
@@ -31,7 +31,7 @@ import { type Doubt, doubtsOf, ledgersOf } from "../doubtful-segments.ts";
 import { readErasures, type StatedErasure } from "../erasures.ts";
 import { readFleet } from "../fleet-log.ts";
 import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
-import { collect, collectList, parseDigestOption, withJson, withPlane } from "../options.ts";
+import { collect, collectList, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
@@ -64,7 +64,7 @@ export const data: Register = (program, context) => {
     .description(
       "gather what devices kept of a model's inputs, outputs and labels; every row is verified against its ledger. Interrupted, it goes on where it stopped when it is called again",
     )
-    .requiredOption("--model <digest>", "manifest of the model", parseDigestOption)
+    .requiredOption("--model <ref>", "the model: sha256:…, repository:tag or repository@sha256:…")
     .requiredOption("-o, --output <dir>", "a folder that is not there yet, is empty, or has what this query gathered")
     .option("--labelled", "only rows that have a label")
     .option("--confidence <range>", "only rows whose largest score is in 0.5..0.8, ..0.6 or 0.9..", parseRange)
@@ -84,13 +84,13 @@ export const data: Register = (program, context) => {
       "private key of who selects: signs and posts a statement of which segments the data is from",
     );
   withJson(withPlane(withPassphrase(query))).action(async (options: Options) => {
-    const model = parseDigest(options.model);
     const dir = resolve(terminal.cwd, options.output);
     await mkdir(dir, { recursive: true });
     await requireUsable(dir);
     await using key =
       options.key === undefined ? undefined : await readSigningKey(terminal, { ...options, key: options.key });
     const client = await connect(terminal, options);
+    const model = await modelNamed(terminal, client, options.model);
     const trust =
       (await settings(terminal, options)).trust.value === undefined
         ? undefined

@@ -1,4 +1,5 @@
 import { exitCodeOf, type LineageResponse, parseDigest, verifyBundle } from "@tally/evidence";
+import { modelNamed } from "../../artifact.ts";
 import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import { recordOf, requireAnswerTo } from "../../record-place.ts";
@@ -15,12 +16,16 @@ export const trace: Register = (program, { terminal, finish }) => {
     .command("trace")
     .summary("follow a record or an artifact back to where it comes from")
     .description("follow one record, or one artifact, back to where it comes from")
-    .argument("<what>", "DEVICE/INDEX of a record, which is verified; or the digest of a model, file or dataset")
+    .argument(
+      "<what>",
+      "DEVICE/INDEX of a record, which is verified; or the digest of a model, file or dataset; or repository:tag of a model",
+    )
     .option("--trust <file>", "the trust file, needed for a record; TALLY_TRUST");
   withJson(withPlane(command)).action(async (what: string, flags: PlaneFlags) => {
-    if (what.startsWith("sha256:")) {
-      const digest = parseDigest(what);
-      const lineage = await (await connect(terminal, flags)).get<LineageResponse>(`/api/v1/lineage/${digest}`);
+    if (/[:@]/.test(what)) {
+      const client = await connect(terminal, flags);
+      const digest = what.startsWith("sha256:") ? parseDigest(what) : await modelNamed(terminal, client, what);
+      const lineage = await client.get<LineageResponse>(`/api/v1/lineage/${digest}`);
       if (
         lineage.edges.length === 0 &&
         lineage.nodes.every(({ kind, name }) => kind === "artifact" && name === undefined)
