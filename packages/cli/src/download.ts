@@ -62,6 +62,15 @@ async function begunOf({ of }: Download, part: string): Promise<{ bytes: number;
   }
 }
 
+/** No plane makes an answer larger than 16 GiB. */
+const largest = 16 * 2 ** 30;
+
+function tooLong(size: number): CliError {
+  return new CliError(exitCodes.unexpected, `the download has more than its ${size} bytes`, {
+    hint: "check that the URL is a plane's",
+  });
+}
+
 async function take({ from, size, tag, body }: Piece, { of }: Download, part: string) {
   if (from === 0) await writeFile(`${part}.json`, `${JSON.stringify({ of, tag })}\n`);
   await using file = await open(part, from === 0 ? "w" : "r+");
@@ -78,6 +87,7 @@ async function take({ from, size, tag, body }: Piece, { of }: Download, part: st
       why = error;
       break;
     }
+    if (bytes + chunk.length > (size ?? largest)) throw tooLong(size ?? largest);
     // What is wrong with the disk here is not the connection's fault.
     await file.write(chunk, 0, chunk.length, bytes);
     bytes += chunk.length;

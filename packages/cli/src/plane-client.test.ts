@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
+import { createGzip, type Gzip } from "node:zlib";
 import { PlaneClient } from "./plane-client.ts";
 
 let answer: { status: number; body: string } = { status: 200, body: "{}" };
@@ -65,4 +66,33 @@ test("a token does not travel unencrypted to another machine, unless that is all
   assert.throws(() => new PlaneClient(setting, "tly_a"), { exitCode: 2, message: /unencrypted/ });
   assert.equal(new PlaneClient(setting, undefined).url, "http://plane.example");
   assert.equal(new PlaneClient(setting, "tly_a", true).url, "http://plane.example");
+});
+
+test("attack: a plane that sends without end, in JSON, in a line, in words of refusal, packed and not", async (t) => {
+  let [status, packed] = [200, false];
+  const chunk = Buffer.alloc(1024 * 1024, " ");
+  const endless = createServer((_request, response) => {
+    response.writeHead(status, { "content-type": "application/json", ...(packed && { "content-encoding": "gzip" }) });
+    const out = packed ? createGzip() : response;
+    if (packed) (out as Gzip).pipe(response);
+    const more = () => {
+      while (!response.destroyed && out.write(chunk));
+    };
+    out.on("drain", more);
+    more();
+  });
+  await new Promise<void>((resolve) => endless.listen(0, "127.0.0.1", resolve));
+  t.after(() => endless.close().closeAllConnections());
+  const value = `http://127.0.0.1:${(endless.address() as AddressInfo).port}`;
+  const plane = new PlaneClient({ name: "url", value, from: "--url" }, undefined);
+  const tooMuch = { exitCode: 1, message: /sends more than \d+ bytes/ };
+  await assert.rejects(plane.get("/api/v1/devices"), tooMuch);
+  await assert.rejects(Array.fromAsync(plane.lines("/x", {})), tooMuch);
+  packed = true;
+  await assert.rejects(plane.get("/api/v1/devices"), tooMuch);
+  [status, packed] = [403, false];
+  await assert.rejects(plane.get("/api/v1/devices"), {
+    exitCode: 4,
+    message: "the plane answered 403 to GET /api/v1/devices",
+  });
 });

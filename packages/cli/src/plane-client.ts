@@ -1,4 +1,5 @@
 import type { ErrorBody } from "@tally/evidence";
+import { boundedBody, most, tooMuch } from "./bounded-body.ts";
 import { socketFetch } from "./carry/socket-fetch.ts";
 import type { Piece } from "./download.ts";
 import {
@@ -70,15 +71,18 @@ export class PlaneClient {
 
   /** A JSON answer. Its shape is the type that the plane documents; bytes in it are not verified. */
   async get<T extends object>(path: string): Promise<T> {
-    return asJson<T>(path, await this.#ask("GET", path));
+    return this.#json<T>(path, await this.#ask("GET", path));
   }
 
   async post<T extends object>(path: string, body: object): Promise<T> {
-    return asJson<T>(path, await this.#ask("POST", path, { type: "application/json", bytes: JSON.stringify(body) }));
+    return this.#json<T>(
+      path,
+      await this.#ask("POST", path, { type: "application/json", bytes: JSON.stringify(body) }),
+    );
   }
 
   async put<T extends object>(path: string, body: object): Promise<T> {
-    return asJson<T>(path, await this.#ask("PUT", path, { type: "application/json", bytes: JSON.stringify(body) }));
+    return this.#json<T>(path, await this.#ask("PUT", path, { type: "application/json", bytes: JSON.stringify(body) }));
   }
 
   /** The lines of an answer, each a JSON value, as they come. Work between two of them may take long. */
@@ -92,6 +96,7 @@ export class PlaneClient {
       for await (const chunk of response.body ?? []) {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
         rest = lines.pop()!;
+        if (rest.length > most.line) throw tooMuch(response.url, most.line);
         for (const line of lines) yield JSON.parse(line) as T;
       }
     } catch (cause) {
@@ -100,11 +105,11 @@ export class PlaneClient {
   }
 
   async postBytes<T extends object>(path: string, bytes: Uint8Array, type: string): Promise<T> {
-    return asJson<T>(path, await this.#ask("POST", path, { type, bytes: bytes as Uint8Array<ArrayBuffer> }));
+    return this.#json<T>(path, await this.#ask("POST", path, { type, bytes: bytes as Uint8Array<ArrayBuffer> }));
   }
 
   async bytes(path: string): Promise<Uint8Array> {
-    return new Uint8Array(await (await this.#ask("GET", path)).arrayBuffer());
+    return this.#read(await this.#ask("GET", path), most.file);
   }
 
   /** What comes after the bytes that are there, of a file that the plane names by a tag; all of it where it has another. */
@@ -137,6 +142,16 @@ export class PlaneClient {
       clearTimeout(timer);
       throw error;
     }
+  }
+
+  async #json<T extends object>(path: string, response: Response): Promise<T> {
+    return jsonIn<T>(path, await this.#read(response, most.json));
+  }
+
+  async #read(response: Response, max: number): Promise<Uint8Array> {
+    return boundedBody(response, max).catch((cause: unknown) => {
+      throw cause instanceof CliError ? cause : unreachable(this.url, cause);
+    });
   }
 
   async #ask(
@@ -198,16 +213,25 @@ function baseUrl(setting: Setting): string {
   return url.href.replace(/\/+$/, "");
 }
 
-function isPrivate({ protocol, hostname }: URL): boolean {
+/** Whether nobody on the way reads along: TLS, or this very machine. */
+export function isPrivate({ protocol, hostname }: URL): boolean {
   return protocol === "https:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
-async function asJson<T extends object>(path: string, response: Response): Promise<T> {
-  const value: unknown = await response.json().catch(() => undefined);
+function jsonIn<T extends object>(path: string, bytes: Uint8Array): T {
+  const value = parsed(bytes);
   if (typeof value === "object" && value !== null) return value as T;
   throw new CliError(exitCodes.unexpected, `what answers ${path} is no plane: it sends no JSON object`, {
     hint: "check the URL",
   });
+}
+
+function parsed(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
 }
 
 function unreachable(url: string, cause: unknown): CliError {
@@ -237,7 +261,10 @@ async function refusal(what: string, response: Response, hasToken: boolean): Pro
 
 /** What the plane says of it, as far as it is that. */
 async function errorIn(response: Response): Promise<{ message?: string; hint?: string; code?: string }> {
-  const body = (await response.json().catch(() => undefined)) as Partial<ErrorBody> | undefined;
+  const body = parsed(await boundedBody(response, most.words).catch(() => new Uint8Array())) as
+    | Partial<ErrorBody>
+    | null
+    | undefined;
   const words = (value: unknown) => (typeof value === "string" ? value.slice(0, 2000) : undefined);
   const [message, hint, code] = [body?.error?.message, body?.error?.hint, body?.error?.code].map(words);
   return { ...(message && { message }), ...(hint && { hint }), ...(code && { code }) };

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseCheckpoint, parseTrust, verifyNote } from "@tally/evidence";
+import { boundedBody, most } from "../bounded-body.ts";
 import type { Terminal } from "../terminal/index.ts";
 import { bad, type Finding, good } from "./finding.ts";
 
@@ -45,5 +46,5 @@ async function newestNote(url: string, token: string): Promise<Uint8Array | unde
     redirect: "manual",
     signal: AbortSignal.timeout(timeoutMs),
   });
-  return response.ok ? new Uint8Array(await response.arrayBuffer()) : undefined;
+  return response.ok ? boundedBody(response, most.words) : undefined;
 }

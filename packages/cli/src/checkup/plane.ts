@@ -1,4 +1,5 @@
 import type { Readiness } from "@tally/evidence";
+import { boundedBody, most } from "../bounded-body.ts";
 import type { Setting } from "../terminal/index.ts";
 import { bad, type Finding, good, notMade, wordsOf } from "./finding.ts";
 
@@ -6,8 +7,16 @@ const timeoutMs = 5_000;
 /** Date headers have whole seconds, and an answer travels. */
 const mostSkewSeconds = 5;
 
-/** Whether the plane answers, can prove what it answers, agrees on the time, and takes the token. */
-export async function checkPlane({ value, from }: Setting, token: string | undefined): Promise<readonly Finding[]> {
+/**
+ * Whether the plane answers, can prove what it answers, agrees on the time, and takes the token.
+ *
+ * @param withheld that there is a token, and it would travel unencrypted
+ */
+export async function checkPlane(
+  { value, from }: Setting,
+  token: string | undefined,
+  withheld = false,
+): Promise<readonly Finding[]> {
   if (value === undefined) return [notMade("plane", "no URL is set: give --url, or set TALLY_URL")];
   const url = value.replace(/\/+$/, "");
   const answered = await ask(`${url}/healthz`).catch((error: unknown) => error as Error);
@@ -15,7 +24,7 @@ export async function checkPlane({ value, from }: Setting, token: string | undef
     const why = answered instanceof Error ? reasonOf(answered) : `status ${answered.status}`;
     return [bad("plane", `${url} (${from}) does not answer: ${why}`, "check that it runs, and the URL")];
   }
-  return [good("plane", `${url} answers`), await ready(url), skew(answered), await access(url, token)];
+  return [good("plane", `${url} answers`), await ready(url), skew(answered), await access(url, token, withheld)];
 }
 
 async function ready(url: string): Promise<Finding> {
@@ -26,7 +35,7 @@ async function ready(url: string): Promise<Finding> {
       witnesses,
       problem,
       hint,
-    } = (await (await ask(`${url}/readyz`)).json()) as Readiness;
+    } = JSON.parse(new TextDecoder().decode(await boundedBody(await ask(`${url}/readyz`), most.words))) as Readiness;
     const silent = witnesses
       .filter(({ agrees }) => !agrees)
       .map(({ name, said }) => `${name}${said === undefined ? "" : ` (${said})`}`);
@@ -67,7 +76,8 @@ function skew(response: Response): Finding {
   );
 }
 
-async function access(url: string, token: string | undefined): Promise<Finding> {
+async function access(url: string, token: string | undefined, withheld: boolean): Promise<Finding> {
+  if (withheld) return bad("token", `it would travel unencrypted to ${url}, and was not sent`, "use https");
   if (token === undefined) return notMade("token", "none is set: give --token, or set TALLY_TOKEN");
   const response = await ask(`${url}/api/v1/statements?subject=sha256:${"0".repeat(64)}`, {
     authorization: `Bearer ${token}`,

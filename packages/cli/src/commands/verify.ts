@@ -6,7 +6,7 @@ import { questionOf, timeOf } from "../question.ts";
 import type { Register } from "../register.ts";
 import { reportJsonText } from "../report-json.ts";
 import { reportLines, reportTextWithRecords } from "../report-lines.ts";
-import { print, printLine, usageError } from "../terminal/index.ts";
+import { escapedJson, print, printLine, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 import { isFolder, verifyFolder } from "../verify-folder.ts";
 
@@ -64,7 +64,8 @@ export const verify: Register = (program, { terminal, finish }) => {
         holdRecords: 0,
         ...(expected && { expected }),
       });
-      if (options.json) for await (const text of reportJsonText(report, records)) terminal.stdout.write(text);
+      if (options.json)
+        for await (const text of reportJsonText(report, records)) terminal.stdout.write(escapedJson(text));
       else if (options.records)
         for await (const line of reportTextWithRecords(report, records)) printLine(terminal, line);
       else print(terminal, false, report, () => reportLines(report));

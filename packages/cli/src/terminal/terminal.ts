@@ -1,7 +1,7 @@
 // The rules of the command line: data on stdout, words on stderr, nothing else. With --json the data is one JSON value.
 // Errors are one `error:` line that names the thing, and a `hint:` line with the next step where there is one.
 
-import { printable } from "./printable.ts";
+import { printable, printableJson } from "./printable.ts";
 
 export interface Output {
   write(text: string): unknown;
@@ -32,7 +32,7 @@ export function print(
   data: unknown,
   lines: () => readonly string[],
 ): void {
-  if (json) terminal.stdout.write(`${JSON.stringify(data, null, 2)}\n`);
+  if (json) terminal.stdout.write(`${printableJson(data)}\n`);
   else for (const line of lines()) printLine(terminal, line);
 }
 
