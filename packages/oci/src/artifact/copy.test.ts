@@ -68,6 +68,55 @@ test("an index takes its manifests along", async (t) => {
   assert.equal((await client.resolve("both")).digest, index.descriptor.digest);
 });
 
+/** A layout with a model of one layer that goes up in chunks. */
+async function largeModel(dir: string): Promise<ImageLayout> {
+  const layout = await ImageLayout.create(dir);
+  const bytes = crypto.getRandomValues(new Uint8Array(60_000));
+  const content = Buffer.concat(Array.from({ length: 400 }, () => bytes));
+  const large = describe("application/vnd.example.weights", content);
+  await layout.pushBlob(emptyDescriptor, emptyBytes);
+  await layout.pushBlob(large, content);
+  const image = encodeImageManifest({ artifactType: "a/large", layers: [large] });
+  await layout.pushManifest(image.bytes, image.descriptor.mediaType, "v1");
+  return layout;
+}
+
+test("what is sent has no name before the condition holds", async (t) => {
+  const condition = Promise.withResolvers<void>();
+  const registry = await loopbackRegistry(t, {
+    intercept(req) {
+      // The last request of the last blob: from here on only the manifest is missing.
+      if (req.method === "PUT" && req.url!.includes("digest=")) setImmediate(condition.resolve);
+      assert.ok(!(req.method === "PUT" && req.url!.includes("/manifests/")) || held, "the manifest came too early");
+      return false;
+    },
+  });
+  let held = false;
+  const checked = condition.promise.then(() => {
+    held = true;
+  });
+  const client = new RegistryClient({ url: registry.url, repository: "m" });
+  const layout = await largeModel(await temporaryFolder(t));
+  const { digest } = await copyArtifact(layout, client, "v1", { tag: "v1", condition: checked });
+  assert.equal((await client.resolve("v1")).digest, digest);
+});
+
+test("a condition that fails while a blob is sent ends the sending, and leaves neither name nor upload", async (t) => {
+  const condition = Promise.withResolvers<void>();
+  const registry = await loopbackRegistry(t, {
+    intercept(req) {
+      if (req.method === "PATCH") req.once("data", () => condition.reject(new Error("it is not what was signed")));
+      return false;
+    },
+  });
+  const client = new RegistryClient({ url: registry.url, repository: "m" });
+  const layout = await largeModel(await temporaryFolder(t));
+  const copying = copyArtifact(layout, client, "v1", { tag: "v1", condition: condition.promise });
+  await assert.rejects(copying, { message: "it is not what was signed" });
+  await assert.rejects(client.resolve("v1"), { code: "not-found" });
+  assert.deepEqual(await Array.fromAsync(registry.blobs.staged()), []);
+});
+
 test("a tag that moves between resolve and pull mixes nothing", async (t) => {
   const registry = await loopbackRegistry(t);
   const client = new RegistryClient({ url: registry.url, repository: "m" });

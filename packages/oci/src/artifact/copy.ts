@@ -17,6 +17,8 @@ export interface CopyOptions {
   /** A repository of the target's registry that may hold some of the blobs: what it has need not be sent. */
   readonly mountFrom?: string;
   readonly progress?: Progress;
+  /** Has to resolve before a manifest is pushed. Where it rejects, copying ends with its error, and what was sent has no name. */
+  readonly condition?: Promise<unknown>;
 }
 
 /** Blobs that are under way at a time: a link of long delay is filled, and memory stays bounded. */
@@ -44,7 +46,11 @@ export async function copyArtifact(
 ): Promise<Copied> {
   const copy = new Copy(source, target, options);
   const root = await source.resolve(reference);
-  await copy.manifest(root, options.tag);
+  try {
+    await copy.manifest(root, options.tag);
+  } catch (error) {
+    throw copy.forbidden === undefined ? error : copy.forbidden.error;
+  }
   return { digest: root.digest, manifests: copy.manifests, sent: copy.sent, present: copy.present };
 }
 
@@ -52,6 +58,8 @@ class Copy {
   readonly manifests: Digest[] = [];
   sent = 0;
   present = 0;
+  /** Why the condition does not hold. */
+  forbidden: { readonly error: unknown } | undefined;
   readonly #source: ArtifactSource;
   readonly #target: ArtifactTarget;
   readonly #options: CopyOptions;
@@ -61,6 +69,9 @@ class Copy {
     this.#source = source;
     this.#target = target;
     this.#options = options;
+    options.condition?.catch((error: unknown) => {
+      this.forbidden = { error };
+    });
   }
 
   async manifest({ descriptor, digest, manifest, bytes, mediaType }: ResolvedManifest, tag?: string): Promise<void> {
@@ -81,6 +92,7 @@ class Copy {
       }
     }
     await this.#blobs(blobs);
+    await this.#options.condition;
     await this.#target.pushManifest(bytes, mediaType, tag);
     this.manifests.push(digest);
     await this.#referrersOf(descriptor.digest);
@@ -104,11 +116,16 @@ class Copy {
 
   async #blob(blob: Descriptor): Promise<void> {
     const { mountFrom, progress } = this.#options;
+    const permit = () => {
+      if (this.forbidden !== undefined) throw new OciError("signature-invalid", `${blob.digest} is not to be sent`);
+    };
+    permit();
     let furthest = 0;
     const content = async function* (source: ArtifactSource) {
       // What is read a second time, because a connection broke, was counted before.
       let at = 0;
       for await (const chunk of source.lentBlob?.(blob) ?? source.blob(blob)) {
+        permit();
         at += chunk.length;
         if (at > furthest) progress?.advance(at - furthest, "done");
         furthest = Math.max(furthest, at);

@@ -6,7 +6,7 @@ import { type Digest, parseDigest } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import type { Progress } from "../progress.ts";
 import { lentBlocks } from "../storage/lent-blocks.ts";
-import type { Answer, Piece } from "./hash-thread.ts";
+import type { Answer, Piece, Task } from "./hash-thread.ts";
 
 export type { Piece } from "./hash-thread.ts";
 
@@ -32,8 +32,10 @@ const worthThreads = 16 * 1024 * 1024;
 export async function hashPieces(pieces: readonly Piece[], progress?: Progress): Promise<readonly HashedPiece[]> {
   const total = pieces.reduce((sum, { start, end }) => sum + end - start, 0);
   progress?.expect(total);
-  const threads = Math.min(pieces.length, availableParallelism(), mostThreads);
-  if (threads > 1 && total >= worthThreads) return hashOnThreads(pieces, threads, progress);
+  const cores = availableParallelism();
+  const threads = Math.min(pieces.length, cores, mostThreads);
+  // One piece as well: whoever has it hashed may do something else meanwhile.
+  if (cores > 1 && total >= worthThreads) return hashOnThreads(pieces, threads, progress);
   const hashed: HashedPiece[] = [];
   for (const piece of pieces) hashed.push(await hashHere(piece, progress));
   return hashed;
@@ -52,7 +54,7 @@ async function hashOnThreads(
     const thread = new HashThread();
     try {
       for (let i = order[next++]; i !== undefined; i = order[next++])
-        hashed[i] = await thread.hash(pieces[i]!, progress);
+        hashed[i] = await thread.hash({ ...pieces[i]!, ahead: threads === 1 }, progress);
     } catch (error) {
       next = order.length; // The others stop after the piece that they are at.
       throw error;
@@ -73,7 +75,7 @@ class HashThread {
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
   });
 
-  hash(piece: Piece, progress: Progress | undefined): Promise<HashedPiece> {
+  hash(piece: Task, progress: Progress | undefined): Promise<HashedPiece> {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
         this.#worker.off("message", told).off("error", failed).off("exit", gone);

@@ -6,6 +6,7 @@ import {
   copyArtifact,
   filesOfModelKit,
   ImageLayout,
+  type Progress,
   parseArtifactName,
   parseRepository,
   verifyModel,
@@ -65,24 +66,30 @@ export const push: Register = (program, { terminal }) => {
       const signer = options.signer && (await readFile(resolve(terminal.cwd, options.signer), "utf8"));
       const target = repositoryOf(client, repository, { uploadNotes: join(source.dir, uploadNotes) });
       const { files: packed, bases } = await filesOfModelKit({ source, reference: options.tag, bases: target });
-      const report = await showingProgress(terminal, options.progress, "hashing", (progress) =>
-        verifyModel({
+      const { mountFrom } = options;
+      const verified = async (progress: Progress | undefined) => {
+        const publicKey = signer || publicKeyPem(key.signer.identity.spki);
+        const report = await verifyModel({
           bundle,
           files: packed,
-          publicKeyPem: signer || publicKeyPem(key.signer.identity.spki),
+          publicKeyPem: publicKey,
           ...(progress && { progress }),
-        }),
-      );
-      requireSigned(report, options.signature, bases);
-
-      const { mountFrom } = options;
-      const { digest: manifest } = await showingProgress(terminal, options.progress, "pushing", (progress) =>
-        copyArtifact(source, target, options.tag, {
+        });
+        requireSigned(report, options.signature, bases);
+        return report;
+      };
+      // Hashed while it is sent. What turns out not to be what was signed gets no name in the registry.
+      const pushed = async (progress: Progress | undefined) => {
+        const condition = verified(progress);
+        const { digest } = await copyArtifact(source, target, options.tag, {
           tag: reference,
+          condition,
           ...(mountFrom !== undefined && { mountFrom: parseRepository(mountFrom) }),
           ...(progress && { progress }),
-        }),
-      );
+        });
+        return { manifest: digest, report: await condition };
+      };
+      const { manifest, report } = await showingProgress(terminal, options.progress, "verifying and pushing", pushed);
       const { descriptor } = await target.resolve(manifest);
       const attached = await attach(target, { subject: descriptor, bundle, created: new Date() });
       const base = options.base ?? bases[0]?.kit.resolved.digest;
