@@ -1,5 +1,6 @@
 import { pipeline } from "node:stream/promises";
 import { OciError } from "../error.ts";
+import { passedThrough } from "../small-garbage.ts";
 import type { BlobStore } from "../storage/blob-store.ts";
 import type { ContentDigest } from "../storage/content-digest.ts";
 import { requestedRange } from "./byte-range.ts";
@@ -38,7 +39,14 @@ export async function sendBlob(
   }
   const { stream } = await blobs.get(digest, range ?? {});
   res.writeHead(status, headers);
-  await pipeline(stream, res);
+  await pipeline(stream, counted, res);
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    passedThrough(chunk.length);
+    yield chunk;
+  }
 }
 
 /** Up to so many bytes a blob is sent in one piece, and checked before: streaming it would cost more. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { OciError } from "../error.ts";
+import { passedThrough } from "../small-garbage.ts";
 import { Refusal } from "./refusal.ts";
 
 /** A sender that says nothing for this long has gone. */
@@ -21,7 +22,10 @@ export async function* requestBody(req: IncomingMessage): AsyncGenerator<Uint8Ar
   const giveUp = () => req.destroy(new OciError("unreachable", "the sender fell silent in the middle of the body"));
   req.socket?.setTimeout(idleMilliseconds, giveUp);
   try {
-    yield* req.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+    for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+      passedThrough(chunk.length);
+      yield chunk;
+    }
     if (!req.complete) throw new OciError("unreachable", "the connection ended in the middle of the body");
   } finally {
     req.socket?.setTimeout(0);
