@@ -43,7 +43,7 @@ export interface RegistryAccessOptions {
  */
 export function registryAccess(
   options: RegistryAccessOptions,
-): Pick<RegistryOptions, "authorize" | "callerOf" | "onPush"> {
+): Pick<RegistryOptions, "authorize" | "callerOf" | "admits" | "onPush"> {
   const { tokens, db } = options;
   const bearerOf = async ({ headers }: IncomingMessage) => {
     const token = tokenOf(headers.authorization);
@@ -67,6 +67,10 @@ export function registryAccess(
       const token = tokenOf(request.headers.authorization) ?? "";
       // A device is the same one under its next session; of people the plane knows no more than their token.
       return (await tokens.find(token))?.origin ?? hashToken(token);
+    },
+    async admits({ manifest, req }) {
+      // A device says what it has to say in its ledger, and attaches nothing to models but what it captured.
+      return (await bearerOf(req))?.role !== "device" || isSegment(manifest);
     },
     async onPush({ repository, digest, manifest, req }) {
       const bearer = await bearerOf(req);

@@ -21,7 +21,7 @@ import { UploadPlaces } from "./upload-places.ts";
 import { Upstreams } from "./upstream.ts";
 
 export interface OutsideRegistryOptions
-  extends Pick<RegistryOptions, "authorize" | "callerOf" | "onPush" | "onError" | "clock"> {
+  extends Pick<RegistryOptions, "authorize" | "callerOf" | "admits" | "onPush" | "onError" | "clock"> {
   /** `https://host[:port]`, with a path where all repositories lie below a name there. Without credentials. */
   readonly url: string;
   /** What is sent to it, and to nobody else. */

@@ -14,7 +14,7 @@ export interface Pass {
   readonly upstream: Upstream;
   readonly upstreams: Upstreams;
   readonly places: UploadPlaces;
-  readonly options: Pick<RegistryOptions, "authorize" | "callerOf" | "onPush">;
+  readonly options: Pick<RegistryOptions, "authorize" | "callerOf" | "admits" | "onPush">;
 }
 
 /** Headers of an answer that are passed on, as far as they are there. */

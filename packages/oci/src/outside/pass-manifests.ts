@@ -2,6 +2,7 @@ import { largestManifest, parseManifest } from "../artifact/manifest.ts";
 import { mediaTypeOfHeader } from "../artifact/media-types.ts";
 import { type ManifestReference, parseManifestReference, parseTag } from "../artifact/reference.ts";
 import { OciError } from "../error.ts";
+import { requireAdmitted } from "../registry/access.ts";
 import { sendEmpty } from "../registry/exchange.ts";
 import { defaultLimits } from "../registry/options.ts";
 import { Refusal } from "../registry/refusal.ts";
@@ -37,6 +38,7 @@ export async function passManifestPush(pass: Pass, text: string): Promise<void> 
   const bytes = await smallBody(req, largestManifest);
   const manifest = parseManifest(bytes, mediaTypeOfHeader(req.headers["content-type"]));
   if (wanted.kind === "digest") requireWanted(bytes, wanted);
+  await requireAdmitted(options, { repository, manifest, req });
   const digest = contentDigestOf(bytes);
   for (const tag of tags.length === 0 ? [undefined] : tags) {
     await upstream.client.pushManifest(bytes, manifest.mediaType, tag);

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { RegistryAction, RegistryOptions } from "./options.ts";
+import type { PushEvent, RegistryAction, RegistryOptions } from "./options.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Lets a request go on, or throws the refusal that `authorize` asks for. */
@@ -16,4 +16,15 @@ export async function requireAccess(
   throw new Refusal(401, "UNAUTHORIZED", "credentials are required, as the WWW-Authenticate header says", {
     ...(refused.challenge === undefined ? {} : { headers: { "WWW-Authenticate": refused.challenge } }),
   });
+}
+
+/** Lets a manifest be pushed by whoever may push one that is what it is. */
+export async function requireAdmitted(
+  { admits }: Pick<RegistryOptions, "admits">,
+  push: Pick<PushEvent, "repository" | "manifest" | "req">,
+): Promise<void> {
+  if (admits === undefined || (await admits(push))) return;
+  const { manifest, repository } = push;
+  const type = manifest.artifactType ?? (manifest.kind === "image" ? manifest.config.mediaType : manifest.mediaType);
+  throw new Refusal(403, "DENIED", `these credentials may not push ${type} to ${repository}`);
 }

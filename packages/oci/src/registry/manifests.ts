@@ -3,6 +3,7 @@ import { mediaTypeOfHeader } from "../artifact/media-types.ts";
 import { type ManifestReference, parseManifestReference, parseTag } from "../artifact/reference.ts";
 import { OciError } from "../error.ts";
 import { algorithmOf, contentDigestOf, requireDigest } from "../storage/content-digest.ts";
+import { requireAdmitted } from "./access.ts";
 import { holdStored, storedBytes } from "./blobs.ts";
 import type { WrongPart } from "./contents.ts";
 import { type Exchange, sendEmpty } from "./exchange.ts";
@@ -49,6 +50,7 @@ export async function putManifest(exchange: Exchange, repository: string, text: 
   if (reference.kind === "digest") requireDigest("the manifest", reference.digest, digest);
   const manifest = parseManifest(bytes, mediaTypeOfHeader(req.headers["content-type"]));
 
+  await requireAdmitted(options, { repository, manifest, req });
   refuseWrongParts(await contents.wrongParts(repository, manifest));
   await blobs.put(digest, bytes);
   await holdStored(exchange, digest, async () => {

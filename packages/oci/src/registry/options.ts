@@ -55,6 +55,8 @@ export interface RegistryOptions {
    * else goes on with it, learns of it or cancels it. Left out: uploads are everybody's who may push to their repository.
    */
   callerOf?(req: IncomingMessage): Promise<string>;
+  /** Decides by what a manifest is whether it may be pushed; asked after `authorize`, before anything is stored. Left out: whatever it is. */
+  admits?(push: Pick<PushEvent, "repository" | "manifest" | "req">): Promise<boolean>;
   /** Called after each stored manifest and before the answer. When it throws, the answer is 500 and the client pushes again. */
   onPush?(event: PushEvent): Promise<void> | void;
   /** Called before a refusal by a write-once rule is answered. When it throws, the answer is 500, and nothing is deleted or moved. */

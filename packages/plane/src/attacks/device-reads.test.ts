@@ -19,6 +19,7 @@ import { TestDevice } from "../testing/test-device.ts";
 import { TestPlane } from "../testing/test-plane.ts";
 
 const repository = "ward/tumours";
+const kit = "application/vnd.kitops.modelkit.manifest.v1+json";
 
 /** A published model, and beside it what a scientist made of everyone's data. */
 async function scene(t: TestContext) {
@@ -62,16 +63,41 @@ test("attack: a device makes a scientist's data its own by naming it in an index
   const { plane, token, model, secret, target, ask } = await scene(t);
   const layer = secret.layers[0]!.descriptor;
   const { bytes, descriptor } = encodeImageIndex([secret.descriptor], { subject: model });
-  await target.pushManifest(bytes, descriptor.mediaType);
+  await assert.rejects(target.pushManifest(bytes, descriptor.mediaType), { code: "unauthorized" });
   assert.equal((await ask("GET", `manifests/${secret.digest}`)).status, 403, "named in an index");
   const config = utf8('{"mine":true}');
   const own = describe("application/json", config);
   await target.pushBlob(own, config);
-  const thief = encodeImageManifest({ artifactType: "application/x", config: own, layers: [layer], subject: model });
+  const thief = encodeImageManifest({ artifactType: kit, config: own, layers: [layer], subject: model });
   await target.pushManifest(thief.bytes, thief.descriptor.mediaType);
   assert.equal((await ask("GET", `blobs/${layer.digest}`)).status, 403, "named as a layer");
   // What it brought itself it reads again, also what it brings twice.
   assert.equal((await ask("GET", `manifests/${thief.descriptor.digest}`)).status, 200);
   assert.equal((await ask("GET", `blobs/${own.digest}`)).status, 200);
   assert.equal((await call(plane.url, "GET", `/v2/${repository}/blobs/${layer.digest}`, { token })).status, 403);
+});
+
+test("attack: a device hangs a thousand signatures, bills of materials or models on a model", async (t) => {
+  const { plane, model, target } = await scene(t);
+  const config = utf8('{"mine":true}');
+  const own = describe("application/json", config);
+  await target.pushBlob(own, config);
+  const types = [
+    "application/vnd.dev.sigstore.bundle.v0.3+json",
+    "application/vnd.cncf.notary.signature",
+    "application/x",
+  ];
+  for (const artifactType of types) {
+    const { bytes, descriptor } = encodeImageManifest({ artifactType, config: own, layers: [own], subject: model });
+    await assert.rejects(target.pushManifest(bytes, descriptor.mediaType), { code: "unauthorized" }, artifactType);
+  }
+  const unbound = encodeImageManifest({ artifactType: kit, config: own, layers: [own] });
+  await assert.rejects(target.pushManifest(unbound.bytes, unbound.descriptor.mediaType), { code: "unauthorized" });
+  const admin = new RegistryClient({ url: plane.url, repository, token: plane.adminToken });
+  const listed = await Array.fromAsync(admin.referrers(model.digest));
+  assert.deepEqual(
+    listed.map(({ artifactType }) => artifactType),
+    [kit],
+    "the scientist's own alone",
+  );
 });

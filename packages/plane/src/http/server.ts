@@ -14,6 +14,7 @@ import type { PlaneParts } from "../parts.ts";
 import { endUnreadBodies, limitBody, readBodies } from "./bodies.ts";
 import { describeError, errorBody } from "./error-answer.ts";
 import { mountRegistry } from "./mount-registry.ts";
+import { isFromOtherSite } from "./other-site.ts";
 import type { RequestLimits, TurnedAway } from "./request-limits.ts";
 import type { Route } from "./route.ts";
 import { accessRoutes } from "./routes/access.ts";
@@ -94,6 +95,7 @@ export async function createServer(parts: PlaneParts, options: ServerOptions): P
     reply.header("x-request-id", request.id);
     const away = turnAway(request, reply, options);
     if (away !== undefined) return refuseForNow(request, reply, away);
+    if (isFromOtherSite(request.raw)) return refuseSite(request, reply);
     // Said before a body is waited for.
     if (request.is404) return nothingThere(request, reply);
   });
@@ -159,6 +161,14 @@ function refuseForNow({ url }: FastifyRequest, reply: FastifyReply, { status, re
   // OCI clients know their own form of errors only.
   if (/^\/v2(\/|$|\?)/.test(url)) return reply.send({ errors: [{ code: "TOOMANYREQUESTS", message }] });
   return reply.send(errorBody(reason === "rate" ? "too-many" : "busy", message, `come again in ${retryAfter} s`));
+}
+
+function refuseSite({ url }: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const message = "a page of another site asks for this";
+  if (/^\/v2(\/|$|\?)/.test(url)) return reply.code(403).send({ errors: [{ code: "DENIED", message }] });
+  return reply
+    .code(403)
+    .send(errorBody("forbidden", message, "send it from a program, or from the plane's own origin"));
 }
 
 function nothingThere({ method, url }: FastifyRequest, reply: FastifyReply): FastifyReply {
