@@ -10,6 +10,7 @@ import {
 } from "@tally/evidence";
 import { openFileSource } from "./file-source.ts";
 import { counted } from "./terminal/index.ts";
+import { trusting } from "./trust-file.ts";
 
 export interface FolderToVerify {
   /** An unpacked segment. */
@@ -100,7 +101,12 @@ async function findInEvidence(
   const wanted = new Map([[origin, new Set(rows.map(({ index }) => index))]]);
   for (const path of evidence) {
     await using source = await openFileSource(path);
-    const { report, records } = await verifyRecords({ bundle: source, trust, now, holdRecords: 0 });
+    const { report, records } = await verifyRecords({
+      bundle: source,
+      ...(await trusting(trust)),
+      now,
+      holdRecords: 0,
+    });
     if (report.outcome !== "good") {
       const failed = report.checks.find(({ result, required }) => required && result !== "good");
       const why = report.damage?.what ?? (failed ? `${failed.name}: ${failed.reason}` : report.outcome);

@@ -14,6 +14,7 @@ import {
 } from "@tally/evidence";
 import { openFileSource } from "../file-source.ts";
 import { type Admissions, takeFleetEntry } from "../fleet-log.ts";
+import { trusting } from "../trust-file.ts";
 
 /** A statement with its place in the log of the plane that it comes from. */
 export interface CarriedStatement {
@@ -37,7 +38,7 @@ export interface Evidence {
 /** Verifies an evidence bundle and takes out what it proves of statements and devices. Nothing is taken from a bad one. */
 export async function readEvidence(path: string, trust: Trust, now: number): Promise<Evidence> {
   await using source = await openFileSource(path);
-  const { report } = await verifyRecords({ bundle: source, trust, now, holdRecords: 0 });
+  const { report } = await verifyRecords({ bundle: source, ...(await trusting(trust)), now, holdRecords: 0 });
   const revokedKeys = new Set<string>();
   if (report.outcome === "bad") return { report, statements: [], fleet: undefined, revokedKeys };
   const index = await indexBundle(source);

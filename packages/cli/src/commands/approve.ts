@@ -1,13 +1,13 @@
 import { approvalStatement, evaluationType, type StatementList } from "@tally/evidence";
 import { manifestOf } from "../artifact.ts";
-import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
+import { openSigningKey, type SigningFlags, withKeyless, withPassphrase } from "../keys/index.ts";
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
 import { counted, print, say } from "../terminal/index.ts";
 
-interface Options extends PlaneFlags, KeyFlags {
+interface Options extends PlaneFlags, SigningFlags {
   readonly reject?: boolean;
   readonly note?: string;
 }
@@ -19,11 +19,11 @@ export const approve: Register = (program, { terminal }) => {
     .summary("approve a model, or reject it")
     .description("approve a model, or reject it; who made it cannot approve it")
     .argument("<model>", "digest of the manifest, or repository:tag")
-    .requiredOption("--key <key>", "private key of the reviewer")
+    .option("--key <key>", "private key of the reviewer")
     .option("--reject", "reject it: it is not released from now on")
     .option("--note <text>", "why, in a sentence");
-  withJson(withPlane(withPassphrase(command))).action(async (model: string, options: Options) => {
-    await using key = await readSigningKey(terminal, options);
+  withJson(withPlane(withKeyless(withPassphrase(command)))).action(async (model: string, options: Options) => {
+    await using key = await openSigningKey(terminal, options);
     const client = await connect(terminal, options);
     const manifest = await manifestOf(client, model);
     const query = new URLSearchParams({ subject: manifest, type: evaluationType });

@@ -23,7 +23,7 @@ import { reportAsJson } from "../report-json.ts";
 import { headLines, reliedLines } from "../report-lines.ts";
 import { summaryLines, summaryOutcome } from "../summary-lines.ts";
 import { print, say, type Terminal, usageError } from "../terminal/index.ts";
-import { readTrustFile } from "../trust-file.ts";
+import { readTrustFile, trusting } from "../trust-file.ts";
 
 interface Options extends PlaneFlags {
   readonly model?: string;
@@ -73,7 +73,7 @@ export const audit: Register = (program, { terminal, finish }) => {
     if (detail !== "none") throw usageError("records are for a file", "give -o FILE as well");
     const trust = await readTrustFile(terminal, options);
     const bundle = await client.bytes(queryOf(question));
-    const report = await verifyBundle({ bundle, trust, expected: question, now: Date.now() });
+    const report = await verifyBundle({ bundle, ...(await trusting(trust)), expected: question, now: Date.now() });
     print(terminal, options.json, reportAsJson(report), () => [
       ...headLines(report),
       "",

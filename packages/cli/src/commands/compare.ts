@@ -24,7 +24,7 @@ import { questionOf } from "../question.ts";
 import type { Register } from "../register.ts";
 import { checkLines } from "../report-lines.ts";
 import { CliError, print, printLine, say, type Terminal, table, usageError } from "../terminal/index.ts";
-import { readTrustFile } from "../trust-file.ts";
+import { readTrustFile, trusting } from "../trust-file.ts";
 
 interface Options extends PlaneFlags {
   readonly model: string[];
@@ -103,7 +103,7 @@ async function sideOf(
   const bundle = await client.bytes(`/api/v1/audit?${query}`);
   const { report, records } = await verifyRecords({
     bundle,
-    trust,
+    ...(await trusting(trust)),
     expected: question,
     requireFull: true,
     now: Date.now(),

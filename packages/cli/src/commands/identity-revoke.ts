@@ -1,5 +1,6 @@
-import { type Digest, type FleetDecision, type IdentityList, publicIdentityFromPem } from "@tally/evidence";
+import type { Digest, FleetDecision, IdentityList } from "@tally/evidence";
 import { decide } from "../fleet-decision.ts";
+import { identityIdOf } from "../identity-id.ts";
 import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
@@ -17,7 +18,7 @@ export const revokeIdentity: Register = (program, { terminal }) => {
   const command = program
     .command("revoke")
     .description("revoke a person's key by a signed statement; what is proven older than the compromise still holds")
-    .argument("<who>", "the key's id, or a name: then every key of that name")
+    .argument("<who>", "the key's id, or a name: then every key and every keyless identity of that name")
     .option(
       "--compromised-at <time>",
       "since when the key may be in other hands; left out, nothing that it signed holds",
@@ -37,7 +38,7 @@ export const revokeIdentity: Register = (program, { terminal }) => {
     const client = await connect(terminal, flags);
     const { identities } = await client.get<IdentityList>("/api/v1/identities");
     const keyIds = identities
-      .map(({ name, key: pem }) => ({ name, keyId: publicIdentityFromPem(pem).keyId }))
+      .map((identity) => ({ name: identity.name, keyId: identityIdOf(identity) }))
       .filter(({ name, keyId }) => name === who || keyId === who)
       .map(({ keyId }) => keyId);
     if (keyIds.length === 0)

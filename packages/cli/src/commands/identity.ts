@@ -4,20 +4,27 @@ import {
   fleetDecisionType,
   type IdentityBody,
   type IdentityList,
+  type JsonObject,
+  parseJson,
   publicIdentityFromPem,
   type StatementList,
   trustedActions,
 } from "@tally/evidence";
+import { identityIdOf } from "../identity-id.ts";
 import { collectList, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import { timeOf } from "../question.ts";
 import type { Register } from "../register.ts";
-import { print, say, table, usageError } from "../terminal/index.ts";
+import { print, say, type Terminal, table, usageError } from "../terminal/index.ts";
 import { revokeIdentity } from "./identity-revoke.ts";
 import { rotateIdentity } from "./identity-rotate.ts";
 
 interface AddOptions extends PlaneFlags {
-  readonly key: string;
+  readonly key?: string;
+  readonly certificateIdentity?: string;
+  readonly certificateOidcIssuer?: string;
+  readonly trustedRoot?: string;
+  readonly trustRoot: string;
   readonly may: readonly string[];
   readonly repository?: readonly string[];
   readonly from?: string;
@@ -35,7 +42,7 @@ export const identity: Register = (program, context) => {
     .command("add")
     .description("say what a key may sign from now on (for administrators); nobody else's trust file changes by it")
     .argument("<name>", "who it is; two keys of one name are one person's")
-    .requiredOption("--key <file>", "public key")
+    .option("--key <file>", "public key")
     .requiredOption("--may <actions>", `${trustedActions.join(", ")}; separated by commas`, collectList)
     .option(
       "--repository <patterns>",
@@ -43,10 +50,22 @@ export const identity: Register = (program, context) => {
       collectList,
     );
   add
+    .option(
+      "--certificate-identity <name>",
+      "instead of a key: an e-mail address or URI that a keyless certificate names",
+    )
+    .option("--certificate-oidc-issuer <url>", "who vouches for that name, exactly")
+    .option("--trusted-root <file>", "the sigstore trusted root (trusted_root.json) that is believed about it")
+    .option(
+      "--trust-root <name>",
+      "what that root is called in trust files; one that is known need not be given again",
+      "sigstore",
+    )
     .option("--from <time>", "signatures count from then on, by proven time")
     .option("--until <time>", "and before then");
   withJson(withPlane(add)).action(async (name: string, options: AddOptions) => {
-    const { key, may, repository = ["*"], from, until, ...flags } = options;
+    const { may, repository = ["*"], from, until, url, token, json } = options;
+    const flags = { url, token, ...(json !== undefined && { json }) };
     const period = {
       ...(from !== undefined && { from: timeOf("--from", from) }),
       ...(until !== undefined && { until: timeOf("--until", until) }),
@@ -54,11 +73,14 @@ export const identity: Register = (program, context) => {
     const unknown = may.find((action) => !trustedActions.some((known) => known === action));
     if (unknown !== undefined)
       throw usageError(`${unknown} is nothing that can be allowed`, `known: ${trustedActions.join(", ")}`);
-    const pem = await readFile(resolve(terminal.cwd, key), "utf8");
-    if (/PRIVATE KEY/.test(pem))
-      throw usageError(`${key} is a private key`, "give NAME.pub.pem: the plane needs no private key");
-    const { keyId } = publicIdentityFromPem(pem);
-    const body: IdentityBody = { name, key: pem, may, repositories: repository, ...period };
+    const body: IdentityBody = {
+      name,
+      ...(await whoIs(terminal, options)),
+      may,
+      repositories: repository,
+      ...period,
+    };
+    const keyId = identityIdOf(body);
     const client = await connect(terminal, flags);
     const before = (await listed(client)).find((known) => known.keyId === keyId);
     await client.post("/api/v1/identities", body);
@@ -78,9 +100,9 @@ export const identity: Register = (program, context) => {
     for (const one of await listed(client)) identities.push({ ...one, revoked: await isRevoked(client, one.keyId) });
     print(terminal, flags.json, { identities }, () =>
       table(
-        identities.map(({ keyId, name, may, repositories, revoked, ...period }) => [
+        identities.map(({ keyId, name, keyless, may, repositories, revoked, ...period }) => [
           keyId,
-          name,
+          keyless === undefined ? name : `${name}, keyless as ${keyless.certificateIdentity}`,
           may.join(","),
           `${repositories.join(",")}${wordsOf(period)}${revoked ? "  revoked" : ""}`,
         ]),
@@ -94,13 +116,57 @@ type Listed = Known & { readonly revoked: boolean };
 
 async function listed(client: PlaneClient): Promise<readonly Known[]> {
   const { identities } = await client.get<IdentityList>("/api/v1/identities");
-  return identities.map((identity) => ({ keyId: publicIdentityFromPem(identity.key).keyId, ...identity }));
+  return identities.map((identity) => ({ keyId: identityIdOf(identity), ...identity }));
 }
 
 /** What people decide about somebody's key is a statement about it, and nothing but a revocation. */
 async function isRevoked(client: PlaneClient, keyId: string): Promise<boolean> {
   const query = new URLSearchParams({ subject: `sha256:${keyId}`, type: fleetDecisionType });
   return (await client.get<StatementList>(`/api/v1/statements?${query}`)).statements.length > 0;
+}
+
+/** By their key, or by whom a certificate has to name. @throws CliError usage unless it is exactly one of both */
+async function whoIs(
+  terminal: Terminal,
+  { key, certificateIdentity, certificateOidcIssuer, trustedRoot, trustRoot }: AddOptions,
+): Promise<Pick<IdentityBody, "key" | "keyless" | "trustedRoot">> {
+  const read = (path: string) => readFile(resolve(terminal.cwd, path), "utf8");
+  const isKeyless = [certificateIdentity, certificateOidcIssuer, trustedRoot].some((given) => given !== undefined);
+  if ((key === undefined) === !isKeyless) {
+    throw usageError(
+      "who is it?",
+      "give either --key PUBLIC_KEY, or --certificate-identity and --certificate-oidc-issuer",
+    );
+  }
+  if (key !== undefined) {
+    const pem = await read(key);
+    if (/PRIVATE KEY/.test(pem)) {
+      throw usageError(`${key} is a private key`, "give NAME.pub.pem: the plane needs no private key");
+    }
+    publicIdentityFromPem(pem);
+    return { key: pem };
+  }
+  if (certificateIdentity === undefined || certificateOidcIssuer === undefined) {
+    throw usageError(
+      "a keyless identity is a name and who vouches for it",
+      "give both --certificate-identity NAME and --certificate-oidc-issuer URL",
+    );
+  }
+  const keyless = { certificateIdentity, certificateOidcIssuer, trustRoot };
+  return { keyless, ...(trustedRoot !== undefined && { trustedRoot: rootIn(trustedRoot, await read(trustedRoot)) }) };
+}
+
+/** What it holds is judged by the plane, which has sigstore's library at hand. */
+function rootIn(path: string, text: string): JsonObject {
+  try {
+    return parseJson(text) as JsonObject;
+  } catch (cause) {
+    throw usageError(
+      `${path} is not JSON: ${(cause as Error).message}`,
+      "give the trusted_root.json of that sigstore",
+      cause,
+    );
+  }
 }
 
 /** " from 2026-01-01T00:00:00.000Z until …", as far as there are bounds. */

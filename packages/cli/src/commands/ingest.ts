@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { type Ingestion, ingestionStatement } from "@tally/evidence";
 import { hashFiles } from "../hash-files.ts";
-import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
+import { openSigningKey, type SigningFlags, withKeyless, withPassphrase } from "../keys/index.ts";
 import { parseLicense } from "../license.ts";
 import { parseCount, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
@@ -9,7 +9,7 @@ import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
 import { counted, print, say } from "../terminal/index.ts";
 
-interface Options extends PlaneFlags, KeyFlags {
+interface Options extends PlaneFlags, SigningFlags {
   readonly source: string;
   readonly license: string;
   readonly citation?: string;
@@ -27,10 +27,10 @@ export const ingest: Register = (program, { terminal }) => {
     .requiredOption("--license <spdx>", "licence, as an SPDX expression, such as CC-BY-4.0", parseLicense)
     .option("--citation <text>", "how to cite it")
     .option("--rows <n>", "how many rows it has", parseCount)
-    .requiredOption("--key <key>", "private key of who says so");
-  withJson(withPlane(withPassphrase(command))).action(async (paths: string[], options: Options) => {
+    .option("--key <key>", "private key of who says so");
+  withJson(withPlane(withKeyless(withPassphrase(command)))).action(async (paths: string[], options: Options) => {
     const { source, license, citation, rows } = options;
-    await using signingKey = await readSigningKey(terminal, options);
+    await using signingKey = await openSigningKey(terminal, options);
     const client = await connect(terminal, options);
     const files = (await Promise.all(paths.map((path) => hashFiles(resolve(terminal.cwd, path))))).flat();
     const ingestion: Ingestion = {

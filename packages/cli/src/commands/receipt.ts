@@ -18,7 +18,7 @@ import { recordOf, requireAnswerTo } from "../record-place.ts";
 import type { Register } from "../register.ts";
 import { checkLines } from "../report-lines.ts";
 import { print, say } from "../terminal/index.ts";
-import { readTrustFile } from "../trust-file.ts";
+import { readTrustFile, trusting } from "../trust-file.ts";
 
 const formats = ["bundle", "tlog-proof", "scitt"] as const;
 
@@ -46,7 +46,7 @@ export const receipt: Register = (program, { terminal, finish }) => {
     const trust = await readTrustFile(terminal, options);
     const client = await connect(terminal, options);
     const bundle = await client.bytes(`/api/v1/receipts/${device}/${index}`);
-    const report = await verifyBundle({ bundle, trust, now: Date.now() });
+    const report = await verifyBundle({ bundle, ...(await trusting(trust)), now: Date.now() });
     requireAnswerTo(report.question, device, index);
     if (report.outcome !== "good" || report.question === null) {
       print(terminal, options.json, report, () => checkLines(report));

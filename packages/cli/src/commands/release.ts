@@ -1,13 +1,13 @@
 import { type ChannelResponse, releaseStatement, splitChannel } from "@tally/evidence";
 import { manifestOf } from "../artifact.ts";
-import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
+import { openSigningKey, type SigningFlags, withKeyless, withPassphrase } from "../keys/index.ts";
 import { withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import type { Register } from "../register.ts";
 import { CliError, print, say } from "../terminal/index.ts";
 
-interface Options extends PlaneFlags, KeyFlags {
+interface Options extends PlaneFlags, SigningFlags {
   readonly id?: string;
 }
 
@@ -19,26 +19,28 @@ export const release: Register = (program, { terminal }) => {
     .description("let a channel lead to a model; to roll back, release the older model again")
     .argument("<model>", "digest of the manifest, or repository:tag")
     .argument("<channel>", "repository:name, such as breast-cancer:stable")
-    .requiredOption("--key <key>", "private key of who releases")
+    .option("--key <key>", "private key of who releases")
     .option("--id <text>", "what the release is called; the default is its sequence number");
-  withJson(withPlane(withPassphrase(command))).action(async (model: string, channel: string, options: Options) => {
-    const { repository } = splitChannel(channel);
-    await using key = await readSigningKey(terminal, options);
-    const client = await connect(terminal, options);
-    const manifest = await manifestOf(client, model);
-    const sequence = (await newestSequence(client, channel)) + 1;
-    const purl = `pkg:oci/${repository.split("/").at(-1)}@${encodeURIComponent(manifest)}`;
-    const statement = releaseStatement({
-      manifest,
-      purl,
-      releaseId: options.id ?? String(sequence),
-      channel,
-      sequence,
-    });
-    const { digest, index } = await signAndPost(client, statement, key);
-    print(terminal, options.json, { channel, manifest, sequence, statement: digest, index }, () => [digest]);
-    say(terminal, `${channel} #${sequence} is ${manifest}: entry ${index} of the plane's log`);
-  });
+  withJson(withPlane(withKeyless(withPassphrase(command)))).action(
+    async (model: string, channel: string, options: Options) => {
+      const { repository } = splitChannel(channel);
+      await using key = await openSigningKey(terminal, options);
+      const client = await connect(terminal, options);
+      const manifest = await manifestOf(client, model);
+      const sequence = (await newestSequence(client, channel)) + 1;
+      const purl = `pkg:oci/${repository.split("/").at(-1)}@${encodeURIComponent(manifest)}`;
+      const statement = releaseStatement({
+        manifest,
+        purl,
+        releaseId: options.id ?? String(sequence),
+        channel,
+        sequence,
+      });
+      const { digest, index } = await signAndPost(client, statement, key);
+      print(terminal, options.json, { channel, manifest, sequence, statement: digest, index }, () => [digest]);
+      say(terminal, `${channel} #${sequence} is ${manifest}: entry ${index} of the plane's log`);
+    },
+  );
 };
 
 /** 0 where nothing was released to it yet. */

@@ -9,7 +9,7 @@ import {
   signStatement,
 } from "@tally/evidence";
 import { hashFiles } from "../hash-files.ts";
-import { type KeyFlags, readSigningKey, withPassphrase } from "../keys/index.ts";
+import { openSigningKey, type SigningFlags, withKeyless, withPassphrase } from "../keys/index.ts";
 import { collect, parseDigestOption, withJson, withPlane } from "../options.ts";
 import { withForce, writeOutput } from "../output-file.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
@@ -20,7 +20,7 @@ import { listStatements } from "./statement-list.ts";
 import { statementTypes as types } from "./statement-types.ts";
 import { verifyStatement } from "./statement-verify.ts";
 
-interface SignOptions extends KeyFlags {
+interface SignOptions extends SigningFlags {
   readonly type: string;
   readonly subject?: readonly string[];
   readonly output: string;
@@ -42,9 +42,9 @@ export const statement: Register = (program, context) => {
       "what it is about: a file, a folder, sha256:… or name=sha256:… (repeatable)",
       collect,
     )
-    .requiredOption("--key <key>", "private key of who says so")
+    .option("--key <key>", "private key of who says so")
     .requiredOption("-o, --output <file>", "where the envelope goes");
-  withJson(withForce(withPassphrase(sign))).action((path: string, options: SignOptions) =>
+  withJson(withForce(withKeyless(withPassphrase(sign)))).action((path: string, options: SignOptions) =>
     signFile(terminal, path, options),
   );
 
@@ -82,7 +82,7 @@ async function signFile(terminal: Terminal, path: string, options: SignOptions):
     throw usageError(`${type} is no type of statement`, `it is one of ${Object.keys(types).join(", ")}, or a URI`);
   }
   const predicate = readPredicate(path, await readFile(resolve(terminal.cwd, path), "utf8"));
-  await using signingKey = await readSigningKey(terminal, options);
+  await using signingKey = await openSigningKey(terminal, options);
   const subjects = (await Promise.all(subject.map((text) => subjectsOf(terminal, text)))).flat();
   const made = makeStatement(subjects, known?.uri ?? type, predicate);
   known?.parse(made);

@@ -7,7 +7,7 @@ import type { Register } from "../register.ts";
 import { reportJsonText } from "../report-json.ts";
 import { reportLines, reportTextWithRecords } from "../report-lines.ts";
 import { escapedJson, print, printLine, usageError } from "../terminal/index.ts";
-import { readTrustFile } from "../trust-file.ts";
+import { readTrustFile, trusting } from "../trust-file.ts";
 import { isFolder, verifyFolder } from "../verify-folder.ts";
 
 interface Options {
@@ -58,7 +58,7 @@ export const verify: Register = (program, { terminal, finish }) => {
       await using source = await openFileSource(resolve(terminal.cwd, file));
       const { report, records } = await verifyRecords({
         bundle: source,
-        trust,
+        ...(await trusting(trust)),
         requireFull: options.full === true,
         now: options.at === undefined ? Date.now() : timeOf("--at", options.at),
         holdRecords: 0,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { digestOf, utf8 } from "@tally/evidence";
 import { codeSigning, makeCertificate } from "../../../oci/src/signing/certificate-maker.ts";
+import { trustedRootOfNobody } from "../../../oci/src/testing/mock-sigstore.ts";
 
 const tinyModel = fileURLToPath(new URL("../../../edge/testdata/tiny.onnx", import.meta.url));
 
@@ -48,6 +49,7 @@ export async function setStage(): Promise<Stage> {
     '{"features": [1, 2, 3, 4]}\n{"features": [4, 3, 2, 1]}\n{"features": [0, 0, 0, 0]}\n',
   );
   await writeCertificates(join(folder, "certificates"));
+  await writeFile(join(folder, "trusted_root.json"), await trustedRootOfNobody());
   return { folder, tools: join(root, "tools"), remove: () => rm(root, { recursive: true, force: true }) };
 }
 

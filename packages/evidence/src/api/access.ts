@@ -1,3 +1,5 @@
+import type { JsonObject } from "../content/i-json.ts";
+import type { KeylessName } from "../trust/index.ts";
 /** What a token lets its bearer do. Every route of the plane names the roles that it takes. */
 export const roles = ["admin", "publisher", "approver", "auditor", "scientist", "device"] as const;
 export type Role = (typeof roles)[number];
@@ -58,8 +60,12 @@ export function sessionMessage(origin: string, nonce: string): string {
 /** `POST /api/v1/identities` (admin), `GET /api/v1/identities`: who the plane takes statements from. */
 export interface IdentityBody {
   readonly name: string;
-  /** Public key in PEM. */
-  readonly key: string;
+  /** Public key in PEM; left out of a keyless identity. */
+  readonly key?: string;
+  /** Whom sigstore's certificate names, and under which of the plane's trust roots: docs/trust.md. */
+  readonly keyless?: KeylessName;
+  /** The trusted root of that name (`trusted_root.json`), where the plane has none yet, or is to have another. */
+  readonly trustedRoot?: JsonObject;
   readonly may: readonly string[];
   readonly repositories: readonly string[];
   /** Milliseconds since 1970: signatures count from then on … */

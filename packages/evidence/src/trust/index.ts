@@ -24,6 +24,9 @@ export {
   type KeylessIdentity,
   type KeylessName,
   type KeylessSigner,
+  type KeylessSigners,
+  type KeylessTrustFile,
+  type KeylessVerifier,
   keylessIdOf,
   matchesCertificateIdentity,
 } from "./keyless-identity.ts";

@@ -3,8 +3,10 @@ import { encodeJson, type JsonObject } from "../content/i-json.ts";
 import type { JsonField } from "../content/json-field.ts";
 import { sha256 } from "../digest.ts";
 import type { PublicIdentity } from "../statements/public-identity.ts";
+import type { SignedPayload } from "../statements/verify.ts";
 import type { TrustedIdentity } from "./identity.ts";
 import { matchesRepository } from "./repository-pattern.ts";
+import type { Trust } from "./trust.ts";
 
 /** Whom a short-lived certificate of sigstore has to name, and by whose word. The names are cosign's. */
 export interface KeylessName {
@@ -31,6 +33,19 @@ export interface KeylessSigner extends TrustedIdentity {
   /** Between when the signature was made, by the word of sigstore's authority and log. Milliseconds since 1970. */
   readonly signed: { readonly notBeforeMs: number; readonly atMs: number };
 }
+
+/** Who of a trust file has signed keyless, or why nobody has. */
+export interface KeylessSigners {
+  readonly signers: readonly KeylessSigner[];
+  /** Where there is a keyless signature and no signer. */
+  readonly why?: string;
+}
+
+/** What of a trust file keyless signatures are judged by. */
+export type KeylessTrustFile = Pick<Trust, "keyless" | "trustRoots">;
+
+/** Verifies keyless signatures: sigstore's libraries do, which do not run in a browser. */
+export type KeylessVerifier = (envelope: SignedPayload, trust: KeylessTrustFile) => KeylessSigners;
 
 /** The id of a keyless identity: SHA-256, lowercase hex, of its RFC 8785 form. */
 export function keylessIdOf({ certificateIdentity, certificateOidcIssuer, trustRoot }: KeylessName): string {

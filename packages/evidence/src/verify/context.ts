@@ -1,4 +1,4 @@
-import type { Trust } from "../trust/index.ts";
+import type { KeylessVerifier, Trust } from "../trust/index.ts";
 import type { Checklist } from "./check.ts";
 import type { Fleet } from "./fleet-entries.ts";
 import type { Heads } from "./heads.ts";
@@ -17,4 +17,6 @@ export interface Context {
   readonly checklist: Checklist;
   /** Origins whose keys signed two histories. */
   readonly equivocated: ReadonlySet<string>;
+  /** Undefined where keyless signatures cannot be verified. */
+  readonly keyless: KeylessVerifier | undefined;
 }

@@ -5,6 +5,7 @@ import { EvidenceError } from "../error.ts";
 import { type Envelope, parseEnvelope, type Statement, subjectDigests, verifyEnvelope } from "../statements/index.ts";
 import {
   type KnownIdentity,
+  signedWhen,
   type TrustedAction,
   type TrustedIdentity,
   whyNotAllowed,
@@ -141,10 +142,23 @@ export class Statements {
   knownSigners(statement: ProvenStatement): readonly TrustedIdentity[] {
     let known = this.#signers.get(statement);
     if (known === undefined) {
-      known = verifyEnvelope(statement.envelope, this.#identities);
+      known = [...verifyEnvelope(statement.envelope, this.#identities), ...this.#keylessSigners(statement)];
       this.#signers.set(statement, known);
     }
     return known;
+  }
+
+  #keylessSigners({ envelope }: ProvenStatement): readonly TrustedIdentity[] {
+    const { keyless, trust, checklist } = this.#context;
+    const isKeyless = envelope.signatures.some(({ verificationMaterial }) => verificationMaterial !== undefined);
+    if (!isKeyless || trust.keyless.length === 0) return [];
+    if (keyless === undefined) {
+      checklist.skipped(name.signer, envelope.digest, "it is signed keyless, which is not verified here");
+      return [];
+    }
+    const { signers, why } = keyless(envelope, trust);
+    if (signers.length === 0) checklist.skipped(name.signer, envelope.digest, `the signature does not count: ${why}`);
+    return signers;
   }
 
   /**
@@ -176,8 +190,11 @@ export class Statements {
   /** Why a signature comes at a time when the key does not count; undefined where it does count. */
   #outOfTime(identity: KnownIdentity, statement: ProvenStatement, revocations: readonly Revoke[]): string | undefined {
     const { trust } = this.#context;
-    const { notBefore, notAfter, index } = statement;
-    const period = whyNotThen(identity, { notBeforeMs: notBefore, ...(notAfter === null ? {} : { atMs: notAfter }) });
+    const { notBefore, index } = statement;
+    const logged = { notBeforeMs: notBefore, ...(statement.notAfter !== null && { atMs: statement.notAfter }) };
+    const time = signedWhen(identity, logged);
+    const notAfter = time.atMs ?? null;
+    const period = whyNotThen(identity, time);
     if (period !== undefined) return period;
     const early = whyNotSince(identity, index);
     if (early !== undefined) return early;

@@ -8,7 +8,7 @@ import {
   type Question,
   sameQuestion,
 } from "../bundle/index.ts";
-import type { Trust } from "../trust/index.ts";
+import type { KeylessVerifier, Trust } from "../trust/index.ts";
 import { Checklist, isReadFailure, ReadFailure } from "./check.ts";
 import type { Context } from "./context.ts";
 import { verifyContradictions } from "./contradictions.ts";
@@ -33,6 +33,8 @@ export interface VerifyOptions {
   readonly bundle: Uint8Array | ByteSource;
   /** All trust there is: nothing in the bundle vouches for itself. */
   readonly trust: Trust;
+  /** Finds who of the trust file has signed keyless. Without one such signatures are not verified, and that is said. */
+  readonly keyless?: KeylessVerifier;
   /** The question that the caller meant; a bundle that answers another one fails. */
   readonly expected?: Question;
   /** An answer that leaves out entries, and relies on summaries for what they hold, is then not proven. */
@@ -144,7 +146,7 @@ function unanswered(checklist: Checklist, question: Question | null, damage: Rep
 async function verifyMembers(
   question: Question,
   materials: Materials,
-  { trust, now, requireFull = false }: VerifyOptions,
+  { trust, keyless, now, requireFull = false }: VerifyOptions,
   checklist: Checklist,
 ): Promise<Verification> {
   await materials.loadShared();
@@ -158,7 +160,7 @@ async function verifyMembers(
   const found =
     heads === undefined || log === undefined || fleet === undefined
       ? { answer: null, records: heldRecords([]) }
-      : await answerTo(question, { requireFull, log, fleet, heads, trust, materials, checklist, equivocated });
+      : await answerTo(question, { requireFull, log, fleet, heads, trust, materials, checklist, equivocated, keyless });
   if (outcomeOf(checklist.checks) === "good") materials.checkUnused(checklist);
   else checklist.skipped("nothing unused", "bundle", "checks that were not made leave members unused");
   const { answer, records } = found;

@@ -19,7 +19,7 @@ export {
 } from "./bundle.ts";
 export { defaultIgnoredPaths, withoutIgnored } from "./ignored-paths.ts";
 export { type KeylessOptions, keylessSigner, publicFulcioUrl, publicRekorUrl } from "./keyless/sign.ts";
-export { isKeyless, type KeylessSigners, keylessSigners, keylessVerifier } from "./keyless/signers.ts";
+export { isKeyless, keylessSigners, keylessVerifier, requireTrustedRoot } from "./keyless/signers.ts";
 export { readTrustedRoot } from "./keyless/trusted-root.ts";
 export type { KeylessTrust } from "./keyless/verify.ts";
 export { NotMade } from "./not-made.ts";

@@ -33,24 +33,18 @@ export function identityToken(subject: string, issuer = mockIssuer): string {
   return `${part({ alg: "none" })}.${part({ sub: subject, iss: issuer, aud: "sigstore" })}.${part({})}`;
 }
 
-export async function mockSigstore(t: TestContext, wish: MockWish = {}): Promise<MockSigstore> {
+/** The trusted root of a sigstore that is nowhere. */
+export async function trustedRootOfNobody(): Promise<string> {
+  const { root } = await newSigstore({});
+  return JSON.stringify(root("https://sigstore.example"));
+}
+
+async function newSigstore(wish: MockWish) {
   const [authorityKey, ctKey, logKey] = [newKey(), newKey(), newKey()];
   const ctLog = await initializeCTLog(ctKey);
   const ca = await initializeCA(authorityKey, wish.withoutSct ? undefined : ctLog, wish.authorityClock);
   const log = await initializeTLog("http://127.0.0.1", logKey, wish.logClock);
-  const fulcio = fulcioHandler(ca);
-  const url = await serve(t, async (req, res) => {
-    const body = Buffer.concat(await Array.fromAsync(req)).toString();
-    if (req.url === fulcio.path) {
-      const { statusCode, response, contentType } = await fulcio.fn(body);
-      res.writeHead(statusCode, { "content-type": contentType ?? "text/plain" }).end(response);
-      return;
-    }
-    const entry = canonicalEntry(JSON.parse(body) as Proposed);
-    const made = await log.log(wish.entering?.(entry) ?? entry);
-    res.writeHead(201, { "content-type": "application/json" }).end(JSON.stringify(made));
-  });
-  const root: JsonObject = {
+  const root = (url: string): JsonObject => ({
     mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
     tlogs: [instance(logKey.publicKey.export({ format: "der", type: "spki" }))],
     certificateAuthorities: [
@@ -63,7 +57,25 @@ export async function mockSigstore(t: TestContext, wish: MockWish = {}): Promise
     ],
     ctlogs: [instance(ctLog.publicKey)],
     timestampAuthorities: [],
-  };
+  });
+  return { ca, log, root };
+}
+
+export async function mockSigstore(t: TestContext, wish: MockWish = {}): Promise<MockSigstore> {
+  const { ca, log, root: rootAt } = await newSigstore(wish);
+  const fulcio = fulcioHandler(ca);
+  const url = await serve(t, async (req, res) => {
+    const body = Buffer.concat(await Array.fromAsync(req)).toString();
+    if (req.url === fulcio.path) {
+      const { statusCode, response, contentType } = await fulcio.fn(body);
+      res.writeHead(statusCode, { "content-type": contentType ?? "text/plain" }).end(response);
+      return;
+    }
+    const entry = canonicalEntry(JSON.parse(body) as Proposed);
+    const made = await log.log(wish.entering?.(entry) ?? entry);
+    res.writeHead(201, { "content-type": "application/json" }).end(JSON.stringify(made));
+  });
+  const root = rootAt(url);
   const trustedRootJson = JSON.stringify(root);
   return { url, trustedRoot: TrustedRoot.fromJSON(root), trustedRootJson };
 }

@@ -1,16 +1,17 @@
 import {
   type Envelope,
-  identitiesFor,
   matchesRepository,
   parseEnvelope,
   type Role,
   type Trust,
   type TrustedIdentity,
-  verifyEnvelope,
+  whyNotAllowed,
   whyNotThen,
 } from "@tally/evidence";
+import { isKeyless, keylessSigners } from "@tally/oci";
 import { PlaneError } from "../error.ts";
 import { mayBring, type PredicateRule, ruleOf } from "./predicate-rules.ts";
+import { knownSigners } from "./signers.ts";
 
 /** Bytes of an envelope, at most. */
 export const maxEnvelopeBytes = 1024 * 1024;
@@ -58,9 +59,15 @@ export function readOffer(bytes: Uint8Array, role: Role): OfferedStatement {
 }
 
 /** The known identities that signed. @throws PlaneError `forbidden` naming the key ids where there is none */
-export function requireKnownSigner(envelope: Envelope, trust: Trust): readonly TrustedIdentity[] {
-  const signers = verifyEnvelope(envelope, trust.identities);
+export async function requireKnownSigner(envelope: Envelope, trust: Trust): Promise<readonly TrustedIdentity[]> {
+  const signers = await knownSigners(envelope, trust);
   if (signers.length > 0) return signers;
+  if (isKeyless(envelope)) {
+    const why = (await keylessSigners(envelope, trust)).why ?? "this plane knows no keyless identities";
+    throw new PlaneError("forbidden", `the statement is signed keyless, by nobody whom this plane knows: ${why}`, {
+      hint: "an administrator adds the identity: tally identity add --certificate-identity",
+    });
+  }
   const claimed = envelope.signatures.map(({ keyId }) => keyId);
   const known = trust.identities.find(({ keyId }) => claimed.includes(keyId));
   if (known !== undefined) {
@@ -87,7 +94,7 @@ export function requireRights(
   { envelope, rule }: OfferedStatement,
   signers: readonly TrustedIdentity[],
   repositories: readonly string[],
-  { bringer, trust, atMs }: { readonly bringer: Bringer; readonly trust: Trust; readonly atMs: number },
+  { bringer, atMs }: { readonly bringer: Bringer; readonly atMs: number },
 ): void {
   const where = repositories.length === 0 ? "" : ` for ${repositories.join(", ")}`;
   if (repositories.length > 0 && !repositories.some((name) => matchesRepository(bringer.repository, name))) {
@@ -95,14 +102,12 @@ export function requireRights(
   }
   const { action } = rule;
   if (action === null) return;
-  const mayNow = (signer: TrustedIdentity) => signer.may.includes(action) && whyNotThen(signer, { atMs }) === undefined;
-  const able = (keyId: string) =>
-    repositories.length === 0
-      ? signers.some((signer) => signer.keyId === keyId && mayNow(signer))
-      : repositories.some((repository) =>
-          identitiesFor(trust, { action, repository, atMs }).some((identity) => identity.keyId === keyId),
-        );
-  if (signers.some(({ keyId }) => able(keyId))) return;
+  const able = (signer: TrustedIdentity) => {
+    if (whyNotThen(signer, { atMs }) !== undefined) return false;
+    if (repositories.length === 0) return signer.may.includes(action);
+    return repositories.some((repository) => whyNotAllowed(signer, { action, repository }) === undefined);
+  };
+  if (signers.some(able)) return;
   const names = [...new Set(signers.map(({ name }) => name))].join(" and ");
   const late = signers
     .filter(({ may }) => may.includes(action))

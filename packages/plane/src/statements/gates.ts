@@ -18,16 +18,19 @@ import {
   permitDigest,
   requireAllowed,
   type SignedStatement,
-  signedStatement,
+  statementBy,
   type Verdict,
 } from "@tally/policy";
 import { PlaneError } from "../error.ts";
 import { type FoundStatement, type StatementSource, statementsOfModel } from "./model-statements.ts";
+import { knownSigners } from "./signers.ts";
 
 export interface GateOptions {
   readonly source: StatementSource;
   readonly blobs: BlobStore;
   readonly clock: Clock;
+  /** Everyone known, whatever became of their keys: who made a model made it. */
+  readonly everyone: Trust;
   /** Whose keys count for a statement of that index in the plane's log. */
   readonly trustFor: (index: number) => Promise<Trust>;
   /** Milliseconds by which an entry of the plane's log existed; null where no checkpoint proves it yet. */
@@ -97,13 +100,19 @@ async function signedStatements(
   known: readonly FoundStatement[],
   offered: Envelope,
   trust: Trust,
-  { trustFor, provenBy, clock }: GateOptions,
+  { trustFor, provenBy, clock, everyone }: GateOptions,
 ): Promise<readonly SignedStatement[]> {
   const now = clock.now();
+  const statement = async (envelope: Envelope, counting: Trust, atMs: number) =>
+    statementBy(envelope, {
+      signers: await knownSigners(envelope, counting),
+      everySigner: await knownSigners(envelope, everyone),
+      time: { atMs },
+    });
   const earlier = known.map(async ({ row, envelope }) =>
-    signedStatement(envelope, await trustFor(row.index), (await provenBy(row.index)) ?? now),
+    statement(envelope, await trustFor(row.index), (await provenBy(row.index)) ?? now),
   );
-  return [...(await Promise.all(earlier)), signedStatement(offered, trust, now)];
+  return [...(await Promise.all(earlier)), await statement(offered, trust, now)];
 }
 
 /** Keeps the verdicts; one that allows is enough. */

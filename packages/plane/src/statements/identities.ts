@@ -3,6 +3,10 @@ import {
   formatTrust,
   formatVkey,
   type IdentityBody,
+  type JsonObject,
+  type KeylessIdentity,
+  type KeylessName,
+  keylessIdOf,
   type NoteKey,
   parseTrust,
   publicIdentityFromPem,
@@ -12,7 +16,7 @@ import {
   trustFormat,
   utf8,
 } from "@tally/evidence";
-import type { Database } from "@tally/oci";
+import { type Database, requireTrustedRoot } from "@tally/oci";
 import { PlaneError } from "../error.ts";
 import type { PlaneKeys } from "../keys/plane-keys.ts";
 
@@ -33,6 +37,7 @@ interface IdentityRow {
   readonly repositories: string;
   readonly from_ms: number | null;
   readonly until_ms: number | null;
+  readonly keyless: string | null;
 }
 
 /** Whose statements the plane takes, and the trust file that follows from it. */
@@ -50,18 +55,28 @@ export class Identities {
    *
    * @throws PlaneError `bad-request` naming the field that a trust file would not take
    */
-  async add(body: IdentityBody): Promise<TrustedIdentity> {
-    const wanted = this.#read(body);
+  async add({ trustedRoot, ...body }: IdentityBody): Promise<TrustedIdentity | KeylessIdentity> {
+    const roots = await this.#roots();
+    const name = body.keyless?.trustRoot;
+    if (name !== undefined && trustedRoot !== undefined) roots[name] = await readableRoot(name, trustedRoot);
+    const wanted = this.#read(body, await this.list(), roots);
+    if (name !== undefined && trustedRoot !== undefined) {
+      await this.#options.db.run(
+        "INSERT INTO trust_root (name, json) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET json = excluded.json",
+        [name, JSON.stringify(trustedRoot)],
+      );
+    }
     await this.#options.db.run(
-      "INSERT INTO identity (key_id, name, pem, may, repositories, from_ms, until_ms) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, pem = excluded.pem, may = excluded.may, repositories = excluded.repositories, from_ms = excluded.from_ms, until_ms = excluded.until_ms",
+      "INSERT INTO identity (key_id, name, pem, may, repositories, from_ms, until_ms, keyless) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key_id) DO UPDATE SET name = excluded.name, pem = excluded.pem, may = excluded.may, repositories = excluded.repositories, from_ms = excluded.from_ms, until_ms = excluded.until_ms",
       [
         wanted.keyId,
         wanted.name,
-        publicKeyPem(wanted.spki),
+        "keyless" in wanted ? "" : publicKeyPem(wanted.spki),
         JSON.stringify(wanted.may),
         JSON.stringify(wanted.repositories),
         wanted.from ?? null,
         wanted.until ?? null,
+        "keyless" in wanted ? JSON.stringify(wanted.keyless) : null,
       ],
     );
     this.#trust = undefined;
@@ -71,11 +86,11 @@ export class Identities {
   /** Everyone known, by name. */
   async list(): Promise<readonly IdentityBody[]> {
     const rows = await this.#options.db.query<IdentityRow>(
-      "SELECT name, pem, may, repositories, from_ms, until_ms FROM identity ORDER BY name, key_id",
+      "SELECT name, pem, may, repositories, from_ms, until_ms, keyless FROM identity ORDER BY name, key_id",
     );
-    return rows.map(({ name, pem, may, repositories, from_ms: from, until_ms: until }) => ({
+    return rows.map(({ name, pem, may, repositories, from_ms: from, until_ms: until, keyless }) => ({
       name,
-      key: pem,
+      ...(keyless === null ? { key: pem } : { keyless: JSON.parse(keyless) as KeylessName }),
       may: JSON.parse(may) as string[],
       repositories: JSON.parse(repositories) as string[],
       ...(from !== null && { from }),
@@ -91,25 +106,40 @@ export class Identities {
   /** What the plane itself decides by. */
   async trust(): Promise<Trust> {
     if (this.#trust !== undefined) return this.#trust;
-    const trust = parseTrust(this.#file(await this.list()));
+    const trust = parseTrust(this.#file(await this.list(), await this.#roots()));
     this.#trust = trust;
     return trust;
   }
 
-  #read({ key, ...body }: IdentityBody): TrustedIdentity {
+  /** With everyone who is known: a name that could mean somebody else is refused. */
+  #read(
+    { key, ...body }: IdentityBody,
+    others: readonly IdentityBody[],
+    roots: Readonly<Record<string, JsonObject>>,
+  ): TrustedIdentity | KeylessIdentity {
     try {
-      const { spki } = publicIdentityFromPem(key);
-      const trust = parseTrust(this.#file([{ ...body, key: publicKeyPem(spki) }]));
-      return trust.identities[0]!;
+      const own = key === undefined ? body : { ...body, key: publicKeyPem(publicIdentityFromPem(key).spki) };
+      const alone = parseTrust(this.#file([own], roots));
+      const wanted = alone.keyless[0] ?? alone.identities[0]!;
+      if ("keyless" in wanted) {
+        const keyless = others.filter((other) => other.keyless && keylessIdOf(other.keyless) !== wanted.keyId);
+        parseTrust(this.#file([...keyless, own], roots));
+      }
+      return wanted;
     } catch (cause) {
       throw new PlaneError("bad-request", `this identity cannot be taken: ${(cause as Error).message}`, {
         cause,
-        hint: "give a name, a public key in PEM, what it may sign, and patterns of repositories",
+        hint: "give a name, a public key in PEM or whom a certificate names, what it may sign, and patterns of repositories",
       });
     }
   }
 
-  #file(identities: readonly IdentityBody[]): string {
+  async #roots(): Promise<Record<string, JsonObject>> {
+    const rows = await this.#options.db.query<{ name: string; json: string }>("SELECT name, json FROM trust_root");
+    return Object.fromEntries(rows.map(({ name, json }) => [name, JSON.parse(json) as JsonObject]));
+  }
+
+  #file(identities: readonly IdentityBody[], roots: Readonly<Record<string, JsonObject>>): string {
     const { name, keys, policyText } = this.#options;
     const log = keys.log.map(({ key }) => key);
     const fleet = keys.fleet.map(({ key }) => key);
@@ -119,6 +149,20 @@ export class Identities {
       policy: policyText,
       requiredAlgorithms: checkpointAlgorithms.filter((algorithm) => log.some((key) => isOf(key, algorithm))),
       identities,
+      ...(Object.keys(roots).length > 0 && { trustRoots: roots }),
+    });
+  }
+}
+
+/** @throws PlaneError `bad-request` for what is no sigstore trusted root */
+async function readableRoot(name: string, json: JsonObject): Promise<JsonObject> {
+  try {
+    await requireTrustedRoot(name, json);
+    return json;
+  } catch (cause) {
+    throw new PlaneError("bad-request", (cause as Error).message, {
+      cause,
+      hint: "give the trusted_root.json of that sigstore",
     });
   }
 }

@@ -39,13 +39,15 @@ export class RevokedKeys {
         .filter(({ compromise_time: since }) => since === null || at === null || at >= since)
         .map(({ key_id }) => key_id),
     );
-    return { ...trust, identities: trust.identities.filter(({ keyId }) => !gone.has(keyId)) };
+    const standing = ({ keyId }: { readonly keyId: string }) => !gone.has(keyId);
+    return { ...trust, identities: trust.identities.filter(standing), keyless: trust.keyless.filter(standing) };
   }
 
   /** @throws PlaneError `forbidden` where every known key that signed a new statement is revoked */
   async requireOne(trust: Trust, keyIds: readonly string[]): Promise<Trust> {
     const standing = await this.trustFor(trust, undefined);
-    if (standing.identities.some(({ keyId }) => keyIds.includes(keyId))) return standing;
+    const some = [...standing.identities, ...standing.keyless].some(({ keyId }) => keyIds.includes(keyId));
+    if (some) return standing;
     throw new PlaneError("forbidden", `key ${keyIds.join(", ")} is revoked: it signs nothing new`, {
       hint: "sign with another key; an administrator adds it to the identities",
     });

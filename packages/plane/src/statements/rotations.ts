@@ -82,7 +82,8 @@ export class Rotations {
   async admitNewKey({ oldKeyId, newKey }: PersonsRotation): Promise<void> {
     const { identities } = this.#options;
     const all = await identities.list();
-    const known = (keyId: string) => all.find(({ key }) => publicIdentityFromPem(key).keyId === keyId);
+    const known = (keyId: string) =>
+      all.find(({ key }) => key !== undefined && publicIdentityFromPem(key).keyId === keyId);
     const old = known(oldKeyId);
     if (old === undefined || known(newKey.keyId) !== undefined) return;
     await identities.add({ ...old, key: publicKeyPem(newKey.spki) });

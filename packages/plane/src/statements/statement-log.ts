@@ -12,13 +12,13 @@ import {
   parseEnvelope,
   type StatementLeaf,
   subjectDigests,
-  verifyEnvelope,
 } from "@tally/evidence";
 import type { BlobStore } from "@tally/oci";
 import { PlaneError } from "../error.ts";
 import type { PlaneLogs } from "../log/plane-logs.ts";
 import { maxEnvelopeBytes } from "./admission.ts";
 import type { Identities } from "./identities.ts";
+import { knownSigners } from "./signers.ts";
 import type { IndexedStatement, StatementRows } from "./statement-rows.ts";
 
 export interface StatementLogOptions {
@@ -95,10 +95,10 @@ export class StatementLog {
   async #index(index: number, leaf: StatementLeaf): Promise<IndexedStatement> {
     const { blobs, identities } = this.#options;
     const { envelope: digest, predicateType, subjectsBlob } = leaf;
-    const { identities: known } = await identities.trust();
+    const trust = await identities.trust();
     try {
       const envelope = parseEnvelope(await blobs.bytes(digest, maxEnvelopeBytes));
-      const signedBy = verifyEnvelope(envelope, known).map(({ keyId }) => keyId);
+      const signedBy = (await knownSigners(envelope, trust)).map(({ keyId }) => keyId);
       const subjects =
         subjectsBlob === undefined
           ? leaf.subjects

@@ -13,7 +13,6 @@ import {
   type StatementItem,
   type StatementResponse,
   subjectDigests,
-  type TrustedIdentity,
 } from "@tally/evidence";
 import type { Clock } from "@tally/ledger";
 import type { BlobStore, Database } from "@tally/oci";
@@ -104,19 +103,26 @@ export class Statements {
       const held = await this.#rows.row(envelope.digest);
       if (held !== undefined) return { digest: held.envelope, index: held.index };
       const trust = await this.#options.identities.trust();
-      const known = requireKnownSigner(envelope, trust);
+      const known = await requireKnownSigner(envelope, trust);
       const ids = known.map(({ keyId }) => keyId);
       const standing = (await revoked?.requireOne(trust, ids)) ?? trust;
-      const signers = known.filter((signer) => standing.identities.includes(signer));
+      const standingIds = new Set([...standing.identities, ...standing.keyless].map(({ keyId }) => keyId));
+      const signers = known.filter(({ keyId }) => standingIds.has(keyId));
       const repositories = await this.#repositoriesOf(offered);
       requireRights(offered, signers, repositories, {
         bringer: { role, repository },
-        trust: standing,
         atMs: this.#options.clock.now(),
       });
       const trustFor = async (index: number) => (await revoked?.trustFor(trust, index)) ?? trust;
       const provenBy = async (index: number) => (await revoked?.provenBy(index)) ?? null;
-      const gate = { source: this, blobs: this.#options.blobs, clock: this.#options.clock, trustFor, provenBy };
+      const gate = {
+        everyone: trust,
+        source: this,
+        blobs: this.#options.blobs,
+        clock: this.#options.clock,
+        trustFor,
+        provenBy,
+      };
       if (envelope.statement.predicateType === approvalType) {
         await passApprovalGate(envelope, repositories, standing, gate);
       }
@@ -160,16 +166,17 @@ export class Statements {
   /** Whether someone signed it whose key counts for a time only: it is limited to a period, or revoked. */
   async countsByTime(envelope: Digest): Promise<boolean> {
     const signedBy = await this.#rows.signedBy(envelope);
-    const { identities } = await this.#options.identities.trust();
-    const limited = ({ keyId, from, until }: TrustedIdentity) =>
-      signedBy.includes(keyId) && (from !== undefined || until !== undefined);
-    return identities.some(limited) || (await this.#options.revoked?.isAny(signedBy)) === true;
+    const { identities, keyless } = await this.#options.identities.trust();
+    const limited = [...identities, ...keyless].some(
+      ({ keyId, from, until }) => signedBy.includes(keyId) && (from !== undefined || until !== undefined),
+    );
+    return limited || (await this.#options.revoked?.isAny(signedBy)) === true;
   }
 
   /** By index, with the names of who signed. */
   async list(filter: { readonly subject?: Digest; readonly type?: string } = {}): Promise<readonly StatementItem[]> {
-    const { identities } = await this.#options.identities.trust();
-    const names = new Map(identities.map(({ keyId, name }) => [keyId, name]));
+    const { identities, keyless } = await this.#options.identities.trust();
+    const names = new Map([...identities, ...keyless].map(({ keyId, name }) => [keyId, name]));
     return (await this.#rows.list(filter)).map(({ envelope, index, predicateType, subjects, signedBy }) => ({
       digest: envelope,
       index,

@@ -46,7 +46,13 @@ const again = entryTables.map((table) => `DELETE FROM ${table}`);
 
 const periods = ["ALTER TABLE identity ADD COLUMN from_ms INTEGER", "ALTER TABLE identity ADD COLUMN until_ms INTEGER"];
 
+// A keyless identity has no key: `pem` is empty, and `keyless` is the JSON of whom a certificate has to name.
+const keyless = [
+  "ALTER TABLE identity ADD COLUMN keyless TEXT",
+  "CREATE TABLE trust_root (name TEXT PRIMARY KEY, json TEXT NOT NULL)",
+];
+
 /** Brings the plane's tables up to date. */
 export function createTables(db: Database): Promise<void> {
-  return migrate(db, "plane", [access, indexTables, later, summaries, again, periods]);
+  return migrate(db, "plane", [access, indexTables, later, summaries, again, periods, keyless]);
 }

@@ -12,7 +12,7 @@ import {
   verifyModel,
 } from "@tally/oci";
 import { repositoryOf } from "../../artifact.ts";
-import { type KeyFlags, readSigningKey, withPassphrase } from "../../keys/index.ts";
+import { openSigningKey, type SigningFlags, withKeyless, withPassphrase } from "../../keys/index.ts";
 import { parseDigestOption, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import type { Register } from "../../register.ts";
@@ -27,7 +27,7 @@ import {
 } from "../../terminal/index.ts";
 import { requireSigned, stateModel } from "./state-model.ts";
 
-interface Options extends PlaneFlags, KeyFlags {
+interface Options extends PlaneFlags, SigningFlags {
   readonly signature: string;
   readonly signer?: string;
   readonly tag: string;
@@ -49,17 +49,17 @@ export const push: Register = (program, { terminal }) => {
     .argument("<layout>", "the image layout that `model pack` made")
     .argument("<ref>", "repository:tag in the plane's registry")
     .requiredOption("--signature <file>", "the model signature that `model sign` made")
-    .requiredOption("--key <key>", "private key of who publishes it")
+    .option("--key <key>", "private key of who publishes it")
     .option("--signer <file>", "public key of who signed the model, where that is somebody else")
     .option("--tag <tag>", "its tag in the layout", "latest")
     .option("--base <digest>", "manifest of the model that it was made from", parseDigestOption)
     .option("--mount-from <repository>", "where the registry may have some of the layers, which then are not sent");
-  withJson(withProgressOption(withPlane(withPassphrase(command)))).action(
+  withJson(withProgressOption(withPlane(withKeyless(withPassphrase(command))))).action(
     async (layout: string, ref: string, options: Options) => {
       const { repository, reference } = parseArtifactName(ref);
       if (reference.includes(":"))
         throw usageError(`${ref} names a digest`, "push to repository:tag; the digest follows from the content");
-      await using key = await readSigningKey(terminal, options);
+      await using key = await openSigningKey(terminal, options);
       const client = await connect(terminal, options);
       const source = await ImageLayout.open(resolve(terminal.cwd, layout));
       const bundle = await readFile(resolve(terminal.cwd, options.signature));

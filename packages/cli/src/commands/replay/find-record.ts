@@ -9,7 +9,7 @@ import { keysIn, requireEnrolled } from "../../open-segments.ts";
 import { connect, type PlaneClient } from "../../plane-client.ts";
 import { requireAnswerTo } from "../../record-place.ts";
 import { CliError, exitCodes, settings, type Terminal, usageError } from "../../terminal/index.ts";
-import { readTrustFile } from "../../trust-file.ts";
+import { readTrustFile, trusting } from "../../trust-file.ts";
 import { readIdentities } from "../../verify-folder.ts";
 import type { ReplayFlags } from "./flags.ts";
 
@@ -56,7 +56,7 @@ async function inSegments(
   const client = await connect(terminal, flags);
   const report = await verifyBundle({
     bundle: await client.bytes(`/api/v1/receipts/${device}/${index}`),
-    trust,
+    ...(await trusting(trust)),
     now: Date.now(),
   });
   requireAnswerTo(report.question, device, index);

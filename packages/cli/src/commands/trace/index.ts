@@ -6,7 +6,7 @@ import { recordOf, requireAnswerTo } from "../../record-place.ts";
 import type { Register } from "../../register.ts";
 import { reportAsJson } from "../../report-json.ts";
 import { print, say, usageError } from "../../terminal/index.ts";
-import { readTrustFile } from "../../trust-file.ts";
+import { readTrustFile, trusting } from "../../trust-file.ts";
 import { lineageLines } from "./lineage-lines.ts";
 import { recordLines } from "./record-lines.ts";
 
@@ -42,7 +42,7 @@ export const trace: Register = (program, { terminal, finish }) => {
     const { device, index } = recordOf(what);
     const trust = await readTrustFile(terminal, flags);
     const bundle = await (await connect(terminal, flags)).bytes(`/api/v1/receipts/${device}/${index}`);
-    const report = await verifyBundle({ bundle, trust, now: Date.now() });
+    const report = await verifyBundle({ bundle, ...(await trusting(trust)), now: Date.now() });
     requireAnswerTo(report.question, device, index);
     print(terminal, flags.json, reportAsJson(report), () => recordLines(report));
     finish(exitCodeOf(report));

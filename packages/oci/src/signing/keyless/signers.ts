@@ -3,23 +3,16 @@ import {
   type Envelope,
   type JsonObject,
   type KeylessSigner,
+  type KeylessSigners,
+  type KeylessTrustFile,
+  type KeylessVerifier,
   matchesCertificateIdentity,
   type SignedPayload,
-  type Trust,
   toBase64,
 } from "@tally/evidence";
 import { OciError } from "../../error.ts";
 import { bundleMediaType } from "../bundle.ts";
 import { type Certified, type Certifier, certifier } from "./certified.ts";
-
-/** Who of a trust file has signed keyless, or why nobody has. */
-export interface KeylessSigners {
-  readonly signers: readonly KeylessSigner[];
-  /** Where there is a keyless signature and no signer. */
-  readonly why?: string;
-}
-
-export type KeylessTrustFile = Pick<Trust, "keyless" | "trustRoots">;
 
 const nobody: KeylessSigners = Object.freeze({ signers: [] });
 
@@ -35,11 +28,16 @@ export async function keylessSigners(envelope: SignedPayload, trust: KeylessTrus
 }
 
 /** The same as a function that does not wait, for whoever verifies many. */
-export async function keylessVerifier(): Promise<(envelope: SignedPayload, trust: KeylessTrustFile) => KeylessSigners> {
+export async function keylessVerifier(): Promise<KeylessVerifier> {
   const sigstore = await certifier();
   return (envelope, trust) => {
     return trust.keyless.length === 0 || !isKeyless(envelope) ? nobody : signersBy(sigstore, envelope, trust);
   };
+}
+
+/** That a sigstore trusted root can be read, before it is put into a trust file. @throws OciError `trust-invalid` */
+export async function requireTrustedRoot(name: string, json: JsonObject): Promise<void> {
+  readRoot(await certifier(), name, json);
 }
 
 /** Whether it carries what proves a keyless signature, or claims to. */

@@ -2,6 +2,7 @@ import { type IdentityBody, type NonceRequest, roles, type SessionRequest, type 
 import type { PlaneParts } from "../../parts.ts";
 import { count, object, type Route, text } from "../route.ts";
 
+const longText = { type: "string", maxLength: 2048 };
 const day = 86_400;
 
 /** Tokens, sessions of devices, and the identities that statements are taken from. */
@@ -88,12 +89,14 @@ export function accessRoutes(parts: PlaneParts): readonly Route[] {
           {
             name: text,
             key: { type: "string", maxLength: 16_384 },
+            keyless: object({ certificateIdentity: longText, certificateOidcIssuer: longText, trustRoot: text }),
+            trustedRoot: { type: "object" },
             may: { type: "array", items: text, maxItems: 16 },
             repositories: { type: "array", items: text, maxItems: 1000 },
             from: count,
             until: count,
           },
-          ["name", "key", "may", "repositories"],
+          ["name", "may", "repositories"],
         ),
       },
       async handle(request, reply) {
