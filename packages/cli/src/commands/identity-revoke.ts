@@ -34,6 +34,7 @@ export const revokeIdentity: Register = (program, { terminal }) => {
         "give the time from which somebody else may have had it, or `tally identity rotate` for a change that is planned",
       );
     }
+    if (reason === "") throw usageError("a revocation needs a reason", "say it in a sentence: --reason TEXT");
     await using key = await readSigningKey(terminal, flags);
     const client = await connect(terminal, flags);
     const { identities } = await client.get<IdentityList>("/api/v1/identities");

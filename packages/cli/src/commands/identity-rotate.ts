@@ -5,7 +5,7 @@ import { connect, type PlaneFlags } from "../plane-client.ts";
 import { signAndPost } from "../post-statement.ts";
 import { timeOf } from "../question.ts";
 import type { Register } from "../register.ts";
-import { print, say } from "../terminal/index.ts";
+import { print, say, usageError } from "../terminal/index.ts";
 
 interface Options extends PlaneFlags, KeyFlags {
   readonly newKey: string;
@@ -36,6 +36,10 @@ export const rotateIdentity: Register = (program, { terminal }) => {
       ...(newPassphraseFile !== undefined && { passphraseFile: newPassphraseFile }),
     });
     const { signer } = next;
+    if (signer.keyId === old.signer.keyId) {
+      throw usageError("a key cannot take its own place", "make another one: tally keygen NAME");
+    }
+    if (reason === "") throw usageError("a rotation needs a reason", "say it in a sentence: --reason TEXT");
     const rotation = { oldKeyId: old.signer.keyId, newKey: signer.identity, retiresAt, reason };
     const client = await connect(terminal, flags);
     const key = { signer: old.signer, others: [signer] };

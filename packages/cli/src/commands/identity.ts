@@ -85,6 +85,7 @@ export const identity: Register = (program, context) => {
     const before = (await listed(client)).find((known) => known.keyId === keyId);
     await client.post("/api/v1/identities", body);
     print(terminal, flags.json, { name, keyId, may, repositories: repository, ...period }, () => [keyId]);
+    if (before !== undefined && before.name !== name) say(terminal, `this was ${before.name}, who has it no more`);
     say(terminal, `${name} may ${may.join(", ") || "nothing"} for ${repository.join(", ")}${wordsOf(period)}`);
     const lost = before?.may.filter((action) => !may.includes(action)) ?? [];
     if (lost.length > 0) say(terminal, `what the key had before is gone: ${lost.join(", ")}`);
@@ -143,7 +144,7 @@ async function whoIs(
     if (/PRIVATE KEY/.test(pem)) {
       throw usageError(`${key} is a private key`, "give NAME.pub.pem: the plane needs no private key");
     }
-    publicIdentityFromPem(pem);
+    requirePublicKey(key, pem);
     return { key: pem };
   }
   if (certificateIdentity === undefined || certificateOidcIssuer === undefined) {
@@ -154,6 +155,15 @@ async function whoIs(
   }
   const keyless = { certificateIdentity, certificateOidcIssuer, trustRoot };
   return { keyless, ...(trustedRoot !== undefined && { trustedRoot: rootIn(trustedRoot, await read(trustedRoot)) }) };
+}
+
+function requirePublicKey(path: string, pem: string): void {
+  try {
+    publicIdentityFromPem(pem);
+  } catch (cause) {
+    const hint = "give NAME.pub.pem, as `tally keygen` writes it";
+    throw usageError(`${path} holds no public key: ${(cause as Error).message}`, hint, cause);
+  }
 }
 
 /** What it holds is judged by the plane, which has sigstore's library at hand. */

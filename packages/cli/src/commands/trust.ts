@@ -17,9 +17,12 @@ export const trust: Register = (program, { terminal }) => {
     );
   withPlane(show).action(async (flags: PlaneFlags) => {
     const bytes = await (await connect(terminal, flags)).bytes("/api/v1/trust");
-    const { plane, identities } = parseTrust(bytes);
+    const { plane, identities, keyless } = parseTrust(bytes);
     terminal.stdout.write(new TextDecoder().decode(bytes));
-    say(terminal, `trust file of ${plane.name} with ${identities.length} identities, ${digestOf(bytes)}`);
+    say(
+      terminal,
+      `trust file of ${plane.name} with ${identities.length + keyless.length} identities, ${digestOf(bytes)}`,
+    );
     say(
       terminal,
       "it came from the plane that it vouches for: compare this digest with the operator by another way before you rely on it",
