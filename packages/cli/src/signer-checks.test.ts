@@ -5,6 +5,7 @@ import {
   envelopeMediaType,
   generatePrivateKeyPem,
   ingestionStatement,
+  keyRotationStatement,
   parseDigest,
   publicKeyPem,
   type Signer,
@@ -57,6 +58,12 @@ class World {
     const identities = own.identities.map((one) => (one.name === "publisher" ? { ...one, ...changes } : one));
     const trust: Trust = { ...own, identities };
     return checkSigner({ client, trust }, this.envelope, signedFor);
+  }
+
+  async post({ bytes }: Envelope): Promise<void> {
+    const answer = await this.plane.call("POST", "/api/v1/statements", { body: bytes, type: envelopeMediaType });
+    assert.equal(answer.status, 201, answer.text);
+    await this.plane.seal();
   }
 
   async revoke(compromiseTime: number | null): Promise<void> {
@@ -164,6 +171,80 @@ test("attack: a fleet log that was cut, so that a revocation is not in it", asyn
   const report = await world.check({}, client);
   assert.equal(of(report, "revocation")?.result, "not made");
   assert.equal(report.outcome, "not made");
+});
+
+/** The publisher goes on with another key, and says something with it. @returns the trust file of before, and what was said */
+async function rotated(world: World): Promise<{ trust: Trust; next: Signer; said: Envelope }> {
+  const trust = await world.plane.trust();
+  const next = statementSignerFromPem(generatePrivateKeyPem("p-256"));
+  const retiresAt = Date.now() + hour;
+  const { keyId: oldKeyId } = world.signer;
+  const rotation = keyRotationStatement({ oldKeyId, newKey: next.identity, retiresAt, reason: "a year has passed" });
+  const early = await ingested(next, "2");
+  await world.post(await signStatement(rotation, world.signer, next));
+  const said = await ingested(next, "3");
+  await world.post(said);
+  assert.equal((await checkSigner({ client: world.client, trust }, early, signedFor)).outcome, "not made");
+  return { trust, next, said };
+}
+
+function ingested(signer: Signer, digit: string): Promise<Envelope> {
+  const files = [{ name: "rows.csv", digest: parseDigest(`sha256:${digit.repeat(64)}`), size: 1 }];
+  return signStatement(ingestionStatement({ source: "https://data.example", license: "MIT", files }), signer);
+}
+
+test("a key that took another's place is followed by the plane's logs, with a trust file of before", async (t) => {
+  const world = await World.create(t);
+  const { trust, said } = await rotated(world);
+  const report = await checkSigner({ client: world.client, trust }, said, signedFor);
+  assert.equal(report.outcome, "good", JSON.stringify(report.checks));
+  assert.equal(report.by, "publisher");
+  assert.match(
+    of(report, "rotation")!.message,
+    /took the place of publisher's at entry \d+ of the plane's log, by both keys/,
+  );
+  const old = await checkSigner({ client: world.client, trust }, world.envelope, signedFor);
+  assert.match(of(old, "revocation")!.message, /revoked as of .*, and this is proven to be older/);
+  assert.equal(old.outcome, "good");
+});
+
+test("attack: the plane withholds a rotation, its place in the log, or gives another statement for it: the new key is nobody's", async (t) => {
+  const world = await World.create(t);
+  const { trust, said } = await rotated(world);
+  const lies: ((path: string, bytes: Uint8Array) => Uint8Array)[] = [
+    (path, bytes) => (/statements\/sha256:[0-9a-f]+$/.test(path) ? world.envelope.bytes : bytes),
+    (path, bytes) => (/statements\/sha256:[0-9a-f]+$/.test(path) ? said.bytes : bytes),
+  ];
+  for (const lie of lies) {
+    const client = new PlaneClient({ name: "url", value: world.plane.url, from: "--url" }, world.plane.adminToken);
+    const bytes = client.bytes.bind(client);
+    client.bytes = async (path: string) => lie(path, await bytes(path));
+    const report = await checkSigner({ client, trust }, said, signedFor);
+    assert.equal(report.outcome, "bad");
+    assert.match(of(report, "signer")!.message, /nobody of the trust file signed it/);
+  }
+  const client = new PlaneClient({ name: "url", value: world.plane.url, from: "--url" }, world.plane.adminToken);
+  const get = client.get.bind(client);
+  client.get = async <T>(path: string): Promise<T> => {
+    const answer = await get<StatementProof>(path);
+    return { ...answer, index: answer.index + 1 } as T;
+  };
+  assert.equal((await checkSigner({ client, trust }, said, signedFor)).outcome, "bad");
+});
+
+test("attack: without any plane nobody knows that a key was revoked, and that is said", async (t) => {
+  const world = await World.create(t);
+  const report = await checkSigner({ trust: await world.plane.trust() }, world.envelope, signedFor);
+  assert.equal(report.outcome, "not made");
+  assert.deepEqual([of(report, "revocation")?.result, of(report, "log")?.result], ["not made", "not made"]);
+});
+
+test("attack: an approval for one repository's models, given for another's", async (t) => {
+  const world = await World.create(t);
+  const trust = await world.plane.trust();
+  const unsaid = await checkSigner({ client: world.client, trust }, world.envelope, { action: "ingest" });
+  assert.equal(unsaid.outcome, "not made");
+  assert.match(of(unsaid, "rights")!.message, /which it is about is not said: give --repository/);
 });
 
 test("a stranger's signature is nobody's, and the key that it names is said", async (t) => {

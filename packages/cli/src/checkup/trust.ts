@@ -10,7 +10,7 @@ export async function checkTrust({ cwd }: Terminal, { value, from }: Setting): P
   if (value === undefined) return notMade(name, "no trust file is set: give --trust, or set TALLY_TRUST");
   try {
     const bytes = await readFile(resolve(cwd, value));
-    const { plane, policy, identities } = parseTrust(bytes);
+    const { plane, policy, identities, keyless } = parseTrust(bytes);
     if (policy.quorum === "none") {
       return bad(
         name,
@@ -18,7 +18,7 @@ export async function checkTrust({ cwd }: Terminal, { value, from }: Setting): P
         "times and completeness are then the plane's word; add a witness to its policy",
       );
     }
-    return good(name, `${plane.name}, ${identities.length} identities, ${digestOf(bytes)}`);
+    return good(name, `${plane.name}, ${identities.length + keyless.length} identities, ${digestOf(bytes)}`);
   } catch (error) {
     return bad(name, `${value} (${from}) cannot be used: ${wordsOf(error)}`, "get it from the operator again");
   }
