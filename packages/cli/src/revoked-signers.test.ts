@@ -10,24 +10,25 @@ import { Loop } from "./testing/loop.ts";
 /** A plane with a released model, and a device that gets its answers through somebody who may change them. */
 class World {
   readonly loop: Loop;
-  readonly clock: { passed: number };
   /** Changes what the plane says of a channel. */
   lie: (answer: ChannelResponse) => object = (answer) => answer;
   proxy = "";
 
-  private constructor(loop: Loop, clock: { passed: number }) {
+  private constructor(loop: Loop) {
     this.loop = loop;
-    this.clock = clock;
   }
 
-  static async start(t: TestContext): Promise<World> {
-    const clock = { passed: 0, now: () => Date.now() + clock.passed };
+  /** @param before milliseconds by which the plane's clock is behind while the model is released */
+  static async start(t: TestContext, before = 0): Promise<World> {
+    const clock = { passed: -before, now: () => Date.now() + clock.passed };
     const loop = await Loop.start(t, { clock });
     await loop.do("keygen", "keys/operator");
     await loop.do("identity", "add", "operator", "--key", "keys/operator.pub.pem", "--may", "manage-fleet");
     await loop.publish();
     await loop.plane.parts.sealer.seal();
-    const world = new World(loop, clock);
+    clock.passed = 0;
+    await loop.plane.parts.sealer.seal();
+    const world = new World(loop);
     await world.#serve(t);
     const enrolment = await loop.do("device", "token", "--name", "device");
     await loop.do("device", "enroll", "--dir", "device", "--enrolment-token", enrolment, "--url", world.proxy);
@@ -102,20 +103,16 @@ test("a released model whose signer's key was revoked as of before is refused at
 });
 
 test("a key revoked as of after the release was logged takes nothing from it; for all that it signed, everything", async (t) => {
-  const world = await World.start(t);
-  world.clock.passed = hour;
-  await world.loop.plane.parts.sealer.seal();
-  await world.revoke("publisher", "--compromised-at", at(Date.now() + hour / 2));
+  const world = await World.start(t, hour);
+  await world.revoke("publisher", "--compromised-at", at(Date.now() - hour / 2));
   assert.equal(await world.load(), "");
   await world.revoke("reviewer");
   assert.match(await world.load(), /signer-revoked.*reviewer signed with a key that is revoked for all/);
 });
 
 test("attack: the plane withholds when a release was logged, or says another time: the device trusts less, never more", async (t) => {
-  const world = await World.start(t);
-  world.clock.passed = hour;
-  await world.loop.plane.parts.sealer.seal();
-  await world.revoke("publisher", "--compromised-at", at(Date.now() + hour / 2));
+  const world = await World.start(t, hour);
+  await world.revoke("publisher", "--compromised-at", at(Date.now() - hour / 2));
   world.lie = (answer) => ({
     ...answer,
     statements: answer.statements.map(({ logged: _, ...rest }) => rest),
@@ -153,7 +150,7 @@ test("attack: the plane takes back a revocation that the device has seen; one th
 
 test("attack: a revocation, and a rotation, that nobody put into the logs", async (t) => {
   const world = await World.start(t);
-  await world.revoke("operator", "--compromised-at", at(Date.now() + hour));
+  await world.revoke("operator", "--compromised-at", at(Date.now() - hour));
   const edit = (change: (people: NonNullable<ChannelResponse["people"]>) => object) => (answer: ChannelResponse) => ({
     ...answer,
     people: { ...answer.people!, ...change(answer.people!) },

@@ -103,9 +103,13 @@ export const identity: Register = (program, context) => {
       table(
         identities.map(({ keyId, name, keyless, may, repositories, revoked, ...period }) => [
           keyId,
-          keyless === undefined ? name : `${name}, keyless as ${keyless.certificateIdentity}`,
+          name,
           may.join(","),
-          `${repositories.join(",")}${wordsOf(period)}${revoked ? "  revoked" : ""}`,
+          [
+            `${repositories.join(",")}${wordsOf(period)}`,
+            ...(keyless === undefined ? [] : [`keyless as ${keyless.certificateIdentity}`]),
+            ...(revoked ? ["revoked"] : []),
+          ].join("  "),
         ]),
       ),
     );
