@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { type Digest, bundleMediaType as evidenceType, type Trust } from "@tally/evidence";
 import { type Carried, type CarriedRoot, isSegment, bundleMediaType as signatureType } from "@tally/oci";
 import { type CarriedBase, findBases } from "./carried-bases.ts";
@@ -37,7 +35,7 @@ export interface VerifyCarried {
 
 /** Verifies one model of a layout: evidence first, since it proves whose model it is and which devices there are. */
 export async function verifyCarriedModel(options: VerifyCarried): Promise<CarriedModel> {
-  const { carried, root, temporary, namesAreSigned } = options;
+  const { carried, root, namesAreSigned } = options;
   const manifest = root.digest as Digest;
   const checks: CarryCheck[] = [];
   const note: NoteCheck = (name, about, result, reason, required = true) =>
@@ -63,15 +61,10 @@ export async function verifyCarriedModel(options: VerifyCarried): Promise<Carrie
   checkRepository(root, repository, note);
   const bases = await findBases(carried, manifest, note);
   if (bases !== undefined) {
-    const dir = await mkdtemp(join(temporary, "model-"));
-    try {
-      const isSigned = await verifySignatures(options, attached.signatures, repository, join(dir, "files"), note);
-      for (const { name, manifest: base } of bases) {
-        if (isSigned) note("base", base, "good", `${name}: its files are among those that the signature is over`);
-        else note("base", base, "not made", `${name}: no signature that counts is over its files`);
-      }
-    } finally {
-      await rm(dir, { recursive: true, force: true });
+    const isSigned = await verifySignatures(options, attached.signatures, repository, note);
+    for (const { name, manifest: base } of bases) {
+      if (isSigned) note("base", base, "good", `${name}: its files are among those that the signature is over`);
+      else note("base", base, "not made", `${name}: no signature that counts is over its files`);
     }
   }
   const fleet = evidence.find((each) => each.fleet !== undefined)?.fleet;

@@ -1,5 +1,5 @@
 import { type Digest, identitiesFor, publicKeyPem } from "@tally/evidence";
-import { unpackModelKit, verifyModel } from "@tally/oci";
+import { filesOfModelKit, verifyModel } from "@tally/oci";
 import type { NoteCheck } from "./carry-check.ts";
 import { throwOwn } from "./disk-error.ts";
 import type { VerifyCarried } from "./verify-model.ts";
@@ -11,7 +11,6 @@ export async function verifySignatures(
   { carried, root, trust, now }: VerifyCarried,
   signatures: readonly Digest[],
   repository: string | null,
-  into: string,
   note: NoteCheck,
 ): Promise<boolean> {
   if (repository === null || signatures.length === 0) {
@@ -20,13 +19,12 @@ export async function verifySignatures(
     note("signature", root.digest, "not made", why);
     return false;
   }
-  try {
-    await unpackModelKit({ source: carried, reference: root.digest, into });
-  } catch (error) {
+  const files = await filesOfModelKit({ source: carried, reference: root.digest }).catch((error: unknown) => {
     throwOwn(error);
     note("files", root.digest, "bad", (error as Error).message);
-    return false;
-  }
+    return undefined;
+  });
+  if (files === undefined) return false;
   const able = identitiesFor(trust, { action: "sign-model", repository, atMs: now });
   let signed = false;
   for (const signature of signatures) {
@@ -41,7 +39,7 @@ export async function verifySignatures(
     for (const { name, spki } of able) {
       const { outcome, checks } = await verifyModel({
         bundle,
-        files: into,
+        files: files.files,
         publicKeyPem: publicKeyPem(spki),
         filesOfGoodOnly: true,
       });

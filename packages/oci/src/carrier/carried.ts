@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "@tally/evidence";
@@ -11,6 +10,7 @@ import { OciError } from "../error.ts";
 import { ImageLayout } from "../layout/image-layout.ts";
 import { algorithmOf, type ContentDigest, DigestStream, isContentDigest } from "../storage/content-digest.ts";
 import { storing } from "../storage/durable-file.ts";
+import { lentBlocks } from "../storage/lent-blocks.ts";
 import { type CarriedName, nameIn } from "./carried-name.ts";
 
 /** One thing that was looked at in a layout that somebody carried. */
@@ -135,6 +135,14 @@ class CarriedLayout implements Carried {
     return this.#layout.blob(content);
   }
 
+  lentBlob(blob: Descriptor): AsyncIterable<Uint8Array> {
+    return this.#layout.lentBlob(blob);
+  }
+
+  blobPath(digest: ContentDigest): string {
+    return this.path(digest);
+  }
+
   async *referrers(subject: ContentDigest, filter: string | ReferrerFilter = {}): AsyncGenerator<Descriptor> {
     const wanted = asFilter(filter);
     for (const descriptor of this.#subjects.get(subject) ?? []) {
@@ -154,6 +162,8 @@ class CarriedLayout implements Carried {
       },
       manifest: (digest) => this.manifest(digest),
       blob: (content) => this.blob(content),
+      lentBlob: (blob) => this.lentBlob(blob),
+      blobPath: (digest) => this.blobPath(digest),
       referrers: (subject, filter) => this.referrers(subject, filter),
       base: (name) => this.base(name),
     };
@@ -216,8 +226,7 @@ async function hashBlobs(dir: string, say: Say): Promise<ReadonlyMap<ContentDige
         continue;
       }
       const hash = new DigestStream(algorithmOf(digest));
-      for await (const chunk of createReadStream(join(folder, name), { highWaterMark: 1024 * 1024 }))
-        hash.update(chunk);
+      for await (const block of lentBlocks(join(folder, name), 0, file.size)) hash.update(block);
       const actual = hash.digest();
       // Its name counts as here all the same, so that what is wrong is said once.
       held.set(digest, file.size);
