@@ -64,7 +64,12 @@ export async function inspectCarrier(dir: string, say: Say): Promise<Carried | u
     const read = await readManifest(layout.dir, descriptor, say);
     if (read === undefined) continue;
     const { manifest } = read;
-    manifests.set(digest, descriptor);
+    const { artifactType } = referrerDescriptor(manifest, digest, read.size);
+    if (descriptor.artifactType !== undefined && descriptor.artifactType !== artifactType) {
+      const reason = `the index calls it ${descriptor.artifactType}, and it is ${artifactType ?? "of no type"}`;
+      say({ name: "manifest", about: digest, result: "bad", reason });
+    }
+    manifests.set(digest, { ...descriptor, ...(artifactType !== undefined && { artifactType }) });
     for (const part of partsOf(manifest)) {
       needed.add(part.digest);
       if (manifest.kind === "index" && manifestKind(part.mediaType) !== undefined) {
@@ -89,7 +94,10 @@ export async function inspectCarrier(dir: string, say: Say): Promise<Carried | u
     if (needed.has(digest)) continue;
     say({ name: "nothing added", about: digest, result: "bad", reason: "nothing in the layout names this blob" });
   }
-  const roots = rootsOf(listed).filter(({ digest }) => manifests.has(digest) && !named.has(digest));
+  const roots = rootsOf(listed).flatMap((root) => {
+    const own = named.has(root.digest) ? undefined : manifests.get(root.digest);
+    return own === undefined ? [] : [{ ...root, ...own }];
+  });
   return new CarriedLayout(layout, roots, manifests, subjects, listed);
 }
 
