@@ -1,9 +1,7 @@
 // One transfer by Tally's client in a process of its own: node transfer-process.ts push|pull LAYOUT URL REPOSITORY.
 
-import { collectGarbageSoon, copyArtifact, ImageLayout, RegistryClient } from "@tally/oci";
+import { copyArtifact, ImageLayout, RegistryClient } from "@tally/oci";
 
-// As the commands do.
-collectGarbageSoon();
 const [direction, dir, url, repository] = process.argv.slice(2) as [string, string, string, string];
 const registry = new RegistryClient({ url, repository });
 if (direction === "push") await copyArtifact(await ImageLayout.open(dir), registry, "v1", { tag: "v1" });

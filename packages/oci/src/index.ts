@@ -9,6 +9,5 @@ export * from "./outside/index.ts";
 export type { Progress } from "./progress.ts";
 export * from "./registry/index.ts";
 export * from "./signing/index.ts";
-export { collectGarbageSoon } from "./small-garbage.ts";
 export * from "./storage/index.ts";
 export * from "./tar/index.ts";

@@ -2,7 +2,7 @@ import { createWriteStream } from "node:fs";
 import { lstat, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { CarrierWriter, collectGarbageSoon, packCarrier } from "@tally/oci";
+import { CarrierWriter, packCarrier } from "@tally/oci";
 import { CarriedNames } from "../carry/carried-names.ts";
 import { exportInventory } from "../carry/export-inventory.ts";
 import { type ExportedModel, exportModel } from "../carry/export-model.ts";
@@ -23,7 +23,6 @@ interface Options extends PlaneFlags, Partial<KeyFlags> {
 export const exportCommand: Register = (program, { terminal }) => {
   const command = program
     .command("export")
-    .hook("preAction", collectGarbageSoon)
     .summary("put models with their evidence into one folder or tar")
     .description(
       "write models, what is attached to them and the plane's evidence about them into one OCI image layout; `tally import` verifies it anywhere",

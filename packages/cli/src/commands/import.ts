@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Trust } from "@tally/evidence";
-import { type CarrierCheck, collectGarbageSoon, inspectCarrier, OciError, unpackCarrier } from "@tally/oci";
+import { type CarrierCheck, inspectCarrier, OciError, unpackCarrier } from "@tally/oci";
 import { type CheckedInventory, checkInventory, checkRevocation, isInventory } from "../carry/check-inventory.ts";
 import { keepDelivery, standingOf, type TakenDelivery } from "../carry/deliveries.ts";
 import { type ImportReport, outcomeOf, reportJsonOf, reportLinesOf, takenLines } from "../carry/import-lines.ts";
@@ -30,7 +30,6 @@ type Found = ImportReport & { readonly carried: NonNullable<Awaited<ReturnType<t
 export const importCommand: Register = (program, { terminal, finish }) => {
   const command = program
     .command("import")
-    .hook("preAction", collectGarbageSoon)
     .summary("verify what was exported elsewhere, and take it into a plane")
     .description(
       "verify a layout that `tally export` wrote: every byte, signature, statement and proof, by a trust file that came another way; then take it into a plane. It needs no network",

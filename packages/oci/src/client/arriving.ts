@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { passedThrough } from "../small-garbage.ts";
 
 /** Bytes that wait here before the connection is told to. */
 const mostWaiting = 256 * 1024;
@@ -16,6 +17,7 @@ export async function* arriving(message: IncomingMessage): AsyncGenerator<Uint8A
   message.on("data", (chunk: Uint8Array) => {
     waiting.push(chunk);
     bytes += chunk.length;
+    passedThrough(chunk.length);
     if (bytes >= mostWaiting) message.pause();
     wake();
   });

@@ -1,4 +1,3 @@
-import { collectGarbageSoon } from "@tally/oci";
 import type { Register } from "../../register.ts";
 import { pack } from "./pack.ts";
 import { pull } from "./pull.ts";
@@ -10,6 +9,5 @@ import { verify } from "./verify.ts";
 /** `tally model`: models as ModelKits, signed by OpenSSF Model Signing, in any OCI registry. */
 export const model: Register = (program, context) => {
   const group = program.command("model").description("sign, pack, push, pull and verify models");
-  group.hook("preAction", collectGarbageSoon);
   for (const add of [sign, pack, push, register, pull, verify]) add(group, context);
 };
