@@ -8,7 +8,12 @@ export function uploadPlace(response: Pick<Answer, "headers">, url: URL, doing: 
   if (location === null || !URL.canParse(location, url)) {
     throw new OciError("protocol", `${doing}: the registry does not say where to upload to`);
   }
-  return new URL(location, url);
+  const place = new URL(location, url);
+  // What was to go encrypted does not go another way because somebody says so.
+  const isFit = place.protocol === "https:" || (place.protocol === "http:" && url.protocol === "http:");
+  if (isFit) return place;
+  const said = JSON.stringify(location.slice(0, 200));
+  throw new OciError("protocol", `${doing}: the registry, which speaks ${url.protocol}, says to upload to ${said}`);
 }
 
 /** Where a registry says what it stored, it must be what was sent. */

@@ -1,6 +1,7 @@
-import { mkdir, opendir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { lstat, mkdir, opendir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Digest } from "@tally/evidence";
+import { OciError } from "../error.ts";
 import { makeDirectoryDurably, renameDurably, storing, syncDirectory } from "../storage/durable-file.ts";
 import { holdExclusively } from "../storage/exclusive.ts";
 
@@ -40,6 +41,7 @@ export class Staging {
     const staging = await storing("making a folder to unpack into", async () => {
       await makeDirectoryDurably(dirname(dir));
       await mkdir(dir, { recursive: true, mode: 0o700 });
+      await requireOwn(dir);
       return new Staging(dir, into, holdExclusively(join(dir, "lock"), into));
     });
     try {
@@ -102,6 +104,19 @@ export class Staging {
       await mkdir(this.layers, { recursive: true });
     });
   }
+}
+
+/**
+ * What lies here from before is gone on with, and what is checked here gets the model's name: nobody else may have hands on it. In a
+ * folder that others write to, such as `/tmp`, one of them may have been here first, with a folder or a link of that name.
+ */
+async function requireOwn(dir: string): Promise<void> {
+  const found = await lstat(dir);
+  const isOwn = process.getuid === undefined || found.uid === process.getuid();
+  if (found.isDirectory() && isOwn && (found.mode & 0o022) === 0) return;
+  throw new OciError("refused", `${dir} is there already, and others may write to it`, {
+    hint: "remove it, or unpack to a folder that is yours alone",
+  });
 }
 
 async function syncFolders(folder: string): Promise<void> {

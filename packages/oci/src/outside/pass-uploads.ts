@@ -102,9 +102,9 @@ function bodyOf({ req }: Pass): Pick<Call, "body" | "headers"> {
   return { headers, body: { stream: requestBody(req), size } };
 }
 
-function moved({ places }: Pass, id: string, { response, url }: Reply): void {
-  const location = response.headers.get("location");
-  if (location !== null && URL.canParse(location, url)) places.move(id, new URL(location, url));
+function moved({ places, upstream }: Pass, id: string, { response, url }: Reply): void {
+  if (response.headers.get("location") === null) return;
+  places.move(id, uploadPlace(response, url, `uploading to ${upstream.name}`));
 }
 
 function created({ res, repository }: Pass, { response }: Reply, digest: ContentDigest): void {

@@ -4,6 +4,9 @@ import { OciError } from "../error.ts";
 const longestName = 1024;
 const longestPart = 255;
 
+/** Whatever follows the dot (Windows, "Naming Files, Paths, and Namespaces"). */
+const devices = /^(con|prn|aux|nul|com[1-9\u00b9\u00b2\u00b3]|lpt[1-9\u00b9\u00b2\u00b3])(\.|$)/i;
+
 /**
  * Checks the name of a file in an archive: relative, forward slashes, no empty part, no `.` or `..`, no control characters.
  * Backslashes and drive letters are refused too, because on some systems they are paths. Throws `archive-invalid`.
@@ -14,11 +17,15 @@ export function checkEntryName(name: string): string {
   if (name.startsWith("/")) throw unsafe(name, "is absolute");
   if (/^[A-Za-z]:/.test(name)) throw unsafe(name, "begins with a drive letter");
   if (name.includes("\\")) throw unsafe(name, "has a backslash, which some systems take for a slash");
-  if (/\p{Cc}/u.test(name)) throw unsafe(name, "has a control character");
+  if (/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u.test(name)) throw unsafe(name, "has a control character");
   if (utf8(name).length > longestName) throw unsafe(name, `has more than ${longestName} bytes`);
   for (const part of name.split("/")) {
     if (part === "") throw unsafe(name, "has an empty part");
     if (part === "." || part === "..") throw unsafe(name, `has the part ${part}`);
+    if (/[. ]$/.test(part))
+      throw unsafe(name, "has a part that ends in a dot or a space, which some systems leave out");
+    if (part.includes("::")) throw unsafe(name, "has two colons, by which some systems name a file's own content");
+    if (devices.test(part)) throw unsafe(name, "is a device on some systems");
     if (utf8(part).length > longestPart) throw unsafe(name, `has a part of more than ${longestPart} bytes`);
   }
   return name;
@@ -31,7 +38,7 @@ export function compareNames(a: string, b: string): number {
 
 /**
  * The names that one destination has received. It refuses a name that comes twice, a file where a folder is, and names that
- * differ only in upper and lower case or in Unicode composition: on some file systems they are one file.
+ * differ only in upper and lower case, in Unicode composition or in characters that nobody sees: on some file systems they are one file.
  */
 export class EntryNames {
   readonly #spelling = new Map<string, { readonly name: string; readonly isFile: boolean }>();
@@ -60,8 +67,13 @@ export class EntryNames {
   }
 }
 
+/** Characters that nobody sees are passed over by some file systems. */
 function folded(name: string): string {
-  return name.normalize("NFC").toLowerCase().toUpperCase();
+  return name
+    .normalize("NFC")
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
+    .toLowerCase()
+    .toUpperCase();
 }
 
 function collision(name: string, other: string): OciError {
