@@ -1,7 +1,7 @@
 // A large model: packed, signed, verified, pushed and pulled by the commands, each in a process of its own. Its size is
 // TALLY_BENCH_LARGE_BYTES, 256 MiB by default.
 
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, open, readFile, rm } from "node:fs/promises";
@@ -23,23 +23,34 @@ const sized = `${Math.round(size / mebibyte)} MiB`;
 const rounds = size > 1024 * mebibyte ? 1 : 3;
 
 interface Run {
-  readonly code: number;
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly maxRssBytes: number;
 }
 
+const entry = fileURLToPath(new URL("../../packages/cli/bin/tally.js", import.meta.url));
+const telling = new URL("../command-process.ts", import.meta.url).href;
+
+/** A command as people start it, from its start to its end. */
 async function tally(cwd: string, ...args: string[]): Promise<Run> {
-  const path = fileURLToPath(new URL("../command-process.ts", import.meta.url));
-  const child: ChildProcess = fork(path, args, { cwd, stdio: ["ignore", "ignore", "pipe", "ipc"], env: bare(cwd) });
-  let said = "";
+  const began = performance.now();
+  const child = spawn(process.execPath, ["--import", telling, entry, ...args], {
+    cwd,
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    env: bare(cwd),
+  });
+  let [said, told] = ["", ""];
   child.stderr!.on("data", (text) => {
     said += text;
   });
-  const [told] = (await once(child, "message")) as [Run];
-  await once(child, "exit");
-  if (told.code !== 0) throw new Error(`tally ${args.join(" ")} ended with ${told.code}: ${said}`);
-  return told;
+  child.stdio[3]!.on("data", (text) => {
+    told += text;
+  });
+  const [code] = await once(child, "exit");
+  const seconds = (performance.now() - began) / 1000;
+  if (code !== 0) throw new Error(`tally ${args.join(" ")} ended with ${code}: ${said}`);
+  if (told === "") await once(child.stdio[3]!, "data");
+  return { seconds, ...JSON.parse(told) };
 }
 
 function bare(cwd: string): NodeJS.ProcessEnv {

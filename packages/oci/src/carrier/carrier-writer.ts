@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "@tally/evidence";
@@ -12,6 +11,7 @@ import type { ByteSource } from "../storage/blob-store.ts";
 import { exactly } from "../storage/byte-count.ts";
 import { type ContentDigest, contentDigestOf } from "../storage/content-digest.ts";
 import { storing } from "../storage/durable-file.ts";
+import { readFileStream } from "../storage/read-stream.ts";
 import { annotationsOf, type CarriedName } from "./carried-name.ts";
 
 /**
@@ -54,7 +54,7 @@ export class CarrierWriter implements ArtifactTarget {
 
   /** A file that is on disk already. Throws `not-found`, and `digest-mismatch` where it changed. */
   pushFile(path: string, described: { digest: ContentDigest; size: number }): Promise<"sent" | "present"> {
-    return this.pushBlob(described, () => createReadStream(path, { highWaterMark: 256 * 1024 }));
+    return this.pushBlob(described, () => readFileStream(path));
   }
 
   async pushManifest(bytes: Uint8Array, mediaType: string): Promise<{ digest: Digest }> {

@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { readFile, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "@tally/evidence";
@@ -20,6 +19,7 @@ import {
 } from "../storage/content-digest.ts";
 import { makeDirectoryDurably, storing } from "../storage/durable-file.ts";
 import { lentBlocks } from "../storage/lent-blocks.ts";
+import { readFileStream } from "../storage/read-stream.ts";
 import { LayoutFolder } from "./layout-folder.ts";
 import { formatLayoutIndex, parseLayoutIndex, tagOf, withManifest } from "./layout-index.ts";
 
@@ -112,7 +112,7 @@ export class ImageLayout implements ArtifactSource, ArtifactTarget {
   async *blob(content: ContentDigest | Descriptor): AsyncGenerator<Uint8Array> {
     const { digest, size } = typeof content === "string" ? { digest: content, size: undefined } : content;
     await this.#sizeOf(digest, size);
-    yield* this.#checked(digest, createReadStream(this.#folder.path(digest), { highWaterMark: 256 * 1024 }));
+    yield* this.#checked(digest, readFileStream(this.#folder.path(digest)));
   }
 
   async *lentBlob({ digest, size }: Descriptor): AsyncGenerator<Uint8Array> {

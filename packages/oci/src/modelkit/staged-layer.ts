@@ -1,8 +1,8 @@
-import { createReadStream } from "node:fs";
 import { type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { OciError } from "../error.ts";
 import { storing } from "../storage/durable-file.ts";
+import { readFileStream } from "../storage/read-stream.ts";
 import { checkEntryName } from "../tar/entry-name.ts";
 
 /** What of a tar stands before a file's content: the padding after the one before, folders, the file's own header. */
@@ -70,11 +70,7 @@ export class StagedTar {
       yield bytes;
       const size = this.begun.get(name)!;
       if (size > 0) {
-        const end = size - 1;
-        yield* createReadStream(join(this.#files, name), {
-          end,
-          highWaterMark: 256 * 1024,
-        }) as AsyncIterable<Uint8Array>;
+        yield* readFileStream(join(this.#files, name), { end: size });
       }
     }
   }
@@ -137,7 +133,7 @@ export class StagedBlob {
   }
 
   async *beginning(): AsyncGenerator<Uint8Array> {
-    yield* createReadStream(this.#path, { end: this.bytes - 1, highWaterMark: 256 * 1024 });
+    yield* readFileStream(this.#path, { end: this.bytes });
   }
 
   /** Passes the blob's bytes on and keeps those that were not here. */
@@ -173,7 +169,7 @@ export class StagedRaw {
   }
 
   async *beginning(): AsyncGenerator<Uint8Array> {
-    yield* createReadStream(this.#path, { end: this.bytes - 1, highWaterMark: 256 * 1024 });
+    yield* readFileStream(this.#path, { end: this.bytes });
   }
 }
 

@@ -1,9 +1,9 @@
-import { createReadStream } from "node:fs";
 import { open, rm, truncate } from "node:fs/promises";
 import { OciError } from "../error.ts";
 import type { ByteSource, StagedBlob } from "./blob-store.ts";
 import { writeSource } from "./block-writer.ts";
 import { algorithmOf, type ContentDigest, DigestStream, requireDigest } from "./content-digest.ts";
+import { readFileStream } from "./read-stream.ts";
 import { storing } from "./storing.ts";
 
 /** What a staged file needs of its store. */
@@ -116,7 +116,7 @@ export class StagedFile implements StagedBlob {
     this.#running = undefined;
     if (running?.algorithm === algorithm) return running.digest();
     const hash = new DigestStream(algorithm);
-    for await (const chunk of createReadStream(this.#path, { highWaterMark: 256 * 1024 })) hash.update(chunk);
+    for await (const chunk of readFileStream(this.#path)) hash.update(chunk);
     return hash.digest();
   }
 
