@@ -74,6 +74,10 @@ test("a model that nobody's key has signed goes all the way: released, pulled, r
   const report = JSON.parse((await loop.try("verify", "answer.tally", "--json")).out);
   const said = JSON.stringify(report);
   assert.match(said, /approved by second|by second/);
+  await loop.do("export", "tiny:v1", "-o", "carried");
+  const carried = await loop.try("import", "carried", "--check");
+  assert.equal(carried.code, 0, carried.out + carried.err);
+  assert.match(carried.out, /good +signature .*by pipeline, over these files/);
   // Whoever verifies without keyless identities in the trust file has no proof of who signed.
   const trust = JSON.parse(await readFile(join(loop.folder, "trust.json"), "utf8"));
   trust.identities = trust.identities.filter(({ keyless }: { keyless?: object }) => keyless === undefined);

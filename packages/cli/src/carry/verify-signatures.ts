@@ -1,5 +1,5 @@
-import { type Digest, identitiesFor, publicKeyPem } from "@tally/evidence";
-import { filesOfModelKit, verifyModel } from "@tally/oci";
+import { type Digest, signedWhen, whyNot } from "@tally/evidence";
+import { filesOfModelKit, type ModelReport, verifyModel } from "@tally/oci";
 import type { NoteCheck } from "./carry-check.ts";
 import { throwOwn } from "./disk-error.ts";
 import type { VerifyCarried } from "./verify-model.ts";
@@ -25,7 +25,6 @@ export async function verifySignatures(
     return undefined;
   });
   if (files === undefined) return false;
-  const able = identitiesFor(trust, { action: "sign-model", repository, atMs: now });
   let signed = false;
   for (const signature of signatures) {
     const { manifest } = await carried.manifest(signature);
@@ -35,25 +34,33 @@ export async function verifySignatures(
       continue;
     }
     const bundle = Buffer.concat(await Array.fromAsync(carried.blob(layer)));
-    let reason = "nobody in the trust file may sign models of this repository";
-    for (const { name, spki } of able) {
-      const { outcome, checks } = await verifyModel({
-        bundle,
-        files: files.files,
-        publicKeyPem: publicKeyPem(spki),
-        filesOfGoodOnly: true,
-      });
-      if (outcome === "good") {
-        signed = true;
-        note("signature", signature, "good", `by ${name}, over these files`);
-        reason = "";
-        break;
-      }
-      const failed = checks.find(({ result }) => result !== "good");
-      reason = failed === undefined ? "no check was made" : `${failed.name}: ${failed.message}`;
+    const report = await verifyModel({ bundle, files: files.files, trusted: trust, filesOfGoodOnly: true });
+    const { name, why } = signerOf(report, repository, now);
+    if (name === undefined) note("signature", signature, "not made", why, false);
+    else {
+      signed = true;
+      note("signature", signature, "good", `by ${name}, over these files`);
     }
-    if (reason !== "") note("signature", signature, "not made", reason, false);
   }
   if (!signed) note("signature", root.digest, "bad", "none of those that came with it is of anyone who may sign it");
   return signed;
+}
+
+/** Who of the trust file has signed it by key or keyless, and may; or why nobody has. */
+function signerOf(
+  { outcome, checks, by = [] }: ModelReport,
+  repository: string,
+  now: number,
+): { readonly name?: string; readonly why: string } {
+  if (outcome !== "good") {
+    const failed = checks.find(({ result }) => result !== "good");
+    return { why: failed === undefined ? "no check was made" : `${failed.name}: ${failed.message}` };
+  }
+  const reasons = by.map((signer) => {
+    const time = signedWhen(signer, { atMs: now });
+    return { signer, why: whyNot(signer, { action: "sign-model", repository, ...time }) };
+  });
+  const able = reasons.find(({ why }) => why === undefined);
+  if (able !== undefined) return { name: able.signer.name, why: "" };
+  return { why: reasons.map(({ signer, why }) => `${signer.name} ${why}`).join("; ") || "nobody in the trust file" };
 }
