@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PlaneClient } from "../plane-client.ts";
 import { usageError } from "../terminal/index.ts";
+import { importFolder } from "./import-folder.ts";
 
 /**
  * A plane on a folder, for as long as something is taken in: behind a socket in a folder that only this user may enter, and no
@@ -11,8 +11,8 @@ import { usageError } from "../terminal/index.ts";
 export async function openPlaneFolder(dir: string): Promise<{ client: PlaneClient } & AsyncDisposable> {
   const name = await nameIn(dir);
   const { startPlane } = await import("@tally/plane");
-  const folder = await mkdtemp(join(tmpdir(), "tally-import-"));
-  const socket = join(folder, "plane.sock");
+  const folder = await importFolder();
+  const socket = join(folder.path, "plane.sock");
   try {
     // Witnesses that cannot be asked now are asked when it is next served: until then nothing new is signed.
     const witnessPolicy = await readFile(join(dir, "witness-policy.txt"), "utf8").catch(() => undefined);
@@ -23,11 +23,11 @@ export async function openPlaneFolder(dir: string): Promise<{ client: PlaneClien
       client: new PlaneClient(url, token, false, socket),
       async [Symbol.asyncDispose]() {
         await plane.close();
-        await rm(folder, { recursive: true, force: true });
+        await folder[Symbol.asyncDispose]();
       },
     };
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await folder[Symbol.asyncDispose]();
     throw error;
   }
 }

@@ -1,10 +1,10 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Trust } from "@tally/evidence";
 import { type CarrierCheck, inspectCarrier, OciError, unpackCarrier } from "@tally/oci";
 import { type CheckedInventory, checkInventory, checkRevocation, isInventory } from "../carry/check-inventory.ts";
 import { keepDelivery, standingOf, type TakenDelivery } from "../carry/deliveries.ts";
+import { importFolder } from "../carry/import-folder.ts";
 import { type ImportReport, outcomeOf, reportJsonOf, reportLinesOf, takenLines } from "../carry/import-lines.ts";
 import { openPlaneFolder } from "../carry/plane-in-folder.ts";
 import { type TakenModel, takeIn } from "../carry/take-in.ts";
@@ -48,21 +48,17 @@ export const importCommand: Register = (program, { terminal, finish }) => {
     const identities = await readIdentities(terminal, options.identity);
     // What is wrong with the place to take it is said before the long part.
     const client = options.check === true || options.dir !== undefined ? undefined : await connect(terminal, options);
-    const temporary = await mkdtemp(join(tmpdir(), "tally-import-"));
-    try {
-      const found = await lookAt(resolve(terminal.cwd, layout), { trust, temporary, identities });
-      const outcome = outcomeOf(found);
-      const isTaken = options.check !== true && mayTake(outcome, options);
-      if (!options.json) for (const line of reportLinesOf(found)) print(terminal, false, line, () => [line]);
-      const { taken, delivery } = isTaken ? await takeAll(terminal, found, trust, options, client) : nothing;
-      if (options.json) print(terminal, true, reportJsonOf(found, taken, delivery), () => []);
-      else if (taken !== null) print(terminal, false, taken, () => ["", ...takenLines(taken)]);
-      sayWhat(terminal, options, taken, delivery);
-      if (delivery?.standing === "contradicts") finish(exitCodes.verificationFailed);
-      else finish(outcome === exitCodes.good && refusedIn(taken) ? exitCodes.denied : outcome);
-    } finally {
-      await rm(temporary, { recursive: true, force: true });
-    }
+    await using folder = await importFolder();
+    const found = await lookAt(resolve(terminal.cwd, layout), { trust, temporary: folder.path, identities });
+    const outcome = outcomeOf(found);
+    const isTaken = options.check !== true && mayTake(outcome, options);
+    if (!options.json) for (const line of reportLinesOf(found)) print(terminal, false, line, () => [line]);
+    const { taken, delivery } = isTaken ? await takeAll(terminal, found, trust, options, client) : nothing;
+    if (options.json) print(terminal, true, reportJsonOf(found, taken, delivery), () => []);
+    else if (taken !== null) print(terminal, false, taken, () => ["", ...takenLines(taken)]);
+    sayWhat(terminal, options, taken, delivery);
+    if (delivery?.standing === "contradicts") finish(exitCodes.verificationFailed);
+    else finish(outcome === exitCodes.good && refusedIn(taken) ? exitCodes.denied : outcome);
   });
 };
 
