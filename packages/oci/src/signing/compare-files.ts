@@ -28,7 +28,9 @@ export async function compareFiles(
   if (stray !== undefined) throw differs(`${stray} is there, but it is not signed`);
   const places = [...new Set(ignored.map(({ name }) => name.split("/")[0]!))].slice(0, 5).join(", ");
   const words = ignored.length === 0 ? "" : `; ${ignored.length} in ignored paths (${places}) were not looked at`;
-  return `${paths.size} files are as signed${words}`;
+  const empty = signature.method === "shards" ? counted.filter(({ size }) => size === 0).length : 0;
+  const unnamed = empty === 0 ? "" : `; ${empty} empty ones have no shard, so nobody signed that they are there`;
+  return `${paths.size} files are as signed${words}${unnamed}`;
 }
 
 function requireSame(signed: ModelResource, actual: ModelResource | undefined): void {

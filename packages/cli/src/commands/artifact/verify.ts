@@ -53,7 +53,9 @@ interface Judge {
   readonly world?: SignerWorld;
 }
 
+/** Of each kind: whoever may push may attach more than anybody can look at. */
 const mostAttached = 1000;
+const predicateTypeAnnotation = "dev.sigstore.bundle.predicateType";
 const largestAttached = 64 * 1024 * 1024;
 const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
@@ -82,13 +84,26 @@ export const verify: Register = (program, { terminal, finish }) => {
     const { descriptor: subject, digest } = await source.resolve(reference);
     const judged: Judged[] = [];
     const types = options.type === undefined ? [bundleMediaType, notationType] : [bundleMediaType];
+    const asked = options.type === undefined ? [containerSignatureType, notationType] : [options.type];
+    const others = new Set<string>();
+    let isMore = false;
     for (const artifactType of types) {
+      let looked = 0;
       for await (const referrer of source.referrers(digest, artifactType)) {
-        if (judged.length >= mostAttached) break;
+        // Who lies in an annotation hides only their own; whoever says that it is something else does not stand in the way.
+        const said = referrer.annotations?.[predicateTypeAnnotation];
+        if (said !== undefined && artifactType === bundleMediaType && !asked.includes(said)) {
+          if (others.size < mostAttached) others.add(said);
+          continue;
+        }
+        if (looked >= mostAttached) {
+          isMore = true;
+          break;
+        }
+        looked += 1;
         judged.push(await judge(source, subject, digest, referrer, judging));
       }
     }
-    const asked = options.type === undefined ? [containerSignatureType, notationType] : [options.type];
     const wanted = judged.filter(({ type }) => asked.includes(type));
     print(terminal, options.json, { artifact: digest, checked: wanted }, () =>
       wanted.flatMap((one) => [...table([[marks[one.result], one.type, one.message]]), ...checksOf(one)]),
@@ -96,7 +111,8 @@ export const verify: Register = (program, { terminal, finish }) => {
     const has = (result: Judged["result"]) => wanted.some((one) => one.result === result);
     const outcome = has("good") ? "good" : has("bad") ? "bad" : "not made";
     say(terminal, `${repository}@${digest}: ${outcomes[outcome]}`);
-    if (wanted.length === 0) say(terminal, whatElse(judged));
+    if (isMore) say(terminal, `more than ${mostAttached} hang on it, and the rest was not looked at`);
+    if (wanted.length === 0) say(terminal, whatElse([...judged.map(({ type }) => type), ...others]));
     finish(exits[outcome]);
   });
 };
@@ -109,8 +125,8 @@ const outcomes = {
 } as const;
 
 /** Whoever asked for a type that is not there sees which are. */
-function whatElse(judged: readonly Judged[]): string {
-  const types = [...new Set(judged.map(({ type }) => type))].sort();
+function whatElse(attached: readonly string[]): string {
+  const types = [...new Set(attached)].sort();
   return types.length === 0 ? "no signature and no attestation hangs on it" : `attached are: ${types.join(", ")}`;
 }
 
@@ -173,7 +189,7 @@ async function judge(
   const { digest: attached, artifactType, annotations } = referrer;
   const isNotation = artifactType === notationType;
   // Until a signature holds, the annotation is only what somebody wrote beside it.
-  const type = isNotation ? notationType : (annotations?.["dev.sigstore.bundle.predicateType"] ?? "unknown");
+  const type = isNotation ? notationType : (annotations?.[predicateTypeAnnotation] ?? "unknown");
   try {
     const { mediaType, bytes } = await attachedLayer(source, attached);
     if (isNotation) {
