@@ -218,7 +218,7 @@ async function besideOras(
       median(pushed!),
       median(orasPushed!),
       "s",
-      `signature and every file verified before it is sent, statements after it; peer: oras cp from the layout; ${same}`,
+      `signature and every file verified while it is sent, statements after it; peer: oras cp from the layout; ${same}`,
     ),
     compared(
       names[1],

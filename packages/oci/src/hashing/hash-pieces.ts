@@ -6,9 +6,24 @@ import { type Digest, parseDigest } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import type { Progress } from "../progress.ts";
 import { lentBlocks } from "../storage/lent-blocks.ts";
-import type { Answer, Piece, Task } from "./hash-thread.ts";
 
-export type { Piece } from "./hash-thread.ts";
+/** Part of a file: the bytes [start, end). */
+export interface Piece {
+  readonly path: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A piece, and whether it is to be read ahead: where every core hashes by itself, waiting for each other costs more than it gains. */
+interface Task extends Piece {
+  readonly ahead: boolean;
+}
+
+/** What a thread answers: bytes of the piece at hand so far, or how it ended. */
+type Answer =
+  | { readonly kind: "bytes"; readonly bytes: number }
+  | { readonly kind: "hashed"; readonly hex: string; readonly read: number; readonly fileSize: number }
+  | { readonly kind: "failed"; readonly code: string };
 
 export interface HashedPiece {
   readonly digest: Digest;
@@ -70,7 +85,7 @@ async function hashOnThreads(
 
 class HashThread {
   // Hashing allocates next to nothing; without limits each thread reserves and touches what a whole program might need.
-  readonly #worker = new Worker(new URL("./hash-thread.ts", import.meta.url), {
+  readonly #worker = new Worker(new URL("./hash-thread.js", import.meta.url), {
     execArgv: [],
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
   });
