@@ -1,9 +1,12 @@
 import {
   type Check,
+  describeQuarantined,
   describeQuestion,
   type ErasedAnswer,
   type LedgerAnswer,
   type ModelAnswer,
+  type QuarantineAnswer,
+  quarantinesOf,
   type RecordAnswer,
   type RecordPages,
   type Report,
@@ -22,11 +25,12 @@ export function reportLines(report: Report): readonly string[] {
 /** The same, with every record of the answer before the checks, in pieces: there may be millions. */
 export async function* reportTextWithRecords(report: Report, records: RecordPages): AsyncGenerator<string> {
   yield* answerLines(report);
-  if (report.answer !== null && report.answer.summary === null) {
+  const { answer } = report;
+  if (answer !== null && answer.summary === null) {
     yield* ["", "records"];
     let page: string[][] = [];
     for await (const record of records.read(0)) {
-      page.push(recordRow(record));
+      page.push(recordRow(record, quarantinesOf(record, answer)));
       if (page.length < recordsAligned) continue;
       yield* table(page).map(indent);
       page = [];
@@ -54,6 +58,9 @@ function answerLines(report: Report): readonly string[] {
     }
     if (report.answer.erased.length > 0) {
       lines.push("", "contents erased", ...table(report.answer.erased.map(erasedRow)).map(indent));
+    }
+    if (report.answer.quarantines.length > 0) {
+      lines.push("", "quarantine", ...report.answer.quarantines.flatMap(quarantineLines).map(indent));
     }
   }
   const relied = report.answer?.reliesOn ?? [];
@@ -119,7 +126,7 @@ function ledgerRow(ledger: LedgerAnswer): string[] {
   ];
 }
 
-function recordRow(record: RecordAnswer): string[] {
+function recordRow(record: RecordAnswer, quarantines: readonly QuarantineAnswer[]): string[] {
   const time = (ms: number | null) => (ms === null ? "?" : new Date(ms).toISOString());
   return [
     `${record.origin} #${record.index}`,
@@ -127,11 +134,20 @@ function recordRow(record: RecordAnswer): string[] {
     record.grade,
     record.standing,
     `${time(record.bracket.notBefore)} to ${time(record.bracket.notAfter)}`,
+    ...(quarantines.length === 0 ? [] : ["under quarantine"]),
   ];
 }
 
 function erasedRow({ origin, index, statement }: ErasedAnswer): string[] {
   return [`${origin} #${index}`, `as the device states in ${statement}`];
+}
+
+/** What is kept out of use, or was: it takes nothing from a proof. */
+export function quarantineLines(found: QuarantineAnswer): readonly string[] {
+  const { statement, what, by, reason, repositories, lifted } = found;
+  const whole = `${describeQuarantined(what)}, by ${by.join(", ")}: ${reason}`;
+  if (lifted !== null) return [`${whole} (${statement})`, `  lifted by ${lifted.by.join(", ")}: ${lifted.reason}`];
+  return [`${whole} (${statement})`, `  stands for ${repositories.join(", ")}`];
 }
 
 /** Checks that came out alike for several things are one line; whatever is not good stands alone. */

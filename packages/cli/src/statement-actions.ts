@@ -6,6 +6,7 @@ import {
   inventoryType,
   modelSignatureType,
   modelType,
+  quarantineType,
   releaseType,
   selectionType,
   type TrustedAction,
@@ -23,6 +24,7 @@ const actions: ReadonlyMap<string, TrustedAction> = new Map([
   [selectionType, "select"],
   [inventoryType, "export"],
   [fleetDecisionType, "manage-fleet"],
+  [quarantineType, "quarantine"],
 ]);
 
 /**

@@ -72,13 +72,14 @@ function lines({ inspected, outcome, checks, rows }: SegmentReport, withRows: bo
   ];
 }
 
-function rowCells({ index, leaf, record, edited }: VerifiedRow): readonly string[] {
+function rowCells({ index, leaf, record, quarantined, edited }: VerifiedRow): readonly string[] {
   const grade = record === undefined ? "" : record.grade;
   return [
     `#${index}`,
     leaf,
     grade,
     timeText(record?.bracket),
+    quarantined.length > 0 ? "under quarantine" : "",
     edited.length > 0 ? `EDITED in ${edited.join(", ")}` : "",
   ];
 }
@@ -95,6 +96,12 @@ function asJson({ inspected, outcome, checks, rows }: SegmentReport): unknown {
     segment: { origin, from, to, model, lateLabels: late.length, absent: absent.map(({ index }) => index) },
     ...(inspected.sealing !== undefined && { encryptedTo: inspected.sealing.recipients }),
     checks,
-    rows: rows.map(({ index, leaf, record, edited }) => ({ index, leaf, bracket: record?.bracket ?? null, edited })),
+    rows: rows.map(({ index, leaf, record, quarantined, edited }) => ({
+      index,
+      leaf,
+      bracket: record?.bracket ?? null,
+      ...(quarantined.length > 0 && { quarantined }),
+      edited,
+    })),
   };
 }

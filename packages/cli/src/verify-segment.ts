@@ -1,8 +1,12 @@
 import { type InspectedSegment, inspectSegment, type OpenedSegment, type SegmentRow } from "@tally/edge";
 import {
   type Check,
+  type Digest,
+  describeQuarantined,
   type Outcome,
   outcomeOf,
+  type QuarantineAnswer,
+  quarantinesOf,
   type RecordAnswer,
   type Trust,
   toHex,
@@ -32,6 +36,8 @@ export interface VerifiedRow {
   readonly model: string | null;
   /** What of the record the evidence proves; undefined where it says nothing of it. */
   readonly record: RecordAnswer | undefined;
+  /** Statements by which the evidence has it under quarantine. */
+  readonly quarantined: readonly Digest[];
   /** Files in which it was edited. */
   readonly edited: readonly string[];
 }
@@ -53,6 +59,7 @@ const name = {
   device: "device",
   time: "time",
   erased: "not erased",
+  kept: "not quarantined",
 };
 
 /**
@@ -69,7 +76,8 @@ export async function verifySegment(wanted: FolderToVerify): Promise<SegmentRepo
   const { origin, from, to, rows } = segment;
   const checks = new Checks(origin);
   checks.good(name.proof, `entries ${from} to ${to} are under the device's checkpoint of size ${checkpoint.size}`);
-  const found = await findInEvidence(wanted, inspected, checks);
+  const quarantined = new Map<number, Digest[]>();
+  const found = await findInEvidence(wanted, inspected, checks, quarantined);
   checkSignature(inspected, found, checks);
   checkContents(inspected, checks);
   if (segment.model !== null) checks.good(name.model, `every row's load was accepted, of ${segment.model}`);
@@ -84,6 +92,7 @@ export async function verifySegment(wanted: FolderToVerify): Promise<SegmentRepo
       leaf,
       model: segment.model,
       record: found.get(index),
+      quarantined: quarantined.get(index) ?? [],
       edited: (edited.get(index) ?? []).map(({ file }) => file),
     })),
   };
@@ -94,6 +103,7 @@ async function findInEvidence(
   { evidence, trust, now }: FolderToVerify,
   { segment }: InspectedSegment,
   checks: Checks,
+  quarantined: Map<number, Digest[]>,
 ): Promise<ReadonlyMap<number, RecordAnswer>> {
   const { origin, rows } = segment;
   const found = new Map<number, RecordAnswer>();
@@ -114,11 +124,20 @@ async function findInEvidence(
       continue;
     }
     let count = 0;
+    const kept = new Map<QuarantineAnswer, number>();
     for await (const record of records.pick(wanted)) {
       found.set(record.index, record);
       count += 1;
+      for (const over of report.answer === null ? [] : quarantinesOf(record, report.answer)) {
+        kept.set(over, (kept.get(over) ?? 0) + 1);
+        quarantined.set(record.index, [...(quarantined.get(record.index) ?? []), over.statement]);
+      }
     }
     checks.good(name.evidence, `${path} is good, and proves ${counted(count, "record")} of these`);
+    for (const [{ statement, what, by, reason }, rows] of kept) {
+      const why = `${describeQuarantined(what)}, by ${by.join(", ")}: ${reason}`;
+      checks.add(name.kept, "not made", `${counted(rows, "row")} under quarantine ${statement}: ${why}`, false);
+    }
     for (const { origin: of, index, statement } of report.answer?.erased ?? []) {
       if (of !== origin || !wanted.get(origin)?.has(index)) continue;
       checks.add(

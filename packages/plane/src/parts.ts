@@ -19,7 +19,7 @@ import type { Witnesses } from "./log/witnesses.ts";
 import type { Metrics } from "./operation/metrics.ts";
 import type { Collections } from "./registry/collections.ts";
 import type { RetentionRecord } from "./registry/retention-record.ts";
-import type { Channels, Identities, Lineage, Statements } from "./statements/index.ts";
+import type { Channels, Identities, Lineage, Quarantines, Statements } from "./statements/index.ts";
 
 /** A plane's parts, put together once by `startPlane` and handed to its routes. */
 export interface PlaneParts {
@@ -45,6 +45,7 @@ export interface PlaneParts {
   readonly decisions: Decisions;
   readonly channels: Channels;
   readonly lineage: Lineage;
+  readonly quarantines: Quarantines;
   readonly registry: Registry;
   /** The same, where it is an outside one. */
   readonly outsideRegistry: OutsideRegistry | undefined;

@@ -6,6 +6,7 @@ import type { Rule } from "./rule.ts";
 import { approvedByAnother } from "./rules/approved-by-another.ts";
 import { filesMatch } from "./rules/files-match.ts";
 import { modelSigned } from "./rules/model-signed.ts";
+import { notQuarantined } from "./rules/not-quarantined.ts";
 import { notRejected } from "./rules/not-rejected.ts";
 import { released } from "./rules/released.ts";
 import { statementsReadable } from "./rules/statements-readable.ts";
@@ -14,8 +15,8 @@ import type { Verdict } from "./verdict.ts";
 /** The rules of each gate. All are checked, so that a verdict names everything that is amiss. */
 const rulesOf: Readonly<Record<Gate, readonly Rule[]>> = Object.freeze({
   approve: [statementsReadable, modelSigned, filesMatch, approvedByAnother],
-  release: [statementsReadable, modelSigned, filesMatch, approvedByAnother, notRejected, released],
-  load: [statementsReadable, modelSigned, filesMatch, approvedByAnother, notRejected, released],
+  release: [statementsReadable, modelSigned, filesMatch, approvedByAnother, notRejected, notQuarantined, released],
+  load: [statementsReadable, modelSigned, filesMatch, approvedByAnother, notRejected, notQuarantined, released],
 });
 
 /** Decides. It reads nothing but the request and never throws: what cannot be shown is a reason to deny. */

@@ -8,8 +8,11 @@ import {
   parseApproval,
   parseModel,
   parseModelSignature,
+  parseQuarantine,
   parseRelease,
   parseTraining,
+  type QuarantineWord,
+  quarantineType,
   type Release,
   releaseType,
   type Statement,
@@ -36,6 +39,7 @@ export interface Facts {
   readonly trainings: readonly Fact<Statement>[];
   readonly approvals: readonly Fact<Approval>[];
   readonly releases: readonly Fact<Release>[];
+  readonly quarantines: readonly Fact<QuarantineWord>[];
   /** Statements of known signers, of types that matter here, that break their type's rules. */
   readonly unreadable: readonly { readonly from: SignedStatement; readonly why: string }[];
 }
@@ -84,6 +88,7 @@ export function gatherFacts(request: PolicyRequest): Facts {
     ),
     approvals: read(about, approvalType, parseApproval),
     releases: read(about, releaseType, parseRelease),
+    quarantines: read(about, quarantineType, parseQuarantine),
     unreadable,
   };
 }

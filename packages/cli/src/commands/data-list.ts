@@ -1,4 +1,12 @@
-import { isDigest, type ModelResponse, parseDigest } from "@tally/evidence";
+import {
+  type Digest,
+  isDigest,
+  type ModelResponse,
+  matchesRepository,
+  parseDigest,
+  type QuarantineItem,
+  type QuarantineList,
+} from "@tally/evidence";
 import { type Descriptor, isContentDigest, type Listing, parseArtifactName, type ReferrerFilter } from "@tally/oci";
 import { repositoryOf } from "../artifact.ts";
 import { parseCount, withJson, withPlane } from "../options.ts";
@@ -41,7 +49,8 @@ export const dataList: Register = (group, { terminal }) => {
     const source = repositoryOf(client, repository);
     const subject = isContentDigest(reference) ? reference : (await source.resolve(reference)).descriptor.digest;
     const onListing = (listing: Listing) => sayHow(terminal, listing);
-    const lines = options.json === true ? jsonLines(terminal) : textLines(terminal);
+    const quarantined = marksBy((await client.get<QuarantineList>("/api/v1/quarantines")).quarantines, repository);
+    const lines = options.json === true ? jsonLines(terminal, quarantined) : textLines(terminal, quarantined);
     const { limit = Number.POSITIVE_INFINITY } = options;
     let count = 0;
     if (limit > 0) {
@@ -74,29 +83,48 @@ function sayHow(terminal: Terminal, { way, sifted }: Listing): void {
     say(terminal, `the registry does not select by ${sifted.join(", ")}: it sends all, sifted here`);
 }
 
+/** Which quarantines a segment is under, or its device, as the plane says: which of a device's entries they are of, a list does not show. */
+type Marks = (descriptor: Descriptor) => readonly Digest[];
+
+function marksBy(items: readonly QuarantineItem[], repository: string): Marks {
+  const standing = items.filter(({ repositories }) => repositories.some((own) => matchesRepository(own, repository)));
+  return ({ digest, annotations = {} }) =>
+    standing.flatMap(({ statement, what }) => {
+      const device = annotations["tally.device"];
+      const isUnder =
+        what.kind === "segment"
+          ? what.manifest === digest
+          : what.kind === "device" && device !== undefined && what.origin.includes(`/d/${device}/`);
+      return isUnder ? [statement] : [];
+    });
+}
+
 interface Lines {
   next(descriptor: Descriptor): void;
   end(): void;
 }
 
-function textLines(terminal: Terminal): Lines {
+function textLines(terminal: Terminal, marks: Marks): Lines {
   return {
-    next({ digest, artifactType = "-", annotations = {} }) {
+    next(descriptor) {
+      const { digest, artifactType = "-", annotations = {} } = descriptor;
+      const quarantined = marks(descriptor).map((statement) => `under quarantine ${statement}`);
       const { "tally.device": device = "-", "tally.time.from": from, "tally.time.to": to } = annotations;
       const time =
         from === undefined || to === undefined ? annotations["org.opencontainers.image.created"] : `${from}/${to}`;
-      printLine(terminal, [digest, artifactType, device, time ?? "-"].join("  "));
+      printLine(terminal, [digest, artifactType, device, time ?? "-", ...quarantined].join("  "));
     },
     end() {},
   };
 }
 
 /** One JSON array, written item by item. */
-function jsonLines({ stdout }: Terminal): Lines {
+function jsonLines({ stdout }: Terminal, marks: Marks): Lines {
   let before = "[\n";
   return {
     next(descriptor) {
-      stdout.write(`${before}  ${JSON.stringify(descriptor)}`);
+      const quarantined = marks(descriptor);
+      stdout.write(`${before}  ${JSON.stringify({ ...descriptor, ...(quarantined.length > 0 && { quarantined }) })}`);
       before = ",\n";
     },
     end() {

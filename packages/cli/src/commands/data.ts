@@ -26,6 +26,7 @@ import {
 } from "../data-query/filters.ts";
 import { gather } from "../data-query/gather.ts";
 import { Gathered } from "../data-query/gathered.ts";
+import { keepOut, quarantineLine } from "../data-query/read-kept-out.ts";
 import { writeSet } from "../data-query/write-set.ts";
 import { type Doubt, doubtsOf, ledgersOf } from "../doubtful-segments.ts";
 import { readErasures, type StatedErasure } from "../erasures.ts";
@@ -50,6 +51,7 @@ interface Options extends PlaneFlags, Partial<KeyFlags> {
   readonly sample?: SampleSize;
   readonly seed: string;
   readonly includeRevoked?: boolean;
+  readonly includeQuarantined?: boolean;
   readonly identity?: readonly string[];
   readonly originTrust?: readonly string[];
 }
@@ -72,6 +74,7 @@ export const data: Register = (program, context) => {
     .option("--sample <size>", "so many of the rows that remain, or a share such as 5%", parseSample)
     .option("--seed <text>", "which sample: the same seed draws the same rows", "0")
     .option("--include-revoked", "also rows of ledgers whose keys are revoked or that equivocated, marked as such")
+    .option("--include-quarantined", "also rows under quarantine, marked as such")
     .option("--trust <file>", "the trust file, to verify that each ledger is of an enrolled device; TALLY_TRUST")
     .option("--identity <file>", "age identity of a recipient, to open encrypted segments (repeatable)", collect)
     .option(
@@ -108,13 +111,14 @@ export const data: Register = (program, context) => {
     const fleet = ownFleet && new Map([...ownFleet, ...carried.fleet]);
     const stated = own.items.length === 0 ? [] : await readErasures(client, trust, ownFleet);
     const erasures = [...stated, ...carried.erasures];
+    const quarantined = await keepOut(terminal, client, trust, found, items, options.includeQuarantined === true);
     const replaced = new Set(erasures.flatMap(({ erasure }) => erasure.segments.map(({ manifest }) => manifest)));
     const gathered = await Gathered.open(join(dir, stateFile), idOfQuery(model, found.repository, trust, carried));
     try {
       const closed = await gather(gathered, {
         source,
         model,
-        items: items.filter(({ manifest }) => !replaced.has(parseDigest(manifest))),
+        items: quarantined.toFetch(items.filter(({ manifest }) => !replaced.has(parseDigest(manifest)))),
         fleet,
         identities: await readIdentities(terminal, options.identity),
         onRefused: (item, { message }) => {
@@ -136,13 +140,15 @@ export const data: Register = (program, context) => {
         confidence: options.confidence,
         sample: options.sample && { size: options.sample, seed: options.seed },
       };
-      const written = await writeSet(dir, gathered, filters, doubts);
+      const written = await writeSet(dir, gathered, filters, doubts, quarantined);
+      const { kept } = quarantined;
       if (key !== undefined && written.segments.length > 0) {
-        const { group: groups = [], includeRevoked = false } = options;
+        const { group: groups = [], includeRevoked = false, includeQuarantined = false } = options;
+        const withoutQuarantined = includeQuarantined ? [] : kept.map(({ statement }) => statement);
         const asked = {
           model,
           segments: written.segments,
-          filters: filtersAsJson(filters, { groups, includeRevoked }),
+          filters: filtersAsJson(filters, { groups, includeRevoked, includeQuarantined, withoutQuarantined }),
         };
         for (const selection of selectionStatements(written.files, asked)) {
           const { digest, index } = await signAndPost(client, selection, key);
@@ -152,7 +158,15 @@ export const data: Register = (program, context) => {
       const absent = await readAbsent(gathered, erasures);
       const { rows, segments, files } = written;
       const { planes } = carried;
-      const summary = { model, repository: found.repository, rows, segments, files, absent: absent.shown };
+      const summary = {
+        model,
+        repository: found.repository,
+        rows,
+        segments,
+        files,
+        absent: absent.shown,
+        quarantined: kept,
+      };
       print(terminal, options.json, planes.length === 0 ? summary : { ...summary, planes }, () =>
         files.map((file) => `${file.digest}  ${file.name}`),
       );
@@ -165,6 +179,7 @@ export const data: Register = (program, context) => {
         const from = segments.filter(({ origin }) => origin.startsWith(`${plane}/d/`)).length;
         say(terminal, `${counted(from, "segment")} of them carried here from ${plane}`);
       }
+      for (const one of kept) say(terminal, quarantineLine(one, options.includeQuarantined === true));
       if (absent.erased > 0)
         say(terminal, `${counted(absent.erased, "record")} erased, as devices have stated; --json names them`);
       if (absent.lost > 0)

@@ -28,6 +28,7 @@ export const commands: ReadonlyMap<string, Load> = new Map<string, Load>([
   ["receipt", async () => (await import("./receipt.ts")).receipt],
   ["compare", async () => (await import("./compare.ts")).compare],
   ["data", async () => (await import("./data.ts")).data],
+  ["quarantine", async () => (await import("./quarantine/index.ts")).quarantine],
   ["export", async () => (await import("./export.ts")).exportCommand],
   ["import", async () => (await import("./import.ts")).importCommand],
   ["ledger", async () => (await import("./ledger/index.ts")).ledger],

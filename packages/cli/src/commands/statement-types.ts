@@ -7,9 +7,11 @@ import {
   parseEvaluation,
   parseIngestion,
   parseModel,
+  parseQuarantine,
   parseRelease,
   parseSelection,
   parseTraining,
+  quarantineType,
   releaseType,
   type Statement,
   selectionType,
@@ -27,6 +29,7 @@ export const statementTypes: Readonly<
   approval: { uri: approvalType, parse: parseApproval },
   release: { uri: releaseType, parse: parseRelease },
   selection: { uri: selectionType, parse: parseSelection },
+  quarantine: { uri: quarantineType, parse: parseQuarantine },
 };
 
 /** The short name of a predicate type, or its URI. */

@@ -54,17 +54,23 @@ test("a sample's order follows from seed and key alone", () => {
 });
 
 test("a statement says what was asked for, and nothing of what was not", () => {
-  assert.deepEqual(filtersAsJson(none, { groups: [], includeRevoked: false }), {});
+  assert.deepEqual(
+    filtersAsJson(none, { groups: [], includeRevoked: false, includeQuarantined: false, withoutQuarantined: [] }),
+    {},
+  );
   const asked = {
     labelled: true,
     confidence: { from: 0, to: 0.6 },
     sample: { size: { share: 0.05 }, seed: "7" },
   };
-  assert.deepEqual(filtersAsJson(asked, { groups: ["north"], includeRevoked: true }), {
+  const more = { groups: ["north"], includeRevoked: true, includeQuarantined: true, withoutQuarantined: ["a"] };
+  assert.deepEqual(filtersAsJson(asked, more), {
     labelled: true,
     confidence: { from: 0, to: 0.6 },
     sample: { share: 0.05, seed: "7" },
     groups: ["north"],
     includeRevoked: true,
+    includeQuarantined: true,
+    withoutQuarantined: ["a"],
   });
 });

@@ -64,7 +64,13 @@ export function sampleKey(
 /** The filters as the signed statement says them. */
 export function filtersAsJson(
   { labelled, confidence, sample }: RowFilters,
-  more: { readonly groups: readonly string[]; readonly includeRevoked: boolean },
+  more: {
+    readonly groups: readonly string[];
+    readonly includeRevoked: boolean;
+    readonly includeQuarantined: boolean;
+    /** Statements that something was left out by. */
+    readonly withoutQuarantined: readonly string[];
+  },
 ): JsonObject {
   return {
     ...(labelled ? { labelled } : {}),
@@ -72,5 +78,7 @@ export function filtersAsJson(
     ...(sample === undefined ? {} : { sample: { ...sample.size, seed: sample.seed } }),
     ...(more.groups.length === 0 ? {} : { groups: [...more.groups] }),
     ...(more.includeRevoked ? { includeRevoked: true } : {}),
+    ...(more.includeQuarantined ? { includeQuarantined: true } : {}),
+    ...(more.withoutQuarantined.length === 0 ? {} : { withoutQuarantined: [...more.withoutQuarantined] }),
   };
 }

@@ -11,6 +11,7 @@ import { LoopbackPlane } from "../../../edge/src/testing/loopback-plane.ts";
 import { publishModel } from "../../../edge/src/testing/publish-model.ts";
 import { gather } from "./gather.ts";
 import { Gathered } from "./gathered.ts";
+import { QuarantinedRows } from "./kept-out.ts";
 import { writeSet } from "./write-set.ts";
 
 const root = await mkdtemp(join(tmpdir(), "tally-gather-"));
@@ -19,6 +20,7 @@ const plane = await LoopbackPlane.open(join(root, "plane"));
 after(() => plane.close());
 const model = await publishModel(plane);
 const items = await segmentsOfADevice(10);
+const none = new QuarantinedRows([], model, false);
 const everything = { labelled: false, confidence: undefined, sample: undefined };
 
 /** A device that packs a segment of two records, again and again. */
@@ -74,7 +76,7 @@ test("a query that broke off goes on with the segments that are missing, and fet
   assert.equal(new Set(whole.given).size, items.length - before.size);
   assert.ok(whole.given.every((reference) => !before.has(reference)));
   assert.equal(told.at(-1), items.length);
-  const { rows } = await writeSet(root, again, everything, new Map());
+  const { rows } = await writeSet(root, again, everything, new Map(), none);
   assert.equal(rows, 2 * items.length);
   await again.remove();
 });
@@ -85,7 +87,7 @@ test("a segment that belongs to the set no longer is dropped, and none is fetche
   const source = registry();
   await gather(gathered, { source, model, items: items.slice(2), fleet: undefined });
   assert.deepEqual(source.given, []);
-  const { segments } = await writeSet(root, gathered, everything, new Map());
+  const { segments } = await writeSet(root, gathered, everything, new Map(), none);
   assert.deepEqual(
     segments.map(({ manifest }) => manifest),
     items.slice(2).map(({ manifest }) => manifest),
@@ -118,10 +120,10 @@ test("a set that is cut off while it is written leaves no file under its name", 
       yield row;
     }
   };
-  await assert.rejects(writeSet(dir, gathered, everything, new Map()), /no space left/);
+  await assert.rejects(writeSet(dir, gathered, everything, new Map(), none), /no space left/);
   await assert.rejects(readFile(join(dir, "rows.csv")), { code: "ENOENT" });
   gathered.rows = rows;
-  await writeSet(dir, gathered, everything, new Map());
+  await writeSet(dir, gathered, everything, new Map(), none);
   assert.equal((await readFile(join(dir, "records.jsonl"), "utf8")).split("\n").length, 2 * items.length + 1);
   await gathered.remove();
 });

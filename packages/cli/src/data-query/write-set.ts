@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { CsvTable } from "@tally/edge";
+import { CsvTable, type SegmentRow } from "@tally/edge";
 import { type Digest, parseDigest } from "@tally/evidence";
 import type { Doubt } from "../doubtful-segments.ts";
 import { isWanted, type RowFilters } from "./filters.ts";
 import type { Gathered, GatheredSegment } from "./gathered.ts";
+import type { QuarantinedRows } from "./kept-out.ts";
 
 export interface WrittenSet {
   readonly rows: number;
@@ -15,7 +16,7 @@ export interface WrittenSet {
 }
 
 /**
- * Writes the rows that pass the filters as `rows.csv` and `records.jsonl`, and where they come from as `segments.json`, one row in
+ * Writes the rows that pass the filters, and that no quarantine leaves out, as `rows.csv` and `records.jsonl`, and where they come from as `segments.json`, one row in
  * memory at a time. Each file has its name only when it is whole and on the disk.
  */
 export async function writeSet(
@@ -23,24 +24,29 @@ export async function writeSet(
   gathered: Gathered,
   filters: RowFilters,
   doubts: ReadonlyMap<string, Doubt>,
+  quarantined: QuarantinedRows,
 ): Promise<WrittenSet> {
   const { sample } = filters;
-  const wanted = await gathered.select((row) => isWanted(row, filters), sample?.seed ?? "");
+  quarantined.restart();
+  const isKept = (row: SegmentRow) =>
+    isWanted(row, filters) && !quarantined.leavesOut(row) && isWanted(quarantined.shown(row), filters);
+  const wanted = await gathered.select(isKept, sample?.seed ?? "");
   if (sample !== undefined) {
     await gathered.sample("rows" in sample.size ? sample.size.rows : Math.round(wanted * sample.size.share));
   }
   const table = new CsvTable();
-  for await (const row of gathered.rows("kept")) table.add(row);
+  for await (const row of gathered.rows("kept")) table.add(quarantined.shown(row));
 
   const csv = await NewFile.open(dir, "rows.csv");
   const lines = await NewFile.open(dir, "records.jsonl");
   let rows = 0;
   try {
     await csv.write(table.head());
-    for await (const row of gathered.rows("kept")) {
+    for await (const found of gathered.rows("kept")) {
+      const row = quarantined.shown(found);
       rows += 1;
       await csv.write(table.line(row));
-      await lines.write(`${JSON.stringify(marked(row, doubts))}\n`);
+      await lines.write(`${JSON.stringify(marked(row, doubts, quarantined.marksOf(row)))}\n`);
     }
   } catch (error) {
     await Promise.all([csv.abandon(), lines.abandon()]);
@@ -52,7 +58,7 @@ export async function writeSet(
   const list = await NewFile.open(dir, "segments.json");
   await list.write(
     `${JSON.stringify(
-      segments.map((segment) => marked(segment, doubts)),
+      segments.map((segment) => marked(segment, doubts, quarantined.marksOfRange(segment))),
       null,
       2,
     )}\n`,
@@ -61,10 +67,18 @@ export async function writeSet(
   return { rows, segments, files };
 }
 
-/** Says of what comes from a ledger in doubt that it does. */
-function marked<T extends { readonly origin: string }>(item: T, doubts: ReadonlyMap<string, Doubt>): T {
+/** Says of what comes from a ledger in doubt that it does, and of what is under quarantine by which statements. */
+function marked<T extends { readonly origin: string }>(
+  item: T,
+  doubts: ReadonlyMap<string, Doubt>,
+  quarantined: readonly Digest[],
+): T {
   const standing = doubts.get(item.origin);
-  return standing === undefined ? item : { ...item, standing };
+  return {
+    ...item,
+    ...(standing !== undefined && { standing }),
+    ...(quarantined.length > 0 && { quarantined }),
+  };
 }
 
 /** Text is gathered up to here before it is written. */

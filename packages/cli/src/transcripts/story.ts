@@ -28,6 +28,7 @@ export const story = [
   "export",
   "artifact",
   "compare",
+  "quarantine",
   "ledger",
   "backup",
   "reject",

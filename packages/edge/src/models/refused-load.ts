@@ -36,5 +36,6 @@ const reasonsByRule: Readonly<Record<string, RefusalReason>> = {
   "files-match": "file-mismatch",
   "approved-by-another": "not-approved",
   "not-rejected": "rejected",
+  "not-quarantined": "quarantined",
   released: "not-released",
 };

@@ -1,4 +1,5 @@
 import type { Digest } from "../digest.ts";
+import type { QuarantineItem } from "./quarantines.ts";
 
 /** Content type of envelopes in requests and answers. */
 export const envelopeMediaType = "application/vnd.dsse+json";
@@ -67,6 +68,8 @@ export interface DataResponse {
   readonly model: Digest;
   readonly repository: string;
   readonly segments: readonly SegmentItem[];
+  /** What of these rows stands under quarantine in that repository. */
+  readonly quarantines: readonly QuarantineItem[];
 }
 export interface SegmentItem {
   readonly manifest: Digest;

@@ -24,6 +24,7 @@ export const loadReasons = {
   rejected: 9,
   unreadable: 10,
   "signer-revoked": 11,
+  quarantined: 12,
 } as const;
 
 /** A model was measured and accepted, or refused. Records name their load by its index in the ledger. */

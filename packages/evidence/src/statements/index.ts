@@ -62,6 +62,23 @@ export {
   type SignatureAlgorithm,
   verifyWithIdentity,
 } from "./public-identity.ts";
+export {
+  concernsDevice,
+  coversRecord,
+  describeQuarantined,
+  deviceOfLedger,
+  foldQuarantines,
+  type LoggedWord,
+  parseQuarantine,
+  type QuarantinableRecord,
+  type Quarantined,
+  type QuarantinedKind,
+  type QuarantineState,
+  type QuarantineWord,
+  quarantineStatement,
+  quarantineType,
+  touches,
+} from "./quarantine.ts";
 export { parseRelease, type Release, releaseStatement, releaseType, splitChannel } from "./release.ts";
 export type { ResourceDescriptor } from "./resource-descriptor.ts";
 export {

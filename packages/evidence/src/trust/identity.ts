@@ -14,6 +14,7 @@ export const trustedActions = [
   "select",
   "export",
   "manage-fleet",
+  "quarantine",
 ] as const;
 export type TrustedAction = (typeof trustedActions)[number];
 

@@ -5,6 +5,7 @@ export type { RecordStanding } from "./interval.ts";
 export type { DataOrigin, Origin } from "./model-origin.ts";
 export type { ModelAnswer } from "./models.ts";
 export { openFleetCheckpoint, openPlaneCheckpoint } from "./plane-checkpoint.ts";
+export { type QuarantineAnswer, quarantinesOf } from "./quarantines.ts";
 export type { RecordAnswer } from "./record-answer.ts";
 export { heldRecords, type RecordPages, type RecordTrait } from "./record-pages.ts";
 export type { RefusedLoad } from "./records.ts";

@@ -2,6 +2,7 @@ import type { Question } from "../bundle/index.ts";
 import type { Check } from "./check.ts";
 import type { ErasedAnswer } from "./erasures.ts";
 import type { ModelAnswer } from "./models.ts";
+import type { QuarantineAnswer } from "./quarantines.ts";
 import type { RecordAnswer } from "./record-answer.ts";
 import type { RefusedLoad } from "./records.ts";
 import type { SummaryAnswer } from "./summary-answer.ts";
@@ -39,6 +40,8 @@ export interface Answer {
   readonly records: readonly RecordAnswer[];
   /** Records of the answer whose contents the device says it has erased. */
   readonly erased: readonly ErasedAnswer[];
+  /** What of it is, or was, under quarantine. */
+  readonly quarantines: readonly QuarantineAnswer[];
   readonly refused: readonly RefusedLoad[];
   /** The counts that a question for a summary asks for; null for every other question. */
   readonly summary: SummaryAnswer | null;

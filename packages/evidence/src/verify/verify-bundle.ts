@@ -23,6 +23,7 @@ import { Materials } from "./materials.ts";
 import { verifyModels } from "./models.ts";
 import { type PlaneLog, verifyPlaneLog } from "./plane-log.ts";
 import { Statements } from "./proven-statements.ts";
+import { verifyQuarantines } from "./quarantines.ts";
 import type { RecordAnswer } from "./record-answer.ts";
 import { heldRecords, joinedRecords, type RecordPages } from "./record-pages.ts";
 import { type Answer, outcomeOf, type Report } from "./report.ts";
@@ -188,6 +189,7 @@ async function answerTo(
   const statements = question.kind === "summary" ? undefined : new Statements(context);
   const models = statements === undefined ? [] : verifyModels(parts, loads, question, statements, context);
   const erased = statements === undefined ? [] : await verifyErasures(records, scope, statements, context);
+  const quarantines = statements === undefined ? [] : verifyQuarantines(scope, models, statements, context);
   if (statements !== undefined) verifyFleetDecisions(scope, statements, context);
   const summarised = parts.some((part) => part.summarised === true);
   if (summarised && context.requireFull) {
@@ -202,6 +204,7 @@ async function answerTo(
     recordCount: records.count,
     records: [],
     erased,
+    quarantines,
     refused: parts.flatMap((part) => part.refused),
     summary,
   };

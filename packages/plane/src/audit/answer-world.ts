@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   approvalStatement,
   asHash,
+  concernsDevice,
   type Digest,
   decodeEntry,
   digestFromHash,
@@ -30,9 +31,11 @@ import {
   parseCheckpoint,
   parseEnvelope,
   parseErasure,
+  parseQuarantine,
   parseTrust,
   publicKeyOfPem,
   publicKeyPem,
+  quarantineType,
   type RootHash,
   randomBytes,
   releaseStatement,
@@ -58,7 +61,8 @@ const people = {
   publisher: { may: ["ingest", "train", "sign-model", "release", "select"], repositories: ["*"] },
   reviewer: { may: ["approve", "evaluate"], repositories: ["*"] },
   second: { may: ["approve", "train"], repositories: ["*"] },
-  outsider: { may: ["sign-model", "approve", "release"], repositories: ["toys"] },
+  steward: { may: ["quarantine"], repositories: ["*"] },
+  outsider: { may: ["sign-model", "approve", "release", "quarantine"], repositories: ["toys"] },
 } as const;
 export type Person = keyof typeof people;
 type RawEntry = Record<string, unknown> & { kind: Entry["kind"] };
@@ -580,6 +584,13 @@ export class AnswerWorld implements AuditSource {
     return this.#statements.filter(({ envelope, predicateType }) => {
       if (predicateType !== erasureType) return false;
       return parseErasure(parseEnvelope(this.blobs.get(envelope)!).statement).origin === origin;
+    });
+  }
+  async quarantines(origin: string) {
+    return this.#statements.filter(({ envelope, predicateType }) => {
+      if (predicateType !== quarantineType) return false;
+      const word = parseQuarantine(parseEnvelope(this.blobs.get(envelope)!).statement);
+      return word.decision === "quarantine" && concernsDevice(word.what, origin);
     });
   }
   async statement(envelope: Digest) {

@@ -23,6 +23,7 @@ import {
   isAsked,
 } from "./gather-ledger.ts";
 import { gatherModel } from "./gather-models.ts";
+import { gatherDeviceQuarantines, gatherRecordQuarantines } from "./gather-quarantines.ts";
 import { gatherSummarised } from "./gather-summarised.ts";
 import { gatherSummary } from "./gather-summary.ts";
 import { beginAnswer, type Gathered } from "./gathered.ts";
@@ -119,6 +120,7 @@ async function gatherInterval(
       continue;
     }
     await gatherPredecessor(source, leaf, leaves, gathered);
+    await gatherDeviceQuarantines(source, leaf.origin, gathered);
     const found = await gatherIn(source, question, leaf, heads, gathered);
     loads.push(...found.filter(({ manifest }) => question.model === null || manifest === question.model));
   }
@@ -167,5 +169,7 @@ async function gatherReceipt(
   for (const at of entries) await gatherEntry(log, at, size, gathered);
   await gatherErasures(source, origin, index, index + 1, gathered);
   const load = decodeEntry(await log.entry(record.loadIndex));
+  const model = load.kind === "load" ? load.manifest : null;
+  await gatherRecordQuarantines(source, { origin, index, model }, gathered);
   return load.kind === "load" ? [load] : [];
 }

@@ -4,9 +4,12 @@ import {
   modelType,
   parseEnvelope,
   parseModel,
+  parseSelection,
   parseTraining,
+  selectionType,
   trainingType,
 } from "@tally/evidence";
+import { gatherRangeQuarantines } from "./gather-quarantines.ts";
 import type { Gathered } from "./gathered.ts";
 import type { AuditSource, StatementRow } from "./source.ts";
 
@@ -33,7 +36,11 @@ async function gatherTraining(source: AuditSource, row: StatementRow, gathered: 
   if (bytes === undefined) return;
   for (const { digest, role } of parseTraining(parseEnvelope(bytes).statement).dependencies) {
     if (digest === undefined || (role !== "dataset" && role !== "segment")) continue;
-    for (const about of await source.statementsAbout(digest)) await gatherStatement(source, about, gathered);
+    for (const about of await source.statementsAbout(digest)) {
+      const said = await gatherStatement(source, about, gathered);
+      if (said === undefined || about.predicateType !== selectionType) continue;
+      await gatherRangeQuarantines(source, parseSelection(parseEnvelope(said).statement).segments, gathered);
+    }
   }
 }
 

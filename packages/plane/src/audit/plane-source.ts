@@ -28,6 +28,7 @@ export interface PlaneSourceParts {
     row(envelope: Digest): Promise<StatementRow | undefined>;
     countsByTime(envelope: Digest): Promise<boolean>;
     erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]>;
+    quarantines(origin: string): Promise<readonly StatementRow[]>;
   };
 }
 
@@ -167,6 +168,10 @@ export class PlaneSource implements AuditSource {
 
   erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]> {
     return this.#parts.statements.erasures(origin, from, to);
+  }
+
+  quarantines(origin: string): Promise<readonly StatementRow[]> {
+    return this.#parts.statements.quarantines(origin);
   }
 
   statement(envelope: Digest): Promise<StatementRow | undefined> {

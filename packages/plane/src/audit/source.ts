@@ -41,6 +41,8 @@ export interface AuditSource {
   statementsAbout(subject: Digest): Promise<readonly StatementRow[]>;
   /** Erasures that a device stated of records of which some may be among the entries [from, to), by index. */
   erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]>;
+  /** Quarantines of what a device recorded, and of its segments, by index. `origin`: any ledger of the device. */
+  quarantines(origin: string): Promise<readonly StatementRow[]>;
   statement(envelope: Digest): Promise<StatementRow | undefined>;
   /**
    * Checkpoints of the plane's log between which a statement was logged, by their complete notes' digests: those of a statement

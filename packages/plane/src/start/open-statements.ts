@@ -2,7 +2,7 @@ import type { Registry } from "@tally/oci";
 import { Decisions } from "../fleet/decisions.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Checkpoints } from "../log/checkpoints.ts";
-import { DeviceErasures, Identities, RevokedKeys, Rotations, Statements } from "../statements/index.ts";
+import { DeviceErasures, Identities, Quarantines, RevokedKeys, Rotations, Statements } from "../statements/index.ts";
 import type { Stores } from "./open-stores.ts";
 import { noWitnesses, type PlaneOptions } from "./plane-options.ts";
 
@@ -19,6 +19,7 @@ export interface Stating {
   readonly identities: Identities;
   readonly statements: Statements;
   readonly decisions: Decisions;
+  readonly quarantines: Quarantines;
 }
 
 /** Opens what people and devices state, with everything that is derived from it caught up. */
@@ -41,5 +42,5 @@ export async function openStatements(
   const rotations = new Rotations({ identities, revoked, clock });
   const decisions = new Decisions({ db, blobs, logs, fleet, statements, rotations });
   await decisions.catchUp();
-  return { identities, statements, decisions };
+  return { identities, statements, decisions, quarantines: new Quarantines({ statements, identities, revoked }) };
 }

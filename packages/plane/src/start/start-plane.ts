@@ -92,7 +92,7 @@ async function assemble(options: PlaneOptions, logger: Logger, opened: AsyncDisp
   const mirror = await openMirror({ dir, keys, db, clock, fleet, metrics }, opened);
   const sealing = await openSealing(options, { stores, policies, fleet, mirror, metrics, logger });
   const { checkpoints, heads, witnesses, sightings, restored, sealer } = sealing;
-  const { identities, statements, decisions } = await openStatements(options, {
+  const { identities, statements, decisions, quarantines } = await openStatements(options, {
     stores,
     fleet,
     checkpoints: checkpoints.log,
@@ -127,7 +127,8 @@ async function assemble(options: PlaneOptions, logger: Logger, opened: AsyncDisp
     statements,
     decisions,
     channels: new Channels({ db, logs, statements, people: new PeopleKeys({ db, logs, statements, checkpoints }) }),
-    lineage: new Lineage({ db, statements, registry }),
+    lineage: new Lineage({ db, statements, registry, quarantines }),
+    quarantines,
     ...artifacts,
     source,
     answers: await AnswerSpool.open({ dir: join(dir, "answers"), source, clock }),

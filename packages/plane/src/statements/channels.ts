@@ -6,6 +6,7 @@ import {
   modelSignatureType,
   modelType,
   type ProvenEnvelope,
+  quarantineType,
   toBase64,
   trainingType,
 } from "@tally/evidence";
@@ -26,7 +27,7 @@ export interface ChannelsOptions {
 }
 
 /** Everything that a device weighs, besides the release itself. */
-const weighed = new Set([modelType, modelSignatureType, approvalType, evaluationType, trainingType]);
+const weighed = new Set([modelType, modelSignatureType, approvalType, evaluationType, trainingType, quarantineType]);
 
 /** Where channels lead, as the plane's log has it. */
 export class Channels {

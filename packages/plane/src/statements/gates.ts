@@ -5,6 +5,7 @@ import {
   modelType,
   parseApproval,
   parseRelease,
+  quarantineType,
   releaseType,
   splitChannel,
   type Trust,
@@ -37,7 +38,7 @@ export interface GateOptions {
   readonly provenBy: (index: number) => Promise<number | null>;
 }
 
-const decisive = new Set([modelType, modelSignatureType, trainingType, approvalType, releaseType]);
+const decisive = new Set([modelType, modelSignatureType, trainingType, approvalType, quarantineType, releaseType]);
 /** An approval has to stand by itself: what others approved does not carry it. */
 const decisiveForApproval = new Set([modelType, modelSignatureType, trainingType]);
 

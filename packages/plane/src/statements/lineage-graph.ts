@@ -59,6 +59,11 @@ export class LineageGraph {
     return this.#nodes.get(id)?.kind;
   }
 
+  /** Every node's id, devices' among them. */
+  ids(): Iterable<string> {
+    return this.#nodes.keys();
+  }
+
   /** Says more of a node that is there. */
   describe(id: string, { kind, name, detail }: Described): void {
     const node = this.#nodes.get(id);

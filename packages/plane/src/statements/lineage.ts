@@ -9,7 +9,9 @@ import {
 } from "@tally/evidence";
 import { type Database, isContentDigest, OciError, type Registry } from "@tally/oci";
 import { LineageGraph } from "./lineage-graph.ts";
+import { markQuarantined } from "./lineage-quarantines.ts";
 import { followStatement } from "./lineage-steps.ts";
+import type { Quarantines } from "./quarantines.ts";
 import type { Statements } from "./statements.ts";
 
 export interface LineageOptions {
@@ -17,6 +19,7 @@ export interface LineageOptions {
   readonly statements: Statements;
   /** Segments lie in their model's repository and name the model as their subject. */
   readonly registry: Pick<Registry, "repository">;
+  readonly quarantines: Pick<Quarantines, "list">;
 }
 
 /** Artifacts asked about in one query of the database. */
@@ -58,6 +61,7 @@ export class Lineage {
       }
       if (graph.kindOf(digest) === "segment") await this.#followSegment(digest, repositories, graph);
     }
+    for (const item of await this.#options.quarantines.list()) markQuarantined(item, graph);
     return graph.response(root);
   }
 

@@ -15,9 +15,11 @@ import {
   parseKeyRotation,
   parseModel,
   parseModelSignature,
+  parseQuarantine,
   parseRelease,
   parseSelection,
   parseTraining,
+  quarantineType,
   type Role,
   releaseType,
   type Statement,
@@ -37,7 +39,7 @@ export interface PredicateRule {
   readonly parse: (statement: Statement) => unknown;
   /** The repository that the statement itself names. */
   readonly repository?: (statement: Statement) => string;
-  /** The statement is about a model's manifest, whose repository a model statement names. */
+  /** Where the statement is about a model's manifest, a model statement names the repository. */
   readonly aboutModel?: true;
 }
 
@@ -70,6 +72,16 @@ const rules: ReadonlyMap<string, PredicateRule> = new Map<string, PredicateRule>
   [fleetDecisionType, { action: "manage-fleet", roles: [], parse: parseFleetDecision }],
   // By whoever holds the old key, whatever it may sign: statements/rotations.ts asks for both keys.
   [keyRotationType, { action: null, roles: ["publisher", "approver", "scientist"], parse: parseKeyRotation }],
+  // About a model it is for whoever may in the model's repository; about all else it counts where the signer may.
+  [
+    quarantineType,
+    {
+      action: "quarantine",
+      roles: ["publisher", "approver", "scientist"],
+      parse: parseQuarantine,
+      aboutModel: true,
+    },
+  ],
   [selectionType, { action: "select", roles: ["publisher", "scientist"], parse: parseSelection }],
 ]);
 

@@ -1,4 +1,14 @@
-import { type Digest, erasureType, parseErasure, parseRelease, releaseType, type Statement } from "@tally/evidence";
+import {
+  type Digest,
+  deviceOfLedger,
+  erasureType,
+  parseErasure,
+  parseQuarantine,
+  parseRelease,
+  quarantineType,
+  releaseType,
+  type Statement,
+} from "@tally/evidence";
 import { type Database, migrate } from "@tally/oci";
 import type { StatementRow } from "../audit/source.ts";
 
@@ -35,6 +45,11 @@ export const statementTables = [
   [
     "CREATE TABLE erasure (envelope TEXT PRIMARY KEY, origin TEXT NOT NULL, first_idx INTEGER NOT NULL, last_idx INTEGER NOT NULL)",
     "CREATE INDEX erasure_origin ON erasure (origin, first_idx)",
+  ],
+  // By the part of a ledger's name that all epochs of its device share.
+  [
+    "CREATE TABLE quarantine (envelope TEXT PRIMARY KEY, device TEXT NOT NULL)",
+    "CREATE INDEX quarantine_device ON quarantine (device)",
   ],
 ];
 
@@ -137,6 +152,15 @@ export class StatementRows {
     return rows.map(fromRow);
   }
 
+  /** Quarantines of what a device recorded, and of its segments, by index. `origin`: any ledger of the device. */
+  async quarantines(origin: string): Promise<readonly StatementRow[]> {
+    const rows = await this.#db.query<Row>(
+      "SELECT s.envelope, s.idx, s.predicate_type FROM quarantine q JOIN statement s ON s.envelope = q.envelope WHERE q.device = ? ORDER BY s.idx",
+      [deviceOfLedger(origin)],
+    );
+    return rows.map(fromRow);
+  }
+
   /** The channel's release of the highest number, of those below `size` in the log. */
   async newestRelease(channel: string, size = Number.MAX_SAFE_INTEGER): Promise<ReleaseRow | undefined> {
     const [row] = await this.#db.query<{ sequence: number; envelope: Digest; manifest: Digest; idx: number }>(
@@ -167,6 +191,15 @@ async function insert(db: Database, indexed: IndexedStatement): Promise<void> {
       "INSERT INTO erasure (envelope, origin, first_idx, last_idx) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
       [envelope, origin, records[0]!.index, records.at(-1)!.index],
     );
+  }
+  if (predicateType === quarantineType) {
+    const word = parseQuarantine(statement);
+    if (word.decision === "quarantine" && "origin" in word.what) {
+      await db.run("INSERT INTO quarantine (envelope, device) VALUES (?, ?) ON CONFLICT DO NOTHING", [
+        envelope,
+        deviceOfLedger(word.what.origin),
+      ]);
+    }
   }
   if (predicateType !== releaseType) return;
   const { channel, sequence, manifest } = parseRelease(statement);

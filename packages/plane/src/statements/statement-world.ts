@@ -26,7 +26,7 @@ import { type BlobStore, createRegistry, type Database, FileBlobStore, openSqlit
 import { openPlaneKeys, type PlaneKeys } from "../keys/plane-keys.ts";
 import { PlaneLogs } from "../log/plane-logs.ts";
 import { createTables } from "../store/schema.ts";
-import { Channels, Identities, Lineage, Statements } from "./index.ts";
+import { Channels, Identities, Lineage, Quarantines, Statements } from "./index.ts";
 
 // The statements part of a plane on a real database, real blobs and real ledgers in a folder of its own, for tests. Its
 // people are made anew; everything is really signed.
@@ -38,7 +38,7 @@ export const channel = `${repository}:stable`;
 const rights = {
   publisher: ["ingest", "sign-model"],
   trainer: ["train", "approve"],
-  reviewer: ["approve", "evaluate"],
+  reviewer: ["approve", "evaluate", "quarantine"],
   releaser: ["release"],
   scientist: ["select"],
 } as const;
@@ -105,6 +105,7 @@ export class StatementWorld {
   statements!: Statements;
   channels!: Channels;
   lineage!: Lineage;
+  quarantines!: Quarantines;
 
   private constructor(dir: string, keys: PlaneKeys) {
     this.dir = dir;
@@ -134,7 +135,9 @@ export class StatementWorld {
     this.statements = new Statements({ db, blobs, logs, identities: this.identities, clock });
     await this.statements.rebuild();
     this.channels = new Channels({ db, logs, statements: this.statements });
-    this.lineage = new Lineage({ db, statements: this.statements, registry: this.registry });
+    this.quarantines = new Quarantines({ statements: this.statements, identities: this.identities });
+    const { statements, registry, quarantines } = this;
+    this.lineage = new Lineage({ db, statements, registry, quarantines });
   }
 
   async restart(): Promise<void> {

@@ -8,6 +8,7 @@ import {
   parseEnvelope,
   parseErasure,
   parseRelease,
+  quarantineType,
   type Role,
   releaseType,
   type StatementItem,
@@ -24,6 +25,7 @@ import type { DeviceErasures } from "./device-erasures.ts";
 import { passApprovalGate, passReleaseGate } from "./gates.ts";
 import type { Identities } from "./identities.ts";
 import { repositoriesOf } from "./model-statements.ts";
+import { requireQuarantinable } from "./quarantine-subjects.ts";
 import type { RevokedKeys } from "./revoked-keys.ts";
 import { StatementLog } from "./statement-log.ts";
 import { StatementRows } from "./statement-rows.ts";
@@ -123,6 +125,9 @@ export class Statements {
         trustFor,
         provenBy,
       };
+      if (envelope.statement.predicateType === quarantineType) {
+        await requireQuarantinable(envelope.statement, this, this.#options.db);
+      }
       if (envelope.statement.predicateType === approvalType) {
         await passApprovalGate(envelope, repositories, standing, gate);
       }
@@ -152,6 +157,11 @@ export class Statements {
   /** Erasures in a ledger of which some record may be among the entries [from, to), by index. */
   erasures(origin: string, from: number, to: number): Promise<readonly StatementRow[]> {
     return this.#rows.erasures(origin, from, to);
+  }
+
+  /** Quarantines of what a device recorded, and of its segments, by index. `origin`: any ledger of the device. */
+  quarantines(origin: string): Promise<readonly StatementRow[]> {
+    return this.#rows.quarantines(origin);
   }
 
   /** Statements with this subject, by index. */

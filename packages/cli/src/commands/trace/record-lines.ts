@@ -1,5 +1,5 @@
 import type { ModelAnswer, RecordAnswer, Report } from "@tally/evidence";
-import { checkLines, inOrder } from "../../report-lines.ts";
+import { checkLines, inOrder, quarantineLines } from "../../report-lines.ts";
 import { table } from "../../terminal/index.ts";
 
 /** A record's chain, from the output back to the data, and then every check that it stands on. */
@@ -25,6 +25,9 @@ function recordRows(record: RecordAnswer, { timeLabel, answer }: Report): string
     ["made", `between ${after} and ${before} (${timeLabel}); the device said ${deviceClock(deviceTime)}`],
     ["load", `entry ${loadIndex}, record ${ordinal} under it, ${grade}`],
     ...(answer?.erased ?? []).map(({ statement }) => ["contents", `erased, as the device states in ${statement}`]),
+    ...(answer?.quarantines ?? []).flatMap((found) =>
+      quarantineLines(found).map((line, i) => [i === 0 ? "quarantine" : "", line.trim()]),
+    ),
     ["model", model ?? "no manifest"],
   ];
 }

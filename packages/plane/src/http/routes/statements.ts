@@ -3,9 +3,12 @@ import {
   envelopeMediaType,
   fleetDecisionType,
   keyRotationType,
+  matchesRepository,
   parseDigest,
   parseEnvelope,
+  type QuarantineItem,
   toBase64,
+  touches,
 } from "@tally/evidence";
 import { PlaneError } from "../../error.ts";
 import type { PlaneParts } from "../../parts.ts";
@@ -18,7 +21,8 @@ type ByteStream = AsyncIterable<Uint8Array>;
 
 /** Statements, channels, lineage, and blobs that entries name. */
 export function statementRoutes(parts: PlaneParts): readonly Route[] {
-  const { statements, decisions, channels, lineage, sealer, checkpoints, blobs, quota, deviceBlobs } = parts;
+  const { statements, decisions, channels, lineage, quarantines, sealer, checkpoints, blobs, quota, deviceBlobs } =
+    parts;
   return [
     {
       method: "POST",
@@ -154,7 +158,23 @@ export function statementRoutes(parts: PlaneParts): readonly Route[] {
       async handle(request) {
         const model = parseDigest((request.query as { model: string }).model);
         const repository = await statements.repositoryOf(model);
-        return { model, repository, segments: await lineage.segmentsOf(model, repository) };
+        const segments = await lineage.segmentsOf(model, repository);
+        const concerns = ({ what, repositories }: QuarantineItem) =>
+          repositories.some((pattern) => matchesRepository(pattern, repository)) &&
+          ((what.kind === "model" && what.manifest === model) || segments.some((range) => touches(what, range)));
+        return { model, repository, segments, quarantines: (await quarantines.list()).filter(concerns) };
+      },
+    },
+    {
+      method: "GET",
+      url: "/api/v1/quarantines",
+      access: [...readers, "device"],
+      summary: "what is under quarantine, and what was, as signed statements say",
+      tag: "statements",
+      schema: { querystring: object({ subject: digest }, []) },
+      async handle(request) {
+        const { subject } = request.query as { subject?: Digest };
+        return { quarantines: await quarantines.list(subject) };
       },
     },
     {
