@@ -20,11 +20,13 @@ import {
 import { openSegments } from "../open-segments.ts";
 import { collect, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
+import { wordsOf } from "../quarantine/honoured.ts";
 import { questionOf } from "../question.ts";
 import type { Register } from "../register.ts";
 import { checkLines } from "../report-lines.ts";
-import { CliError, print, printLine, say, type Terminal, table, usageError } from "../terminal/index.ts";
+import { CliError, counted, print, printLine, say, type Terminal, table, usageError } from "../terminal/index.ts";
 import { readTrustFile, trusting } from "../trust-file.ts";
+import { readIdentities } from "../verify-folder.ts";
 
 interface Options extends PlaneFlags {
   readonly model: string[];
@@ -32,6 +34,15 @@ interface Options extends PlaneFlags {
   readonly to?: string;
   readonly device?: string[];
   readonly open?: string;
+  readonly identity?: readonly string[];
+}
+
+interface Asking {
+  readonly client: PlaneClient;
+  readonly trust: Trust;
+  readonly terminal: Terminal;
+  /** Age identities, for segments that are encrypted to whoever asks. */
+  readonly identities: readonly string[];
 }
 
 /** One of the two versions: its verified answer, and what segments disclose of it. */
@@ -55,6 +66,7 @@ export const compare: Register = (program, { terminal, finish }) => {
     .option("--to <time>", "up to, not including, this time; the default is now")
     .option("--device <id>", "this device only (repeatable)", collect)
     .option("--trust <file>", "the trust file that both answers are verified with; TALLY_TRUST")
+    .option("--identity <file>", "age identity of a recipient, to open encrypted segments (repeatable)", collect)
     .option("--open <figure>", "list the records behind a figure, such as A.agreed");
   withJson(withPlane(command)).action(async (options: Options) => {
     if (options.model.length !== 2) throw usageError("two versions are compared", "give --model twice");
@@ -63,10 +75,11 @@ export const compare: Register = (program, { terminal, finish }) => {
     const client = await connect(terminal, options);
     const models: Digest[] = [];
     for (const name of options.model) models.push(await modelNamed(terminal, client, name));
+    const identities = await readIdentities(terminal, options.identity);
     const to = options.to ?? new Date().toISOString();
     const sides: Side[] = [];
     for (const [i, model] of models.entries()) {
-      sides.push(await sideOf("AB"[i]!, model, { ...options, to }, client, trust, terminal));
+      sides.push(await sideOf("AB"[i]!, model, { ...options, to }, { client, trust, terminal, identities }));
     }
     const failing = sides.find(({ report }) => report.outcome !== "good");
     if (wanted !== undefined) await openFigure(terminal, sides, wanted, options.json);
@@ -92,10 +105,9 @@ async function sideOf(
   name: string,
   model: Digest,
   flags: { from: string; to: string; device?: string[] },
-  client: PlaneClient,
-  trust: Trust,
-  terminal: Terminal,
+  asking: Asking,
 ): Promise<Side> {
+  const { client, trust, terminal } = asking;
   const { from, to, device } = flags;
   const question = questionOf({ model, from, to, ...(device && { device }) });
   const query = new URLSearchParams({ model, from: String(question.from), to: String(question.to) });
@@ -109,7 +121,10 @@ async function sideOf(
     now: Date.now(),
     holdRecords: 0,
   });
-  const disclosed = await contentsOf(name, model, client, trust, terminal);
+  for (const found of report.answer?.quarantines ?? []) {
+    if (found.lifted === null) say(terminal, `${name}, counted as any other: under quarantine ${wordsOf(found)}`);
+  }
+  const disclosed = await contentsOf(name, model, asking);
   return { name, model, report, records, disclosed, figures: await figuresOf(records, disclosed) };
 }
 
@@ -117,14 +132,16 @@ async function sideOf(
 async function contentsOf(
   name: string,
   model: Digest,
-  client: PlaneClient,
-  trust: Trust,
-  terminal: Terminal,
+  { client, trust, terminal, identities }: Asking,
 ): Promise<Disclosed> {
   try {
     const found = await client.get<DataResponse>(`/api/v1/data?${new URLSearchParams({ model })}`);
     const source = repositoryOf(client, found.repository);
-    const { rows } = await openSegments({ client, source, model, items: found.segments, trust });
+    const { rows, closed } = await openSegments({ client, source, model, items: found.segments, trust, identities });
+    if (closed > 0) {
+      const what = `${counted(closed, "segment")} of ${name} encrypted to others: their contents stand in no figure`;
+      say(terminal, `${what}; --identity opens what is for you`);
+    }
     return discloses(rows);
   } catch (error) {
     if (!(error instanceof CliError)) throw error;

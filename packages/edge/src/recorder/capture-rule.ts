@@ -1,6 +1,6 @@
 import { decodeJson, decodeTensors, EvidenceError, mediaTypes } from "@tally/evidence";
 import type { CanonicalContent } from "../content.ts";
-import { elementsOf } from "../runtime/tensors.ts";
+import { tensorValues } from "../runtime/tensor-values.ts";
 
 /** Which outputs are kept with their inputs: those of which a number lies within bounds, as unsure results do. */
 export interface CaptureRule {
@@ -20,12 +20,7 @@ export function matchesRule({ output, from, to }: CaptureRule, { mediaType, byte
   try {
     if (mediaType === mediaTypes.tensors) {
       const tensor = decodeTensors(bytes).find(({ name }) => name === output);
-      const elements = tensor && elementsOf(tensor);
-      return (
-        elements !== undefined &&
-        elements.type !== "float16" &&
-        Array.from(elements.data as Iterable<unknown>).some(isWithin)
-      );
+      return tensor !== undefined && (tensorValues(tensor)?.data.some(isWithin) ?? false);
     }
     if (mediaType !== mediaTypes.json) return false;
     const value = decodeJson(bytes);

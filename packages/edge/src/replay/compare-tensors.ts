@@ -1,5 +1,5 @@
 import { encodeTensors, equalBytes, type NamedTensor } from "@tally/evidence";
-import { elementsOf } from "../runtime/tensors.ts";
+import { tensorValues } from "../runtime/tensor-values.ts";
 
 /** How far one output lies from what was recorded. */
 export interface TensorDifference {
@@ -87,18 +87,5 @@ function distance(was: number | string, is: number | string): readonly [absolute
 
 /** Elements as numbers, or texts; undefined for types that have neither here. */
 function valuesOf(tensor: NamedTensor): readonly (number | string)[] | undefined {
-  const elements = elementsOf(tensor);
-  if (elements === undefined) return undefined;
-  const values = Array.from(elements.data as Iterable<number | bigint | string>);
-  if (elements.type === "float16") return values.map((bits) => halfFloat(Number(bits)));
-  return values.map((value) => (typeof value === "bigint" ? Number(value) : value));
-}
-
-/** IEEE 754 binary16. */
-function halfFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  return tensorValues(tensor)?.data.map((value) => (typeof value === "bigint" ? Number(value) : value));
 }

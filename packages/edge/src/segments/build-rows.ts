@@ -1,6 +1,6 @@
 import { commit, type Inference, type Label, type SaltedCommitment, sha256, toHex } from "@tally/evidence";
 import type { OpenedPayload } from "./payload-sequence.ts";
-import { renderContent } from "./render-content.ts";
+import { type Halves, renderContent } from "./render-content.ts";
 import type { LateLabel, RowLabel, SegmentRow } from "./row.ts";
 
 /** An entry of the segment's range that rows come from. */
@@ -27,7 +27,9 @@ export function buildRows(
   records: readonly PlacedEntry<Inference>[],
   labels: readonly PlacedEntry<Label>[],
   payloads: readonly OpenedPayload[],
+  halves: Halves = "numbers",
 ): BuiltRows {
+  const render = ({ mediaType, bytes }: OpenedPayload) => renderContent(mediaType, bytes, halves);
   const used: OpenedPayload[] = [];
   const byEntry = Map.groupBy(payloads, ({ index, role }) => `${role} ${index}`);
   const opened = (index: number, role: OpenedPayload["role"], commitment: SaltedCommitment) =>
@@ -59,10 +61,6 @@ export function buildRows(
 
 function lateLabel({ origin, index, leafHash }: Label, label: RowLabel): LateLabel {
   return { record: { origin, index, leaf: toHex(leafHash) }, ...label };
-}
-
-function render({ mediaType, bytes }: OpenedPayload) {
-  return renderContent(mediaType, bytes);
 }
 
 function opens({ role, mediaType, salt, bytes }: OpenedPayload, { commitment }: SaltedCommitment): boolean {

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "@tally/evidence";
+import type { Halves } from "./render-content.ts";
 import type { SegmentRow } from "./row.ts";
 
 /** What a column of a table holds, as far as one value shows it. */
@@ -16,15 +17,18 @@ export const mostColumns = 1024;
 export const keyColumns: readonly string[] = ["origin", "index", "leaf", "label"];
 
 /** A row as cells by column: its key, its latest label, and `input.features[0]`, `input.features[1]`, … */
-export function flatRow({ origin, index, leaf, input, output, labels }: SegmentRow): Map<string, Cell> {
+export function flatRow(
+  { origin, index, leaf, input, output, labels }: SegmentRow,
+  halves: Halves = "numbers",
+): Map<string, Cell> {
   const latest = labels.at(-1);
   return new Map<string, Cell>([
     ["origin", { type: "text", value: origin }],
     ["index", { type: "integer", value: index }],
     ["leaf", { type: "text", value: leaf }],
     ...(latest === undefined ? [] : [["label", scalarCell(latest.value)] as const]),
-    ...cellsOf("input", input),
-    ...cellsOf("output", output),
+    ...cellsOf("input", input, halves),
+    ...cellsOf("output", output, halves),
   ]);
 }
 
@@ -36,13 +40,14 @@ export function columnsOf(rows: readonly ReadonlyMap<string, unknown>[]): readon
 }
 
 /** Several elements of one tensor: each a column, and the tensor as one column where those would be too many. */
-export function cellsOf(prefix: string, content: JsonValue): [string, Cell][] {
+export function cellsOf(prefix: string, content: JsonValue, halves: Halves): [string, Cell][] {
   if (typeof content !== "object" || content === null) return [[prefix, scalarCell(content)]];
   return Object.entries(content as JsonObject).flatMap(([name, value]): [string, Cell][] => {
     const path = `${prefix}.${name}`;
     if (!isTensor(value)) return typeof value === "object" ? [] : [[path, scalarCell(value)]];
     const { data } = value;
-    const type = elementCells[String(value.type)] ?? "text";
+    const isBits = halves === "bits" && value.type === "float16";
+    const type = isBits ? "integer" : (elementCells[String(value.type)] ?? "text");
     if (data.length === 1) return [[path, { type, value: data[0]! }]];
     if (data.length > mostColumns) return [[path, { type, values: data }]];
     return data.map((item, i) => [`${path}[${i}]`, { type, value: item }]);
@@ -59,11 +64,12 @@ function scalarCell(value: JsonValue): Cell {
   return { type: typeof value === "boolean" ? "boolean" : "text", value };
 }
 
-/** float16 is shown as its bits, as in records.jsonl. */
+/** Each 16-bit floating-point value is exactly a float32, which every reader of Parquet knows. */
 const elementCells: Readonly<Record<string, CellType>> = {
   float32: "float",
   float64: "double",
-  float16: "integer",
+  float16: "float",
+  bfloat16: "float",
   bool: "boolean",
   uint64: "unsigned",
   ...Object.fromEntries(

@@ -17,7 +17,7 @@ import {
   verifyInclusion,
   verifyRange,
 } from "@tally/evidence";
-import { buildRows, type PlacedEntry } from "./build-rows.ts";
+import { type BuiltRows, buildRows, type PlacedEntry } from "./build-rows.ts";
 import type { OpenedPayload } from "./payload-sequence.ts";
 import type { LateLabel, SegmentRow } from "./row.ts";
 import { keysFile, readContents, type Sealing, sealedFile } from "./segment-contents.ts";
@@ -98,7 +98,8 @@ export async function inspectSegment(
   const { origin, from, to } = proof;
   const { payloads, sealing } = await readContents(folder, { origin, from, to }, identities);
   const records = placed<Inference>(proof, "inference");
-  const { rows, late, used } = buildRows(origin, records, placed<Label>(proof, "label"), payloads);
+  const labels = placed<Label>(proof, "label");
+  const { rows, late, used } = buildRows(origin, records, labels, payloads);
   const segment = Object.freeze({
     origin,
     from,
@@ -109,13 +110,27 @@ export async function inspectSegment(
     absent: absentFrom(rows, records, entries),
     genesisHash: genesisHashOf(proof),
   });
+  const asBits = () => buildRows(origin, records, labels, payloads, "bits");
   const faults = [
     ...payloadFaults(payloads, used, sealing !== undefined),
-    ...(sealing === undefined ? await tableFaults(folder, rows, late) : []),
+    ...(sealing === undefined ? await faultsOfTables(folder, { rows, late }, asBits) : []),
     ...(await strangeFiles(folder, sealing === undefined ? clearNames : sealedNames)),
   ];
   const signature = signatureFault(proof, keysAt?.(origin, size) ?? keySetIn(entries));
   return { segment, entries, payloads, sealing, checkpoint: { size }, signature, faults };
+}
+
+/** Tables are as they are rendered now, or all as they were when 16-bit floating point was shown as bits. */
+async function faultsOfTables(
+  folder: string,
+  { rows, late }: Pick<BuiltRows, "rows" | "late">,
+  asBits: () => BuiltRows,
+): Promise<readonly SegmentFault[]> {
+  const faults = await tableFaults(folder, rows, late);
+  if (faults.length === 0) return faults;
+  const before = asBits();
+  const earlier = await tableFaults(folder, before.rows, before.late, "bits");
+  return earlier.length < faults.length ? earlier : faults;
 }
 
 function payloadFaults(

@@ -51,6 +51,17 @@ test("the columns of a Parquet table have the types of the tensors", async () =>
   assert.deepEqual([second?.index, second?.label, second?.input], [8n, null, "in"]);
 });
 
+test("16-bit floating point is float32 in Parquet, and integers where it was shown as bits", async () => {
+  const input = { h: tensor("float16", [0.0999755859375, "NaN"]), b: tensor("bfloat16", [0.10009765625]) };
+  const [only] = await read(renderParquet([row({ input })]));
+  assert.deepEqual(
+    [only?.["input.h[0]"], only?.["input.h[1]"], only?.["input.b"]],
+    [0.0999755859375, Number.NaN, 0.10009765625],
+  );
+  const [before] = await read(renderParquet([row({ input: { h: tensor("float16", [0x2e66]) } })], "bits"));
+  assert.equal(before?.["input.h"], 0x2e66n);
+});
+
 test("a column whose rows disagree about its type is text", async () => {
   const labels = (value: string | number) => [{ index: 9, leaf: "cd", who: "00", value }];
   const rows = [row({ labels: labels("benign") }), row({ labels: labels(1) })];

@@ -2,6 +2,7 @@ import type { JsonValue } from "@tally/evidence";
 import type { SchemaElement } from "hyparquet";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { type Cell, type CellType, cellsOf, cellText, columnsOf, flatRow, mostColumns } from "./flat-columns.ts";
+import type { Halves } from "./render-content.ts";
 import type { SegmentRow } from "./row.ts";
 
 type ParquetType = "FLOAT" | "DOUBLE" | "INT64" | "BOOLEAN" | "BYTE_ARRAY";
@@ -33,9 +34,9 @@ interface Column {
  * The bytes follow from the rows alone: one row group, one page a column, PLAIN encoding, no compression, no statistics.
  * A test holds them against a digest, so that another release of the library cannot change them unseen.
  */
-export function renderParquet(rows: readonly SegmentRow[]): Uint8Array {
-  const flat = rows.map(flatRow);
-  const columns = toColumns(columnsOf(flat).length <= mostColumns ? flat : rows.map(wideRow));
+export function renderParquet(rows: readonly SegmentRow[], halves: Halves = "numbers"): Uint8Array {
+  const flat = rows.map((row) => flatRow(row, halves));
+  const columns = toColumns(columnsOf(flat).length <= mostColumns ? flat : rows.map((row) => wideRow(row, halves)));
   const schema: SchemaElement[] = [
     { name: "schema", num_children: columns.length },
     ...columns.flatMap(({ name, type, isList }) => schemaOf(name, type, isList)),
@@ -59,11 +60,11 @@ export function renderParquet(rows: readonly SegmentRow[]): Uint8Array {
 }
 
 /** As `flatRow`, each tensor one cell. */
-function wideRow(row: SegmentRow): Map<string, Cell> {
+function wideRow(row: SegmentRow, halves: Halves): Map<string, Cell> {
   const key = flatRow({ ...row, input: {}, output: {} });
   const tensors = new Map<string, { type: CellType; values: JsonValue[] }>();
   const rest: [string, Cell][] = [];
-  for (const [name, cell] of [...cellsOf("input", row.input), ...cellsOf("output", row.output)]) {
+  for (const [name, cell] of [...cellsOf("input", row.input, halves), ...cellsOf("output", row.output, halves)]) {
     const tensor = /^(.*)\[\d+\]$/s.exec(name)?.[1];
     if (tensor === undefined || !("value" in cell)) rest.push([name, cell]);
     else {

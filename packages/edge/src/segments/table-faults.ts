@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { equalBytes, fromUtf8 } from "@tally/evidence";
 import { parquetReadObjects } from "hyparquet";
 import { renderParquet } from "./parquet-table.ts";
+import type { Halves } from "./render-content.ts";
 import type { LateLabel, SegmentRow } from "./row.ts";
 import { readPart } from "./segment-part.ts";
 import { parquetName, type RenderedRows, renderTableRows } from "./tables.ts";
@@ -21,6 +22,7 @@ export async function tableFaults(
   folder: string,
   rows: readonly SegmentRow[],
   late: readonly LateLabel[],
+  halves: Halves = "numbers",
 ): Promise<readonly SegmentFault[]> {
   const faults: SegmentFault[] = [];
   for (const [name, rendered] of Object.entries(renderTableRows(rows, late))) {
@@ -30,7 +32,7 @@ export async function tableFaults(
     if (bytes === undefined) faults.push({ file, why: "cannot be read" });
     else faults.push(...textFault(file, textOf(bytes), rendered, of));
   }
-  return [...faults, ...(await parquetFault(folder, rows))];
+  return [...faults, ...(await parquetFault(folder, rows, halves))];
 }
 
 /** Files in `data` and `proof` that are no segment's, so that nothing vouches for them. */
@@ -67,12 +69,16 @@ function textFault(
     : [{ file, why: `goes on after its ${rows.length} rows, with what no payload shows` }];
 }
 
-async function parquetFault(folder: string, rows: readonly SegmentRow[]): Promise<readonly SegmentFault[]> {
+async function parquetFault(
+  folder: string,
+  rows: readonly SegmentRow[],
+  halves: Halves,
+): Promise<readonly SegmentFault[]> {
   const file = `data/${parquetName}`;
   const bytes = await readPart(folder, file).catch((): undefined => undefined);
   // Segments that were packed before there was one.
   if (bytes === undefined) return [];
-  const rendered = renderParquet(rows);
+  const rendered = renderParquet(rows, halves);
   if (equalBytes(bytes, rendered)) return [];
   const i = await differingRow(bytes, rendered).catch((): undefined => undefined);
   const row = i === undefined ? undefined : rows[i];

@@ -29,6 +29,31 @@ test("numbers are shown exactly, and what JSON cannot carry as text", () => {
   });
 });
 
+test("16-bit floating point is shown as the numbers that it is, in both its kinds", () => {
+  const halves = [0x3c00, 0xc100, 0x0001, 0x7bff, 0x7c00, 0x7e01, 0x2e66];
+  const brains = [0x3f80, 0xc020, 0x0001, 0x7f7f, 0xff80, 0x7fc1, 0x3dcd];
+  const bytes = encodeTensors([
+    { name: "b", dtype: "bfloat16", dims: [7], data: littleEndianBytes(Uint16Array.from(brains)) },
+    { name: "h", dtype: "float16", dims: [7], data: littleEndianBytes(Uint16Array.from(halves)) },
+  ]);
+  // IEEE 754: smallest subnormal 2^-24 and largest 65504 of binary16; bfloat16 has the exponents of binary32.
+  assert.deepEqual(renderContent(mediaTypes.tensors, bytes), {
+    b: {
+      type: "bfloat16",
+      dims: [7],
+      data: [1, -2.5, 2 ** -133, (2 - 2 ** -7) * 2 ** 127, "-Infinity", "NaN", 0.10009765625],
+    },
+    h: { type: "float16", dims: [7], data: [1, -2.5, 2 ** -24, 65504, "Infinity", "NaN", 0.0999755859375] },
+  });
+  assert.deepEqual(renderContent(mediaTypes.tensors, bytes, "bits"), {
+    b: { type: "bfloat16", dims: [7], base64: "gD8gwAEAf3+A/8F/zT0=" },
+    h: { type: "float16", dims: [7], data: halves },
+  });
+  const shown = row({ input: renderContent(mediaTypes.tensors, bytes) });
+  const { "records.csv": csv } = renderTables([shown], []);
+  assert.match(csv, /,1,-2.5,[^,]+,[^,]+,-Infinity,NaN,0.10009765625,1,-2.5,5.960464477539063e-8,65504,Infinity,NaN,/);
+});
+
 test("bytes that are not what their media type says are shown as bytes", () => {
   assert.deepEqual(renderContent(mediaTypes.json, encodeText("{ }")), { mediaType: mediaTypes.json, base64: "eyB9" });
 });
