@@ -79,7 +79,7 @@ test("a segment from before goes on verifying, its rows are numbers, and an edit
   const csv = await readFile(file, "utf8");
   assert.match(csv, /,15360,49408,/);
   const { rows } = await openSegment(folder);
-  assert.deepEqual((rows[0]?.input as { half: { data: number[] } }).half.data, [1, -2.5]);
+  assert.deepEqual((rows[0]!.input as unknown as { half: { data: number[] } }).half.data, [1, -2.5]);
   await writeFile(file, utf8(csv.replace(",15360,", ",15361,")));
   const { faults } = await inspectSegment(folder);
   assert.deepEqual(

@@ -5,6 +5,7 @@ import {
   parseIngestion,
   parseSelection,
   parseTraining,
+  type Selection,
   selectionType,
   trainingType,
 } from "../statements/index.ts";
@@ -73,12 +74,33 @@ function verifyData(
     checklist.good(name.data, digest, `${dataName}: ingested from ${source}`);
     return { name: dataName, digest, source, license, segments: [] };
   }
-  for (const { from, said } of statements.said(about, selectionType, parseSelection)) {
-    if (statements.signers(from, { action: "select", repository }).length === 0) continue;
-    const { segments, model } = said;
-    checklist.good(name.data, digest, `${dataName}: ${segments.length} segments from the field`);
-    return { name: dataName, digest, source: `records made by ${model}`, license: null, segments };
+  const selected = statements
+    .said(about, selectionType, parseSelection)
+    .filter(({ from }) => statements.signers(from, { action: "select", repository }).length > 0)
+    .map(({ said }) => said);
+  const [first] = selected;
+  if (first !== undefined) {
+    const { segments, missing } = allParts(first, selected);
+    const what = `${dataName}: ${segments.length} segments from the field`;
+    if (missing > 0) checklist.skipped(name.data, digest, `${what}; ${missing} parts of the selection are not here`);
+    else checklist.good(name.data, digest, what);
+    return { name: dataName, digest, source: `records made by ${first.model}`, license: null, segments };
   }
   checklist.skipped(name.data, digest, `${dataName}: no signed ingestion or selection of it is in the bundle`);
   return { name: dataName, digest, source: null, license: null, segments: [] };
+}
+
+/** The segments of a selection that took several statements, each part once. */
+function allParts(
+  first: Selection,
+  selected: readonly Selection[],
+): { readonly segments: Selection["segments"]; readonly missing: number } {
+  if (first.part === undefined) return { segments: first.segments, missing: 0 };
+  const { of } = first.part;
+  const parts = new Map<number, Selection["segments"]>();
+  for (const { part, segments, model } of selected) {
+    if (part?.of === of && model === first.model && !parts.has(part.number)) parts.set(part.number, segments);
+  }
+  const inOrder = [...parts].sort(([a], [b]) => a - b);
+  return { segments: inOrder.flatMap(([, segments]) => segments), missing: of - parts.size };
 }

@@ -188,4 +188,39 @@ describe("quarantine", () => {
       [statement],
     );
   });
+
+  test("a selection in several parts is one answer: all its segments, and which parts are missing", async () => {
+    const rows = digestOf(utf8("rows.csv"));
+    const range = (i: number) => ({
+      manifest: digestOf(utf8(`${i}`)),
+      origin: device.origin,
+      from: i,
+      to: i + 1,
+      rows: 1,
+    });
+    const part = (number: number) =>
+      selectionStatement([{ name: "rows.csv", digest: rows }], {
+        model: model.manifest,
+        segments: [range(number)],
+        filters: {},
+        part: { number, of: 3 },
+      });
+    const training = trainingStatement([{ name: "model.onnx", digest: model.file }], {
+      buildType: "urn:test:training",
+      parameters: {},
+      dependencies: [{ name: "rows.csv", digest: rows, role: "dataset" }],
+      builder: "urn:test:builder",
+    });
+    await world.state("publisher", training);
+    for (const number of [3, 1, 1]) await world.state("publisher", part(number));
+    const found = ({ answer: of }: Report) =>
+      of!.models[0]!.origin.data.find(({ digest }) => digest === rows)!.segments.map(({ from }) => from);
+    const some = await judged();
+    assert.deepEqual([some.outcome, found(some)], ["good", [1, 3]]);
+    assert.match(JSON.stringify(some.checks), /1 parts of the selection are not here/);
+    await world.state("publisher", part(2));
+    const all = await judged();
+    assert.equal(explain(all), "");
+    assert.deepEqual(found(all), [1, 2, 3]);
+  });
 });
