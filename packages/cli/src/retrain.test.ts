@@ -120,3 +120,37 @@ test("attack: who may not quarantine keeps nothing out of a query, whatever the 
   assert.match(limited.err, /does not count: rights: intruder may quarantine for toys, not for tiny/);
   assert.match(limited.err, /2 rows from 1 segment/);
 });
+
+test("a quarantine of a model is carried to another plane with it, and so is what lifts it; one of a device stays where the device is", async (t) => {
+  const loop = await Loop.start(t);
+  const manifest = await loop.publish();
+  await loop.enrol();
+  await loop.infer();
+  await loop.do("keygen", "keys/steward");
+  await loop.do("identity", "add", "steward", "--key", "keys/steward.pub.pem", "--may", "quarantine");
+  await writeFile(join(loop.folder, "trust.json"), await loop.do("trust", "show"));
+  const say = async (...args: readonly string[]) =>
+    (await loop.do("quarantine", ...args, "--reason", "poisoned", "--key", "keys/steward.pem")).trim();
+  const { devices } = JSON.parse(await loop.do("device", "status", "--json"));
+  await say("device", devices[0].deviceId);
+  const first = await say("model", manifest);
+  await say("lift", first);
+  const second = await say("model", manifest);
+  await loop.plane.parts.sealer.seal();
+  await loop.do("export", "tiny:v1", "-o", "carried.tar");
+
+  const site = await Loop.start(t, { name: "tally.test/site" }, loop);
+  await site.do("identity", "add", "steward", "--key", "keys/steward.pub.pem", "--may", "quarantine");
+  await site.do("import", join(loop.folder, "carried.tar"), "--trust", join(loop.folder, "trust.json"));
+  const found = JSON.parse(await site.do("quarantine", "list", "--all", "--json"));
+  assert.deepEqual(
+    found.map(({ statement, lifted }: { statement: string; lifted: object | null }) => [statement, lifted !== null]),
+    [
+      [first, true],
+      [second, false],
+    ],
+  );
+  const release = await site.try("release", "tiny:v1", "tiny:stable", "--key", "keys/publisher.pem");
+  assert.equal(release.code, 4);
+  assert.match(release.err, /not-quarantined: quarantined by steward: poisoned/);
+});

@@ -162,7 +162,10 @@ function checkSignature(
   } else if (rows.length > 0 && rows.every((row) => isSame(row, model, found.get(row.index)))) {
     const why = "not signed with the keys of its first entry; the evidence proves every row under the keys that held";
     checks.add(name.signature, "not made", why, false);
-  } else checks.add(name.signature, "bad", signature.message, true);
+  } else {
+    const rotated = "where its keys were rotated, evidence of every row shows under which ones it was made";
+    checks.add(name.signature, "bad", `${signature.message}; ${rotated}`, true);
+  }
 }
 
 function checkContents({ segment, payloads, sealing, faults }: InspectedSegment, checks: Checks): void {

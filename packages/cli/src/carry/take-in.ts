@@ -5,6 +5,9 @@ import {
   ingestionType,
   modelSignatureType,
   modelType,
+  parseEnvelope,
+  parseQuarantine,
+  quarantineType,
   releaseType,
   selectionType,
   trainingType,
@@ -68,7 +71,7 @@ export async function takeIn(client: PlaneClient, carried: Carried, model: Carri
   const statements: TakenStatement[] = [];
   const seen = new Set<Digest>();
   for (const statement of model.evidence.flatMap((each) => each.statements)) {
-    if (seen.has(statement.digest) || !ofPeople.has(statement.predicateType)) continue;
+    if (seen.has(statement.digest) || !isOfPeople(statement, seen)) continue;
     seen.add(statement.digest);
     statements.push(await take(client, statement));
   }
@@ -86,6 +89,14 @@ const ofPeople: ReadonlySet<string> = new Set([
   releaseType,
   selectionType,
 ]);
+
+/** Quarantines of models and data are such words too, and what lifts them; those of devices and their segments are not. */
+function isOfPeople({ predicateType, bytes }: CarriedStatement, taken: ReadonlySet<Digest>): boolean {
+  if (predicateType !== quarantineType) return ofPeople.has(predicateType);
+  const word = parseQuarantine(parseEnvelope(bytes).statement);
+  if (word.decision === "lift") return taken.has(word.lifts);
+  return word.what.kind === "model" || word.what.kind === "dataset";
+}
 
 /** A tag that came with the layout is the carrier's word: it never moves one that is here. @returns the tags that lead to it now */
 async function copyUnder(carried: Carried, target: RegistryClient, manifest: Digest, tags: readonly string[]) {
