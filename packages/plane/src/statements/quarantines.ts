@@ -9,11 +9,11 @@ import {
   quarantineType,
   type Trust,
   type TrustedIdentity,
-  verifyEnvelope,
   whyNotThen,
 } from "@tally/evidence";
 import type { Identities } from "./identities.ts";
 import type { RevokedKeys } from "./revoked-keys.ts";
+import { knownSigners } from "./signers.ts";
 import type { Statements } from "./statements.ts";
 
 export interface QuarantinesOptions {
@@ -70,9 +70,9 @@ export class Quarantines {
   async #read(statement: Digest, index: number, trust: Trust): Promise<Word> {
     const { statements, revoked } = this.#options;
     const envelope = parseEnvelope(await statements.envelope(statement));
-    const { identities } = (await revoked?.trustFor(trust, index)) ?? trust;
+    const standing = (await revoked?.trustFor(trust, index)) ?? trust;
     const atMs = (await revoked?.provenBy(index)) ?? undefined;
-    const by = verifyEnvelope(envelope, identities).filter(
+    const by = (await knownSigners(envelope, standing)).filter(
       (identity) =>
         identity.may.includes("quarantine") && whyNotThen(identity, atMs === undefined ? {} : { atMs }) === undefined,
     );

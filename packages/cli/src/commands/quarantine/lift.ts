@@ -8,7 +8,7 @@ import {
   quarantineType,
   type StatementSubject,
 } from "@tally/evidence";
-import { readSigningKey } from "../../keys/index.ts";
+import { openSigningKey } from "../../keys/index.ts";
 import { parseDigestOption } from "../../options.ts";
 import { connect } from "../../plane-client.ts";
 import { signAndPost } from "../../post-statement.ts";
@@ -30,7 +30,7 @@ export const lift: Register = (group, { terminal }) => {
     if (predicateType !== quarantineType || parseQuarantine(envelope.statement).decision === "lift") {
       throw usageError(`${lifts} is no quarantine`, "see: tally quarantine list");
     }
-    await using key = await readSigningKey(terminal, options);
+    await using key = await openSigningKey(terminal, options);
     const word = quarantineStatement({
       decision: "lift",
       lifts: envelope.digest,

@@ -12,7 +12,7 @@ import { isContentDigest, parseArtifactName } from "@tally/oci";
 import type { Command } from "commander";
 import { manifestOf, repositoryOf } from "../../artifact.ts";
 import { hashFiles } from "../../hash-files.ts";
-import { type KeyFlags, readSigningKey, withPassphrase } from "../../keys/index.ts";
+import { openSigningKey, type SigningFlags, withKeyless, withPassphrase } from "../../keys/index.ts";
 import { parseCount, withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneClient, type PlaneFlags } from "../../plane-client.ts";
 import { signAndPost } from "../../post-statement.ts";
@@ -20,7 +20,7 @@ import { deviceRanges } from "../../quarantine/device-ranges.ts";
 import type { Register } from "../../register.ts";
 import { print, say, type Terminal, usageError } from "../../terminal/index.ts";
 
-export interface SayFlags extends PlaneFlags, KeyFlags {
+export interface SayFlags extends PlaneFlags, SigningFlags {
   readonly reason: string;
 }
 
@@ -28,8 +28,8 @@ export interface SayFlags extends PlaneFlags, KeyFlags {
 export function withReason(command: Command): Command {
   command
     .requiredOption("--reason <text>", "why")
-    .requiredOption("--key <key>", "private key of who may quarantine, by the trust file");
-  return withJson(withPlane(withPassphrase(command)));
+    .option("--key <key>", "private key of who may quarantine, by the trust file");
+  return withJson(withPlane(withKeyless(withPassphrase(command))));
 }
 
 interface DeviceFlags extends SayFlags {
@@ -101,7 +101,7 @@ async function post(
   options: SayFlags,
   things: readonly Quarantined[],
 ): Promise<void> {
-  await using key = await readSigningKey(terminal, options);
+  await using key = await openSigningKey(terminal, options);
   const made: { statement: string; index: number; what: Quarantined }[] = [];
   for (const what of things) {
     const said = quarantineStatement({ decision: "quarantine", what, reason: options.reason, at: Date.now() });
