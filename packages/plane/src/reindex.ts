@@ -36,7 +36,7 @@ export interface ReindexReport {
  * @throws PlaneError `configuration` for a folder that holds no plane; LedgerError `locked` while the plane runs.
  */
 export async function reindexPlane({ dir, onLedger = () => {} }: ReindexOptions): Promise<ReindexReport> {
-  const name = await nameOf(dir);
+  const name = await planeNameOf(dir);
   const keys = await openPlaneKeys(join(dir, "keys"), name);
   const cleanup: (() => Promise<unknown>)[] = [];
   try {
@@ -75,7 +75,8 @@ export async function reindexPlane({ dir, onLedger = () => {} }: ReindexOptions)
   }
 }
 
-async function nameOf(dir: string): Promise<string> {
+/** @throws PlaneError `configuration` for a folder that holds no plane */
+export async function planeNameOf(dir: string): Promise<string> {
   const text = await readFile(join(dir, "plane.json"), "utf8").catch(() => undefined);
   const name = text === undefined ? undefined : (JSON.parse(text) as { name?: unknown }).name;
   if (typeof name === "string") return name;

@@ -1,5 +1,6 @@
 export { type BulkLoad, bulkLoad } from "./bulk-load.ts";
 export type { CollectOptions, Decision, Evidence, EvidenceReader, Named } from "./collect/index.ts";
+export { type LayoutLoad, type LayoutLoaded, loadLayout } from "./load-layout.ts";
 export type {
   AccessRefused,
   PushEvent,
