@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
 import { program } from "./program.ts";
 import { askSecretly } from "./terminal/ask-secretly.ts";
-import { exitCodes, fail, type Terminal } from "./terminal/index.ts";
+import { exitCodes, type Terminal } from "./terminal/index.ts";
 
 /** Runs the command line. @returns the exit code */
 export async function main(args: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
@@ -16,6 +16,8 @@ export async function main(args: readonly string[], terminal: Terminal = process
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? exitCodes.good : exitCodes.usage;
     }
+    // It knows the errors of all rooms, and a command that succeeds need not load them.
+    const { fail } = await import("./terminal/failure.ts");
     return fail(terminal, error);
   }
 }

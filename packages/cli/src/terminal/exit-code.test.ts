@@ -4,7 +4,8 @@ import { EdgeError } from "@tally/edge";
 import { EvidenceError } from "@tally/evidence";
 import { LedgerError } from "@tally/ledger";
 import { OciError } from "@tally/oci";
-import { CliError, exitCodeFor, exitCodes } from "./exit-code.ts";
+import { CliError, exitCodes } from "./exit-code.ts";
+import { exitCodeFor } from "./exit-code-for.ts";
 
 test("errors of every room end with the code that is documented for what happened", () => {
   const cases: readonly (readonly [unknown, number])[] = [

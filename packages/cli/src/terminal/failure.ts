@@ -1,6 +1,5 @@
-import { OciError } from "@tally/oci";
-import type { ExitCode } from "./exit-code.ts";
-import { exitCodeFor, exitCodes, hasNoRoom } from "./exit-code.ts";
+import { type ExitCode, exitCodes } from "./exit-code.ts";
+import { exitCodeFor, hasNoRoom } from "./exit-code-for.ts";
 import { printable } from "./printable.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -30,7 +29,8 @@ function wordsOf(error: unknown): Words {
 /** The operating system's errors in words: what is wrong with which path, and what to do. */
 function systemWords(error: unknown): Words | undefined {
   // Rooms say what they were doing; which path it was is what the person can mend.
-  if (error instanceof OciError && error.code === "storage-failed") return systemWords(error.cause);
+  const { code: said, cause } = (error ?? {}) as { readonly code?: unknown; readonly cause?: unknown };
+  if (said === "storage-failed" && cause !== undefined) return systemWords(cause);
   if (hasNoRoom(error))
     return { message: "the disk is full, or a quota is", hint: "make room, then run the command again" };
   const { code, path, syscall, address, port } = (error ?? {}) as Record<string, unknown>;

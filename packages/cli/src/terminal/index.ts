@@ -1,6 +1,5 @@
 export * from "./counted.ts";
 export * from "./exit-code.ts";
-export * from "./failure.ts";
 export * from "./printable.ts";
 export * from "./progress.ts";
 export * from "./settings.ts";
