@@ -43,9 +43,10 @@ test("cosign verifies what Tally signed and attested, by its key, and not by ano
   const verify = (key: string) => cosign("verify", "--key", key, ...offline, image);
   const attested = (key: string, type = gradeType) =>
     cosign("verify-attestation", "--type", type, "--key", key, ...offline, image);
-  assert.notEqual((await verify("publisher.pub.pem")).code, 0, "before it was signed");
-  await kit.good("artifact", "sign", ref, "--key", "publisher.pem");
-  const [signature] = JSON.parse(good(await verify("publisher.pub.pem")).stdout);
+  assert.notEqual((await verify("second.pub.pem")).code, 0, "before it was signed");
+  await kit.good("keygen", "second");
+  await kit.good("artifact", "sign", ref, "--key", "second.pem");
+  const [signature] = JSON.parse(good(await verify("second.pub.pem")).stdout);
   assert.equal(signature.critical.image["docker-manifest-digest"], digest);
   await kit.good("artifact", "attest", ref, "--predicate", "grade.json", "--type", gradeType, "--key", "publisher.pem");
   const envelope = JSON.parse(good(await attested("publisher.pub.pem")).stdout);
@@ -53,6 +54,25 @@ test("cosign verifies what Tally signed and attested, by its key, and not by ano
   assert.notEqual((await verify("cosign.pub")).code, 0);
   assert.notEqual((await attested("cosign.pub")).code, 0);
   assert.notEqual((await attested("publisher.pub.pem", "https://example.org/other/v1")).code, 0);
+});
+
+test("cosign verifies a model that Tally pushed, by its publisher's key, and shows what hangs on it", async (t) => {
+  const path = program(t, "cosign");
+  if (path === undefined) return;
+  const { cosign, image, digest } = await prepared(t, path);
+  const [signature] = JSON.parse(good(await cosign("verify", "--key", "publisher.pub.pem", ...offline, image)).stdout);
+  assert.equal(signature.critical.image["docker-manifest-digest"], digest);
+  assert.notEqual((await cosign("verify", "--key", "cosign.pub", ...offline, image)).code, 0);
+  const tree = good(await cosign("tree", "--allow-http-registry", image));
+  assert.match(tree.stdout + tree.stderr, /https:\/\/sigstore\.dev\/cosign\/sign\/v1/);
+  assert.match(tree.stdout + tree.stderr, /https:\/\/model_signing\/signature\/v1\.0/);
+  const downloaded = good(await cosign("download", "attestation", "--allow-http-registry", image));
+  const types = downloaded.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { payload?: string; dsseEnvelope?: { payload: string } })
+    .map(({ payload, dsseEnvelope }) => Buffer.from((dsseEnvelope?.payload ?? payload)!, "base64").toString());
+  assert.ok(types.some((text) => text.includes("https://model_signing/signature/v1.0")));
 });
 
 test("cosign verifies a statement of the plane's log that was attached to its artifact", async (t) => {
@@ -73,15 +93,16 @@ test("cosign verifies a statement of the plane's log that was attached to its ar
 test("Tally verifies what cosign signed and attested, by its key, and not by another", async (t) => {
   const path = program(t, "cosign");
   if (path === undefined) return;
-  const { cosign, image, ref, tally: does } = await prepared(t, path);
+  const { cosign, image, ref, tally: does, ...kit } = await prepared(t, path);
   const verify = (key: string) => does("artifact", "verify", ref, "--key", key);
-  assert.equal((await verify("cosign.pub")).code, 6, "before it was signed");
+  assert.equal((await verify("cosign.pub")).code, 3, "before it was signed: the publisher's does not count");
   good(await cosign("sign", "--key", "cosign.key", ...unlogged, image));
   good(
     await cosign("attest", "--key", "cosign.key", "--type", gradeType, "--predicate", "grade.json", ...unlogged, image),
   );
-  assert.match(good(await verify("cosign.pub")).stdout, /^good {2}https:\/\/sigstore\.dev\/cosign\/sign\/v1 {2}key /);
-  assert.equal((await verify("publisher.pub.pem")).code, 3);
+  assert.match(good(await verify("cosign.pub")).stdout, /^good {2}https:\/\/sigstore\.dev\/cosign\/sign\/v1 {2}key /m);
+  await kit.good("keygen", "second");
+  assert.equal((await verify("second.pub.pem")).code, 3);
   const attested = ["artifact", "verify", ref, "--type", gradeType, "--json", "--key"];
   const { checked } = JSON.parse(good(await does(...attested, "cosign.pub")).stdout);
   assert.deepEqual(
@@ -104,6 +125,23 @@ test("cosign's short names of predicate types mean the same to Tally", async (t)
     await done("artifact", "attest", ref, "--predicate", "grade.json", "--type", name, "--key", "publisher.pem");
     good(await cosign("verify-attestation", "--type", name, "--key", "publisher.pub.pem", ...offline, image));
   }
+});
+
+test("Tally signs with the key pair that cosign made, whose passphrase is cosign's", async (t) => {
+  const path = program(t, "cosign");
+  if (path === undefined) return;
+  const { cosign, folder, image, ref, tally: does, ...kit } = await prepared(t, path);
+  const env = { COSIGN_PASSWORD: "correct horse" };
+  const args = ["generate-key-pair", "--output-key-prefix", "theirs"];
+  good(await run(path, args, { cwd: folder, env }));
+  await writeFile(join(folder, "passphrase"), "correct horse\n", { mode: 0o600 });
+  const sign = ["artifact", "sign", ref, "--key", "theirs.key", "--passphrase-file", "passphrase"];
+  await kit.good(...sign);
+  good(await cosign("verify", "--key", "theirs.pub", ...offline, image));
+  await writeFile(join(folder, "passphrase"), "incorrect\n");
+  const refused = await does(...sign);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /not the passphrase of theirs\.key/);
 });
 
 test("a signature that an attacker hangs on another artifact is taken by neither", async (t) => {

@@ -1,4 +1,4 @@
-import { type Digest, bundleMediaType as evidenceType, type Trust } from "@tally/evidence";
+import { type Digest, bundleMediaType as evidenceType, modelSignatureType, type Trust } from "@tally/evidence";
 import { type Carried, type CarriedRoot, isSegment, bundleMediaType as signatureType } from "@tally/oci";
 import { type CarriedBase, findBases } from "./carried-bases.ts";
 import type { CarryCheck, NoteCheck } from "./carry-check.ts";
@@ -41,10 +41,11 @@ export async function verifyCarriedModel(options: VerifyCarried): Promise<Carrie
   const note: NoteCheck = (name, about, result, reason, required = true) =>
     void checks.push({ name, about, result, reason, required });
   const attached = { evidence: [] as Digest[], signatures: [] as Digest[], segments: [] as Digest[] };
-  for await (const { digest, artifactType } of carried.referrers(manifest)) {
+  for await (const { digest, artifactType, annotations } of carried.referrers(manifest)) {
     const found = digest as Digest;
+    const said = annotations?.["dev.sigstore.bundle.predicateType"] ?? modelSignatureType;
     if (artifactType === evidenceType) attached.evidence.push(found);
-    else if (artifactType === signatureType) attached.signatures.push(found);
+    else if (artifactType === signatureType && said === modelSignatureType) attached.signatures.push(found);
     else if (isSegment((await carried.manifest(found)).manifest)) attached.segments.push(found);
     else note("attached", found, "not made", `${artifactType ?? "what it is"}: carried along, not looked at`, false);
   }

@@ -120,7 +120,6 @@ test("openssl reads what keygen writes, and what openssl writes is read", { skip
 
 test("keys that are not for this are named for what they are, with the next step", async () => {
   const wrong: [string, RegExp][] = [
-    ["-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nAA==\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n", /cosign/],
     ["-----BEGIN OPENSSH PRIVATE KEY-----\nAA==\n-----END OPENSSH PRIVATE KEY-----\n", /ssh/],
     ["-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAA==\n-----END EC PRIVATE KEY-----\n", /MD5/],
     ["-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n", /holds no private key/],

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Signer, statementSignerFromPem } from "@tally/evidence";
 import { type CliError, type Terminal, usageError } from "../terminal/index.ts";
+import { decryptCosignKey, isCosignKey } from "./cosign-key.ts";
 import { decryptPrivateKey } from "./encrypted-key.ts";
 import { passphraseFor } from "./passphrase.ts";
 import { requirePrivate } from "./private-file.ts";
@@ -32,6 +33,11 @@ export async function openPrivatePem<T>(
       if (plain === undefined) throw usageError(`that is not the passphrase of ${path}`);
       return open(plain);
     }
+    if (isCosignKey(pem)) {
+      const plain = await decryptCosignKey(pem, await passphraseFor(terminal, path, passphraseFile));
+      if (plain === undefined) throw usageError(`that is not the passphrase of ${path}`);
+      return open(plain);
+    }
     const opened = open(pem);
     await requirePrivate(file, "a private key that no passphrase protects");
     return opened;
@@ -47,12 +53,6 @@ function foreignKey(path: string, pem: string): CliError | undefined {
     return usageError(
       `${path} is the public half of a key, and signing needs the private one`,
       "give NAME.pem instead of NAME.pub.pem",
-    );
-  }
-  if (/BEGIN ENCRYPTED (SIGSTORE|COSIGN) PRIVATE KEY/.test(pem)) {
-    return usageError(
-      `${path} is encrypted by cosign in a form of its own`,
-      "make the key with openssl or `tally keygen`, and give it to cosign by `cosign import-key-pair`",
     );
   }
   if (pem.includes("BEGIN OPENSSH PRIVATE KEY")) {

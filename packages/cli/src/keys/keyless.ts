@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type KeylessTrust, keylessSigner, publicFulcioUrl, publicRekorUrl, readTrustedRoot } from "@tally/oci";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { type Terminal, usageError } from "../terminal/index.ts";
 import { type KeyFlags, readSigningKey, type SigningKey } from "./signing-key.ts";
 
@@ -11,6 +11,7 @@ export interface SigningFlags extends Partial<KeyFlags> {
   readonly identityToken?: string;
   readonly fulcioUrl: string;
   readonly rekorUrl: string;
+  readonly rekorVersion?: 1 | 2;
   readonly timestampServerUrl?: string;
 }
 
@@ -21,6 +22,7 @@ export function withKeyless(command: Command): Command {
     .option("--identity-token <token|file>", "the OpenID Connect token of --keyless; SIGSTORE_ID_TOKEN")
     .option("--fulcio-url <url>", "the authority of --keyless", publicFulcioUrl)
     .option("--rekor-url <url>", "the log of --keyless", publicRekorUrl)
+    .option("--rekor-version <version>", "of the log's interface, 1 or 2; 2 takes a timestamp authority", parseVersion)
     .option("--timestamp-server-url <url>", "a timestamp authority beside the log");
 }
 
@@ -29,12 +31,21 @@ export async function openSigningKey(terminal: Terminal, flags: SigningFlags): P
   const { key, keyless, passphraseFile } = flags;
   if ((key === undefined) === (keyless !== true)) throw usageError("who signs?", "give either --key FILE or --keyless");
   if (key !== undefined) return readSigningKey(terminal, { key, ...(passphraseFile && { passphraseFile }) });
-  const { fulcioUrl, rekorUrl, timestampServerUrl } = flags;
+  const { fulcioUrl, rekorUrl, rekorVersion, timestampServerUrl } = flags;
+  if (rekorVersion === 2 && timestampServerUrl === undefined) {
+    throw usageError("a log of version 2 says no time", "give --timestamp-server-url URL beside --rekor-version 2");
+  }
   for (const url of [fulcioUrl, rekorUrl, timestampServerUrl ?? rekorUrl]) requirePrivate(terminal, url);
   const identityToken = await readToken(terminal, flags.identityToken);
-  const options = { identityToken, fulcioUrl, rekorUrl };
+  const options = { identityToken, fulcioUrl, rekorUrl, ...(rekorVersion !== undefined && { rekorVersion }) };
   const signer = keylessSigner({ ...options, ...(timestampServerUrl && { timestampUrl: timestampServerUrl }) });
   return { signer, others: [], [Symbol.asyncDispose]: async () => {} };
+}
+
+function parseVersion(text: string): 1 | 2 {
+  if (text === "1") return 1;
+  if (text === "2") return 2;
+  throw new InvalidArgumentError("It is 1 or 2.");
 }
 
 async function readToken(terminal: Terminal, given: string | undefined): Promise<string> {

@@ -14,6 +14,7 @@ import {
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
 import { parseBundle, parseModelBundle } from "./bundle.ts";
+import { shown } from "./shown.ts";
 import { type BundleSigner, type ModelTrust, verifyBundleSignature } from "./verify-signature.ts";
 
 /** The predicate by which cosign 3 signs an artifact and says nothing more about it. */
@@ -46,7 +47,8 @@ export async function verifyAttachment(
   const signed = readEnvelope(bundle.dsseEnvelope);
   const signer = await verifyBundleSignature(bundle, signed, trust);
   const { subjects, predicateType, predicate } = readStatement(signed.payload);
-  if (!subjects.includes(artifact)) throw bad(`it is about ${subjects.join(", ") || "nothing"}, not about ${artifact}`);
+  if (!subjects.includes(artifact))
+    throw bad(`it is about ${shown(subjects.join(", ") || "nothing")}, not about ${artifact}`);
   const envelope = envelopeDigest(bytes);
   return Object.freeze({ ...signer, predicateType, predicate, ...(envelope === undefined ? {} : { envelope }) });
 }
@@ -62,9 +64,8 @@ function envelopeDigest(bytes: Uint8Array): Digest | undefined {
 
 /** A DSSE envelope around in-toto JSON of whatever version. */
 function readEnvelope({ payload, payloadType: type, signatures }: JsonObject): SignedPayload {
-  if (type !== payloadType) throw bad(`the envelope holds ${JSON.stringify(type)}, not ${payloadType}`);
+  if (type !== payloadType) throw bad(`the envelope holds ${shown(type)}, not ${payloadType}`);
   if (typeof payload !== "string" || !Array.isArray(signatures)) throw bad("the envelope lacks payload or signatures");
-  if (signatures.length !== 1) throw bad(`a bundle has one signature, not ${signatures.length}`);
   return { payload: base64(payload, "payload"), payloadType: type, signatures: signatures.map(readSignature) };
 }
 
@@ -79,7 +80,7 @@ const statementTypes: readonly unknown[] = ["https://in-toto.io/Statement/v1", "
 function readStatement(payload: Uint8Array) {
   const json = reading("the statement", () => parseJson(fromUtf8(payload))) as JsonObject;
   const { _type, subject, predicateType, predicate } = json ?? {};
-  if (!statementTypes.includes(_type)) throw bad(`${JSON.stringify(_type)} is no type of in-toto statement`);
+  if (!statementTypes.includes(_type)) throw bad(`${shown(_type)} is no type of in-toto statement`);
   if (!Array.isArray(subject) || typeof predicateType !== "string") throw bad("the statement lacks subject or type");
   const digests = subject.map((item: JsonValue) => {
     const sha256 = ((item as JsonObject | null)?.digest as JsonObject | undefined)?.sha256;

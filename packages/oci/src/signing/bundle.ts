@@ -25,6 +25,7 @@ import {
   verificationMaterialKind,
 } from "@tally/evidence";
 import { OciError } from "../error.ts";
+import { shown } from "./shown.ts";
 
 export const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
@@ -93,12 +94,16 @@ export function parseBundle(bytes: Uint8Array): SigstoreBundle {
   );
   const { mediaType, verificationMaterial, dsseEnvelope, ...others } = root;
   const [stray] = Object.keys(others);
-  if (stray !== undefined) throw invalid("the bundle", `has the field ${stray}, which no model signature has`);
+  if (stray !== undefined) throw invalid("the bundle", `has the field ${shown(stray)}, which no model signature has`);
   if (mediaType !== bundleMediaType && mediaType !== "application/vnd.dev.sigstore.bundle+json;version=0.3") {
-    throw invalid("mediaType", `is ${JSON.stringify(mediaType)}, not ${bundleMediaType}`);
+    throw invalid("mediaType", `is ${shown(mediaType)}, not ${bundleMediaType}`);
   }
   const material = parseMaterial(asObject(verificationMaterial, "verificationMaterial"));
-  return Object.freeze({ bytes, material, dsseEnvelope: asObject(dsseEnvelope, "dsseEnvelope") });
+  const envelope = asObject(dsseEnvelope, "dsseEnvelope");
+  // Of several, a verifier could believe another one than whoever else looks at the bundle (sigstore_bundle.proto, dsse_envelope).
+  const count = Array.isArray(envelope.signatures) ? envelope.signatures.length : 0;
+  if (count !== 1) throw invalid("dsseEnvelope", `has to hold one signature, not ${count}`);
+  return Object.freeze({ bytes, material, dsseEnvelope: envelope });
 }
 
 /**

@@ -31,8 +31,8 @@ export interface CertificateWish {
   readonly purposesAreCritical?: boolean;
   /** An extension of this object identifier, marked critical. */
   readonly critical?: string;
-  /** An extension of this object identifier, not marked. */
-  readonly more?: string;
+  /** Certificates below are held to names below example.org; not marked critical. */
+  readonly nameConstraints?: boolean;
   /** Of RSA, with so many bits; else P-256. */
   readonly rsaBits?: number;
 }
@@ -68,7 +68,7 @@ export function makeCertificate(wish: CertificateWish): Maker {
 }
 
 function extensions(wish: CertificateWish): Buffer[] {
-  const { ca, pathLength, keyUsage, purposes, purposesAreCritical = false, critical, more } = wish;
+  const { ca, pathLength, keyUsage, purposes, purposesAreCritical = false, critical, nameConstraints } = wish;
   const list: Buffer[] = [];
   if (ca !== undefined) {
     const length = pathLength === undefined ? [] : [der(0x02, Buffer.of(pathLength))];
@@ -77,7 +77,10 @@ function extensions(wish: CertificateWish): Buffer[] {
   if (keyUsage !== undefined) list.push(extension("2.5.29.15", true, der(0x03, Buffer.of(0, keyUsage))));
   if (purposes !== undefined) list.push(extension("2.5.29.37", purposesAreCritical, der(0x30, ...purposes.map(oid))));
   if (critical !== undefined) list.push(extension(critical, true, der(0x05)));
-  if (more !== undefined) list.push(extension(more, false, der(0x05)));
+  if (nameConstraints) {
+    const permitted = der(0xa0, der(0x30, der(0x82, Buffer.from("example.org"))));
+    list.push(extension("2.5.29.30", false, der(0x30, permitted)));
+  }
   return list;
 }
 

@@ -25,6 +25,7 @@ import {
   usageError,
   withProgressOption,
 } from "../../terminal/index.ts";
+import { signManifest } from "./sign-manifest.ts";
 import { requireSigned, stateModel } from "./state-model.ts";
 
 interface Options extends PlaneFlags, SigningFlags {
@@ -39,13 +40,11 @@ interface Options extends PlaneFlags, SigningFlags {
 /** In the layout: the uploads that are under way, for the next run to go on with. */
 const uploadNotes = ".uploads.json";
 
-/** `tally model push LAYOUT REF`: the model, its signature as a referrer, and the statements that make it known. */
+/** `tally model push LAYOUT REF`: the model, signatures of its files and of itself as referrers, the statements that make it known. */
 export const push: Register = (program, { terminal }) => {
   const command = program
     .command("push")
-    .description(
-      "push a packed model, attach its signature, and state which files it is; the plane then knows it as a model",
-    )
+    .description("push a packed model, attach its signature and one that cosign verifies, and state which files it is")
     .argument("<layout>", "the image layout that `model pack` made")
     .argument("<ref>", "repository:tag in the plane's registry")
     .requiredOption("--signature <file>", "the model signature that `model sign` made")
@@ -90,8 +89,9 @@ export const push: Register = (program, { terminal }) => {
         return { manifest: digest, report: await condition };
       };
       const { manifest, report } = await showingProgress(terminal, options.progress, "verifying and pushing", pushed);
-      const { descriptor } = await target.resolve(manifest);
-      const attached = await attach(target, { subject: descriptor, bundle, created: new Date() });
+      const resolved = await target.resolve(manifest);
+      const attached = await attach(target, { subject: resolved.descriptor, bundle, created: new Date() });
+      const artifactSignature = await signManifest(target, key, resolved);
       const base = options.base ?? bases[0]?.kit.resolved.digest;
       const stated = await stateModel(client, key, {
         manifest,
@@ -105,6 +105,7 @@ export const push: Register = (program, { terminal }) => {
         repository,
         tag: reference,
         attached: attached.digest,
+        artifactSignature,
         signature: stated.signature,
         statement: stated.statement,
       };

@@ -13,7 +13,9 @@ export interface KeylessOptions {
   readonly identityToken: string;
   readonly fulcioUrl: string;
   readonly rekorUrl: string;
-  /** A timestamp authority; the log's own time stands alone, if not given. */
+  /** Of the log's interface; 1, if not given. A log of version 2 is made of tiles and says no time. */
+  readonly rekorVersion?: 1 | 2;
+  /** A timestamp authority; the log's own time stands alone, if not given. A log of version 2 takes one. */
   readonly timestampUrl?: string;
 }
 
@@ -30,6 +32,11 @@ const timeout = 30_000;
  * naming the service that refused.
  */
 export function keylessSigner(options: KeylessOptions): Signer {
+  if (options.rekorVersion === 2 && options.timestampUrl === undefined) {
+    throw new OciError("signature-invalid", "a log of version 2 says no time, and no timestamp authority was given", {
+      hint: "give the URL of one beside the log's",
+    });
+  }
   const key = statementSignerFromPem(generatePrivateKeyPem("p-256"));
   let certificate: string | undefined;
   return {
@@ -76,7 +83,12 @@ async function materialFor(envelope: Envelope, certificate: string, options: Key
   const { payloadType } = envelope;
   const dsseEnvelope = { payload, payloadType, signatures: [{ sig, keyid: signature!.keyId }] };
   const content = { $case: "dsseEnvelope", dsseEnvelope } as const;
-  const rekor = new RekorWitness({ rekorBaseURL: options.rekorUrl, timeout, retry: 2 });
+  const rekor = new RekorWitness({
+    rekorBaseURL: options.rekorUrl,
+    majorApiVersion: options.rekorVersion ?? 1,
+    timeout,
+    retry: 2,
+  });
   const { tlogEntries } = await asking(options.rekorUrl, "did not log it", () => rekor.testify(content, certificate));
   const { timestampUrl } = options;
   const stamped =

@@ -1,5 +1,6 @@
 import { constants, type KeyObject, verify, type X509Certificate } from "node:crypto";
 import { OciError } from "../../error.ts";
+import { shown } from "../shown.ts";
 
 /** A signature algorithm with the only keys that it goes with (notaryproject/specifications, signature-specification.md). */
 export interface Algorithm {
@@ -34,7 +35,7 @@ export function coseAlgorithm(alg: unknown): Algorithm {
 
 function found(alg: unknown, is: (one: Algorithm) => boolean): Algorithm {
   const known = algorithms.find(is);
-  if (known === undefined) throw bad(`its algorithm ${String(alg)} is none that is allowed`);
+  if (known === undefined) throw bad(`its algorithm ${shown(alg)} is none that is allowed`);
   return known;
 }
 

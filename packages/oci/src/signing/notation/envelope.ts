@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { fromUtf8, type JsonObject, parseJson } from "@tally/evidence";
 import { OciError } from "../../error.ts";
+import { shown } from "../shown.ts";
 import type { NotationSigner } from "./signer.ts";
 
 // What Notary Project signatures have in common, in JWS and in COSE (notaryproject/specifications, signature-specification.md).
@@ -65,17 +66,17 @@ export interface ProtectedHeader {
  * looked at here, or does not mark as critical what has to be.
  */
 export function readAttributes({ contentType, critical, get, time }: ProtectedHeader): SignedAttributes {
-  if (contentType !== notationPayloadType) throw bad(`it signs ${String(contentType)}, not ${notationPayloadType}`);
+  if (contentType !== notationPayloadType) throw bad(`it signs ${shown(contentType)}, not ${notationPayloadType}`);
   const scheme = get(headers.scheme);
   if (scheme !== "notary.x509" && scheme !== "notary.x509.signingAuthority") {
-    throw bad(`its signing scheme is ${String(scheme)}, which is not known`);
+    throw bad(`its signing scheme is ${shown(scheme)}, which is not known`);
   }
   const byAuthority = scheme === "notary.x509.signingAuthority";
   const timed: readonly string[] = [headers.expiry, ...(byAuthority ? [headers.authenticSigningTime] : [])];
   const list: readonly unknown[] = Array.isArray(critical) ? critical : [];
   if (!list.includes(headers.scheme)) throw bad("it does not mark its signing scheme as critical");
   const strange = list.find((name) => name !== headers.scheme && !timed.includes(name as string));
-  if (strange !== undefined) throw bad(`it asks for ${String(strange)}, which is not understood here`);
+  if (strange !== undefined) throw bad(`it asks for ${shown(strange)}, which is not understood here`);
   const read = (name: string): Date | undefined => {
     const value = get(name);
     if (value === undefined && !list.includes(name)) return undefined;
@@ -121,7 +122,7 @@ export function objectIn(bytes: Uint8Array, what: string): JsonObject {
 /** @throws OciError `signature-invalid` where a label stands both where it is signed and where it is not (RFC 7515, 4; RFC 9052, 3) */
 export function requireDisjoint(signed: Iterable<unknown>, unsigned: { has(label: unknown): boolean }): void {
   for (const label of signed) {
-    if (unsigned.has(label)) throw bad(`its header ${String(label)} stands both under the signature and outside of it`);
+    if (unsigned.has(label)) throw bad(`its header ${shown(label)} stands both under the signature and outside of it`);
   }
 }
 

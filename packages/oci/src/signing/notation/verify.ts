@@ -7,6 +7,7 @@ import { certificatesFromPem, describeCertificate, verifyChain } from "../certif
 import { hasSubject, parseDistinguishedName } from "../distinguished-name.ts";
 import { NotMade } from "../not-made.ts";
 import { checkRevocation } from "../revocation.ts";
+import { shown } from "../shown.ts";
 import { describeTimestamp, type Timestamp, verifyTimestamp } from "../timestamp/token.ts";
 import { coseMediaType, openCose } from "./cose.ts";
 import type { NotationEnvelope } from "./envelope.ts";
@@ -148,7 +149,7 @@ function requireTarget({ targetArtifact }: JsonObject, subject: Descriptor): voi
   const target = targetArtifact as JsonObject | undefined;
   const { mediaType, digest, size } = targetOf(subject);
   if (target?.digest !== digest || target?.mediaType !== mediaType || target?.size !== size) {
-    throw bad(`it is about ${String(target?.digest)}, not about ${String(digest)}`);
+    throw bad(`it is about ${shown(target?.digest)}, not about ${String(digest)}`);
   }
 }
 
