@@ -92,6 +92,12 @@ function nameOf(header: Header): string {
       hint: "an archive of a model holds files and folders only; pack the files that its links lead to",
     });
   }
+  if (Object.keys(header.pax ?? {}).some((key) => key.startsWith("GNU.sparse."))) {
+    throw new OciError(
+      "archive-invalid",
+      `${JSON.stringify(header.name)} is a file with holes, which only some tools know`,
+    );
+  }
   let name = header.name.startsWith("./") ? header.name.slice(2) : header.name;
   if (kind === "directory" && name.endsWith("/")) name = name.slice(0, -1);
   if (kind === "directory" && (name === "" || name === ".")) return "";

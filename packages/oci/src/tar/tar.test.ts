@@ -26,13 +26,14 @@ async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8A
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-type Entry = { name: string; type?: string; linkname?: string; body?: string };
+type Entry = { name: string; type?: string; linkname?: string; body?: string; pax?: Record<string, string> };
 
 /** A tar as another program, perhaps an ill-meaning one, might have written it. */
 async function foreignTar(...entries: Entry[]): Promise<Buffer> {
   const archive = pack();
   for (const { body = "", ...header } of entries) {
-    if (header.type === undefined || header.type === "file") archive.entry({ name: header.name }, body);
+    if (header.type === undefined || header.type === "file")
+      archive.entry({ name: header.name, ...(header.pax && { pax: header.pax }) } as Header, body);
     else archive.entry(header as Header);
   }
   archive.finalize();
@@ -124,6 +125,7 @@ for (const [attack, entries] of [
   ["is a file's own content in other words", [{ name: "model.onnx::$DATA" }]],
   ["is a device of other systems", [{ name: "weights/Con.onnx" }]],
   ["turns the direction of writing", [{ name: "model\u202exnno.exe" }]],
+  ["is another one to who knows files with holes", [{ name: "a", pax: { "GNU.sparse.name": "../outside" } }]],
   ["is a file and then a folder", [{ name: "a" }, { name: "a/b" }]],
   ["is a folder and then a file", [{ name: "a/b" }, { name: "a" }]],
 ] as const) {
