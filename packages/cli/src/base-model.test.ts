@@ -45,3 +45,23 @@ test("a signature over the folder that was packed, without the base's files, is 
   assert.match(err, /model\.onnx is there, but it is not signed/);
   assert.match(err, /hint: .*the files of its base tiny:v1/);
 });
+
+test("a device whose trust file is older than a signer says where the newer one belongs, and runs the model with it", async (t) => {
+  const loop = await Loop.start(t, { sealIntervalMs: 20 });
+  await loop.enrol();
+  await loop.do("keygen", "keys/second");
+  await loop.do("identity", "add", "second", "--key", "keys/second.pub.pem", "--may", "sign-model");
+  await loop.do("model", "sign", "model", "--key", "keys/second.pem");
+  await loop.do("model", "pack", "model", "-o", "layout");
+  const push = ["model", "push", "layout", "tiny:v1", "--signature", "model/model.sig"];
+  await loop.do(...push, "--key", "keys/second.pem");
+  await loop.do("approve", "tiny:v1", "--key", "keys/reviewer.pem");
+  await loop.do("release", "tiny:v1", "tiny:stable", ...key);
+  const infer = ["device", "infer", "tiny:stable", "inputs.jsonl", "--dir", "device"];
+  const { code, err } = await loop.try(...infer);
+  assert.equal(code, 3);
+  const place = join(loop.folder, "device", "trust.json");
+  assert.ok(err.includes(`the operator's newer trust file belongs at ${place}`), err);
+  await writeFile(place, await loop.do("trust", "show"));
+  await loop.do(...infer);
+});

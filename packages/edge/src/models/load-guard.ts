@@ -166,6 +166,9 @@ async function recordRefusal(core: DeviceCore, channel: string, refused: Refused
 }
 
 function hintOf({ folder }: DeviceCore, { reason, details }: RefusedLoad): string {
+  if (reason === "signature-missing") {
+    return `the refusal is in the ledger; if its signer is to be known here, the operator's newer trust file belongs at ${folder.trust}`;
+  }
   if (reason !== "file-mismatch") return "the refusal is in the ledger; ask whoever released the model";
   const own = join(folder.models, details.manifest.slice("sha256:".length));
   return `the refusal is in the ledger; keep ${own} as evidence elsewhere, and load again to pull the model anew`;
