@@ -162,7 +162,7 @@ function summarise(checks: readonly Check[]): string[][] {
   return [...rows.values()].map(({ check, count }) => [
     marks[check.result],
     check.name,
-    count === 1 ? `${check.about}: ${check.reason}` : `${count} times, such as ${check.about}: ${check.reason}`,
+    `${count === 1 ? "" : `${count} times, such as `}${check.about === "" ? "" : `${check.about}: `}${check.reason}`,
   ]);
 }
 

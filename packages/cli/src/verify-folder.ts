@@ -68,7 +68,12 @@ function lines({ inspected, outcome, checks, rows }: SegmentReport, withRows: bo
     `model    ${model ?? "none: labels of earlier records only"}`,
     ...(withRows ? ["", "rows", ...table(rows.map(rowCells)).map((line) => `  ${line}`)] : []),
     "",
-    ...checkLines({ outcome, checks, damage: null }),
+    // The ledger stands above, and all that is about it need not name it again.
+    ...checkLines({
+      outcome,
+      checks: checks.map((one) => (one.about === origin ? { ...one, about: "" } : one)),
+      damage: null,
+    }),
   ];
 }
 

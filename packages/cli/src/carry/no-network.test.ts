@@ -87,4 +87,5 @@ test("an import into a plane that runs is told so", async (t) => {
   const none = await loop.try("import", "carried", "--dir", "nowhere");
   assert.equal(none.code, 2);
   assert.match(none.err, /is no plane's folder/);
+  assert.equal(none.out, "", "before anything is verified");
 });

@@ -9,7 +9,7 @@ import { importFolder } from "./import-folder.ts";
  * network. It must not run meanwhile.
  */
 export async function openPlaneFolder(dir: string): Promise<{ client: PlaneClient } & AsyncDisposable> {
-  const name = await nameIn(dir);
+  const name = await planeNameIn(dir);
   const { startPlane } = await import("@tally/plane");
   const folder = await importFolder();
   const socket = join(folder.path, "plane.sock");
@@ -32,7 +32,8 @@ export async function openPlaneFolder(dir: string): Promise<{ client: PlaneClien
   }
 }
 
-async function nameIn(dir: string): Promise<string> {
+/** The name of the plane in a folder. @throws CliError usage where there is none */
+export async function planeNameIn(dir: string): Promise<string> {
   try {
     const { name } = JSON.parse(await readFile(join(dir, "plane.json"), "utf8")) as { name?: unknown };
     if (typeof name === "string") return name;

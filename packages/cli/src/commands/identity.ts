@@ -6,7 +6,9 @@ import {
   type IdentityList,
   type JsonObject,
   parseJson,
+  parseTrust,
   publicIdentityFromPem,
+  publicKeyPem,
   type StatementList,
   trustedActions,
 } from "@tally/evidence";
@@ -42,7 +44,10 @@ export const identity: Register = (program, context) => {
     .command("add")
     .description("say what a key may sign from now on (for administrators); nobody else's trust file changes by it")
     .argument("<name>", "who it is; two keys of one name are one person's")
-    .option("--key <file>", "public key")
+    .option(
+      "--key <file>",
+      "public key; or a trust file that has one of this name, as a site has it from where models come from",
+    )
     .requiredOption("--may <actions>", `${trustedActions.join(", ")}; separated by commas`, collectList)
     .option(
       "--repository <patterns>",
@@ -75,7 +80,7 @@ export const identity: Register = (program, context) => {
       throw usageError(`${unknown} is nothing that can be allowed`, `known: ${trustedActions.join(", ")}`);
     const body: IdentityBody = {
       name,
-      ...(await whoIs(terminal, options)),
+      ...(await whoIs(terminal, name, options)),
       may,
       repositories: repository,
       ...period,
@@ -116,6 +121,20 @@ export const identity: Register = (program, context) => {
   });
 };
 
+/** Of a trust file only the key is taken: what its holder may say here is this plane's to decide. */
+function keyInTrustFile(text: string, name: string, file: string): string {
+  const known = parseTrust(Buffer.from(text)).identities;
+  const [own, ...others] = known.filter((identity) => identity.name === name);
+  if (own === undefined) {
+    const names = [...new Set(known.map((identity) => identity.name))].sort().join(", ");
+    throw usageError(`${file} has no key of ${name}`, `it has keys of: ${names}`);
+  }
+  if (others.length > 0) {
+    throw usageError(`${file} has ${others.length + 1} keys of ${name}`, "give each as a file of its own");
+  }
+  return publicKeyPem(own.spki);
+}
+
 type Known = IdentityBody & { readonly keyId: string };
 type Listed = Known & { readonly revoked: boolean };
 
@@ -133,6 +152,7 @@ async function isRevoked(client: PlaneClient, keyId: string): Promise<boolean> {
 /** By their key, or by whom a certificate has to name. @throws CliError usage unless it is exactly one of both */
 async function whoIs(
   terminal: Terminal,
+  name: string,
   { key, certificateIdentity, certificateOidcIssuer, trustedRoot, trustRoot }: AddOptions,
 ): Promise<Pick<IdentityBody, "key" | "keyless" | "trustedRoot">> {
   const read = (path: string) => readFile(resolve(terminal.cwd, path), "utf8");
@@ -144,7 +164,8 @@ async function whoIs(
     );
   }
   if (key !== undefined) {
-    const pem = await read(key);
+    const text = await read(key);
+    const pem = text.includes('"tally-trust/v1"') ? keyInTrustFile(text, name, key) : text;
     if (/PRIVATE KEY/.test(pem)) {
       throw usageError(`${key} is a private key`, "give NAME.pub.pem: the plane needs no private key");
     }

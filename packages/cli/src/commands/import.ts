@@ -6,7 +6,7 @@ import { type CheckedInventory, checkInventory, checkRevocation, isInventory } f
 import { keepDelivery, standingOf, type TakenDelivery } from "../carry/deliveries.ts";
 import { importFolder } from "../carry/import-folder.ts";
 import { type ImportReport, outcomeOf, reportJsonOf, reportLinesOf, takenLines } from "../carry/import-lines.ts";
-import { openPlaneFolder } from "../carry/plane-in-folder.ts";
+import { openPlaneFolder, planeNameIn } from "../carry/plane-in-folder.ts";
 import { type TakenModel, takeIn } from "../carry/take-in.ts";
 import { type CarriedModel, type VerifyCarried, verifyCarriedModel } from "../carry/verify-model.ts";
 import { collect, withJson, withPlane } from "../options.ts";
@@ -48,6 +48,7 @@ export const importCommand: Register = (program, { terminal, finish }) => {
     const identities = await readIdentities(terminal, options.identity);
     // What is wrong with the place to take it is said before the long part.
     const client = options.check === true || options.dir !== undefined ? undefined : await connect(terminal, options);
+    if (options.check !== true && options.dir !== undefined) await planeNameIn(resolve(terminal.cwd, options.dir));
     await using folder = await importFolder();
     const found = await lookAt(resolve(terminal.cwd, layout), { trust, temporary: folder.path, identities });
     const outcome = outcomeOf(found);
