@@ -4,7 +4,7 @@ import { withJson, withPlane } from "../../options.ts";
 import { connect, type PlaneFlags } from "../../plane-client.ts";
 import { deviceId } from "../../question.ts";
 import type { Register } from "../../register.ts";
-import { print, required, settings, table } from "../../terminal/index.ts";
+import { counted, print, required, settings, table } from "../../terminal/index.ts";
 
 /** `tally device status`: the device of this folder, or the devices of a plane. */
 export const status: Register = (program, { terminal }) => {
@@ -50,7 +50,7 @@ function row(device: DeviceStatus): string[] {
     `${records} records`,
     `${mirroredSize} entries`,
     lastSync === null ? "never synced" : `synced ${new Date(lastSync).toISOString()}`,
-    refusals.length === 0 ? "" : `${refusals.length} loads refused`,
+    refusals.length === 0 ? "" : `${counted(refusals.length, "load")} refused`,
   ];
 }
 
