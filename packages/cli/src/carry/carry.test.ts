@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { modelSignatureType } from "@tally/evidence";
 import { type Header, pack } from "tar-stream";
 import { blob, put, readIndex, writeIndex } from "../testing/carried-layout.ts";
 import { Loop, type Said } from "../testing/loop.ts";
@@ -69,6 +70,15 @@ test("the same layout makes the same tar, and folder and tar say the same", asyn
   const index = await readIndex(dir);
   assert.equal(index.manifests.length, 4);
 });
+
+/** The signature of the model's files; that of its manifest is a bundle of the same type. */
+async function modelSignatureIn(dir: string): Promise<{ readonly digest: string }> {
+  for (const item of (await readIndex(dir)).manifests) {
+    const { annotations = {} } = JSON.parse(await readFile(blob(dir, item.digest), "utf8"));
+    if (annotations["dev.sigstore.bundle.predicateType"] === modelSignatureType) return item;
+  }
+  throw new Error(`no model signature is in ${dir}`);
+}
 
 test("what is carried is damaged: each is refused with what was wrong, and nothing is taken in", async (t) => {
   const { loop, manifest } = await origin(t);
@@ -220,7 +230,8 @@ test("what is carried is damaged: each is refused with what was wrong, and nothi
     "a signature of a stranger in the place of the publisher's",
     async (dir) => {
       const index = await readIndex(dir);
-      const signature = index.manifests.find(({ artifactType }) => artifactType?.includes("sigstore"))!;
+      const { digest } = await modelSignatureIn(dir);
+      const signature = index.manifests.find((item) => item.digest === digest)!;
       await site.do("keygen", "keys/stranger");
       await rm(join(site.folder, "model", "model.sig"), { force: true });
       await site.do("model", "sign", "model", "--key", "keys/stranger.pem");
