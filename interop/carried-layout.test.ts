@@ -43,6 +43,8 @@ test("oras discovers the signature and the evidence in the folder that tally exp
   const found = await run(oras, ["discover", "--oci-layout", "--format", "json", "carried:v1"], { cwd });
   const { referrers, manifests = referrers } = JSON.parse(found.stdout) as Record<string, { artifactType: string }[]>;
   assert.deepEqual(manifests!.map(({ artifactType }) => artifactType).sort(), [
+    // Of the model's files, and of the manifest.
+    "application/vnd.dev.sigstore.bundle.v0.3+json",
     "application/vnd.dev.sigstore.bundle.v0.3+json",
     "application/vnd.kitops.modelkit.manifest.v1+json",
     "application/vnd.tally.bundle",

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { modelSignatureType } from "@tally/evidence";
 import {
   bundleMediaType,
   type ContentDigest,
@@ -56,6 +57,18 @@ async function ofLoop(t: TestContext): Promise<{ loop: Loop; manifest: ContentDi
   return { loop, manifest, plane: new RegistryClient({ url: loop.plane.url, repository: "tiny", token: loop.token }) };
 }
 
+/** The bundle that signs the model's files. */
+async function modelSignature(there: RegistryClient, signatures: readonly Descriptor[]): Promise<Uint8Array> {
+  for (const { digest } of signatures) {
+    const { manifest } = await there.resolve(digest);
+    assert.ok(manifest.kind === "image");
+    if (manifest.annotations?.["dev.sigstore.bundle.predicateType"] === modelSignatureType) {
+      return Buffer.concat(await Array.fromAsync(there.blob(manifest.layers[0]!)));
+    }
+  }
+  return assert.fail("no signature of the model's files is attached");
+}
+
 for (const name of ["docker-registry", "zot"] satisfies RegistryName[]) {
   test(`a model, its signature and a device's segment are pushed to ${name}, found by the model's digest and pulled`, async (t) => {
     const other = await otherRegistry(t, name);
@@ -65,17 +78,16 @@ for (const name of ["docker-registry", "zot"] satisfies RegistryName[]) {
     await copyArtifact(plane, there, "v1", { tag: "v1", referrers: "all" });
     const atPlane = await listed(plane, manifest);
     const found = await listed(there, manifest);
-    assert.equal(found.length, 2);
+    assert.equal(found.length, 3, "signatures of the files and of the manifest, and a segment");
     assert.deepEqual(found.map(({ digest }) => digest).sort(), atPlane.map(({ digest }) => digest).sort());
-    const [signature] = await listed(there, manifest, bundleMediaType);
-    const attached = (await there.resolve(signature!.digest)).manifest;
-    assert.ok(attached.kind === "image");
-    const bundle = Buffer.concat(await Array.fromAsync(there.blob(attached.layers[0]!)));
+    const signatures = await listed(there, manifest, bundleMediaType);
+    assert.equal(signatures.length, 2);
+    const bundle = await modelSignature(there, signatures);
     const out = join(await temporaryFolder(t), "pulled");
     await unpackModelKit({ source: there, reference: "v1", into: out });
     const publicKeyPem = await readFile(join(loop.folder, "keys/publisher.pub.pem"), "utf8");
     assert.equal((await verifyModel({ bundle, files: out, publicKeyPem })).outcome, "good");
-    const segment = found.find(({ digest }) => digest !== signature!.digest)!;
+    const segment = found.find(({ digest }) => signatures.every((signature) => signature.digest !== digest))!;
     const back = await ImageLayout.create(join(await temporaryFolder(t), "segment"));
     await copyArtifact(there, back, segment.digest);
     const rows = await unpackModelKit({ source: back, reference: segment.digest, into: join(out, "..", "rows") });

@@ -93,13 +93,13 @@ for (const kind of [dockerRegistry, zot]) {
     const data = JSON.parse(await query("-o", "field"));
     assert.equal(data.rows, 2);
     assert.deepEqual(await readdir(join(loop.folder, "plane", "registry")).catch(() => []), []);
-    // Found at the registry itself, by the model's digest: the signature and the segment.
+    // Found at the registry itself, by the model's digest: the signatures of its files and of its manifest, and the segment.
     const listed = kind.referrers
       ? `${url}/v2/tiny/referrers/${manifest}`
       : `${url}/v2/tiny/manifests/${manifest.replace(":", "-")}`;
     const accept = "application/vnd.oci.image.index.v1+json";
     const { manifests } = await (await fetch(listed, { headers: { accept } })).json();
-    assert.equal(manifests.length, 2);
+    assert.equal(manifests.length, 3);
     await loop.do("device", "erase", "--dir", "device", "--record", "3");
     await loop.do("device", "sync", "--dir", "device");
     const [segment] = data.segments;
