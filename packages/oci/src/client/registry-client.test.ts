@@ -118,6 +118,31 @@ test("a registry that sends more or fewer bytes than the descriptor says is stop
   await assert.rejects(read(endless.blob(layer)), { code: "size-mismatch" });
 });
 
+test("a descriptor whose digest is true and whose size is not is refused, whether the registry announces a size or none", async (t) => {
+  const lying = { ...layer, size: layer.size + 1 };
+  let taken = 0;
+  const announced = await lyingRegistry(t, (res) => res.end(blob));
+  const reading = async (client: RegistryClient) => {
+    taken = 0;
+    for await (const chunk of client.blob(lying)) taken += chunk.length;
+  };
+  await assert.rejects(reading(announced), { code: "size-mismatch" });
+  assert.equal(taken, 0, "before any of it was taken");
+  const unannounced = await lyingRegistry(t, (res) => void res.write(blob, () => res.end()));
+  await assert.rejects(reading(unannounced), { code: "size-mismatch" });
+});
+
+test("a registry that is asked to go on in one place and goes on in another is refused", async (t) => {
+  let asked = 0;
+  const client = await lyingRegistry(t, (res) => {
+    const start = asked++ === 0 ? 0 : 500;
+    res.writeHead(start === 0 ? 200 : 206, { "Content-Range": `bytes ${start}-${blob.length - 1}/${blob.length}` });
+    if (start === 0) res.write(blob.subarray(0, 1000), () => res.destroy());
+    else res.end(blob.subarray(start));
+  });
+  await assert.rejects(read(client.blob(layer)), { code: "protocol", message: /go on at 1000, .* began at 500/ });
+});
+
 test("a blob whose connection breaks goes on where it stopped", async (t) => {
   const ranges: (string | undefined)[] = [];
   const registry = await loopbackRegistry(t, {
