@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { type Descriptor, describe, emptyBytes, emptyDescriptor } from "../artifact/descriptor.ts";
 import { encodeImageManifest } from "../artifact/manifest.ts";
 import { mediaTypes } from "../artifact/media-types.ts";
 import { referrersTag } from "../artifact/reference.ts";
+import { makeCertificate } from "../signing/certificate-maker.ts";
 import { loopbackRegistry, serve, tokens } from "../testing/loopback-registry.ts";
 import { RegistryClient } from "./registry-client.ts";
 
@@ -283,6 +287,45 @@ test("a redirect to another origin is followed without the credentials", async (
   });
   assert.deepEqual(await read(clientOf(registry, { token: "tly_secret" }).blob(layer)), blob);
   assert.deepEqual(seen, ["Bearer tly_secret", undefined]);
+});
+
+test("attack: a registry behind TLS redirects to where the content comes in the clear", async (t) => {
+  let asked = 0;
+  const clear = await serve(t, (_req, res) => {
+    asked += 1;
+    res.end(blob);
+  });
+  const { key, certificate } = makeCertificate({ name: "localhost", ca: true });
+  const server = createTlsServer(
+    { key: key.export({ type: "pkcs8", format: "pem" }), cert: certificate.toString() },
+    (_req, res) => res.writeHead(307, { Location: `${clear}/bucket` }).end(),
+  );
+  const before = getCACertificates("default");
+  setDefaultCACertificates([...before, certificate.toString()]);
+  t.after(() => {
+    setDefaultCACertificates(before);
+    server.closeAllConnections();
+    server.close();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+  const { port } = server.address() as AddressInfo;
+  const message = /redirected from https to plain http at http:\/\/127/;
+  await assert.rejects(read(clientOf(`https://localhost:${port}`).blob(layer)), { code: "protocol", message });
+  assert.equal(asked, 0);
+});
+
+test("attack: a registry redirects what is pushed to it", async (t) => {
+  let asked = 0;
+  const elsewhere = await serve(t, (_req, res) => {
+    asked += 1;
+    res.writeHead(201).end();
+  });
+  const registry = await serve(t, (req, res) => {
+    if (req.method === "HEAD") res.writeHead(404).end();
+    else res.writeHead(307, { Location: `${elsewhere}${req.url}` }).end();
+  });
+  await assert.rejects(clientOf(registry).pushBlob(layer, blob), { code: "protocol", message: /is not followed/ });
+  assert.equal(asked, 0);
 });
 
 test("an upload that is sent to another origin goes without the credentials", async (t) => {
