@@ -8,7 +8,7 @@ import { keysIn, requireEnrolled } from "../open-segments.ts";
 import { counted } from "../terminal/index.ts";
 import type { NoteCheck } from "./carry-check.ts";
 import { throwOwn } from "./disk-error.ts";
-import type { VerifyCarried } from "./verify-model.ts";
+import type { VerifyCarried } from "./verify-carried.ts";
 
 /**
  * Verifies one carried segment: its entries against the device's ledger, the ledger against the fleet log of the evidence, and the

@@ -1,8 +1,9 @@
-import { type Digest, bundleMediaType as evidenceType, modelSignatureType, type Trust } from "@tally/evidence";
-import { type Carried, type CarriedRoot, isSegment, bundleMediaType as signatureType } from "@tally/oci";
+import { type Digest, bundleMediaType as evidenceType, modelSignatureType } from "@tally/evidence";
+import { type CarriedRoot, isSegment, bundleMediaType as signatureType } from "@tally/oci";
 import { type CarriedBase, findBases } from "./carried-bases.ts";
 import type { CarryCheck, NoteCheck } from "./carry-check.ts";
 import { type Evidence, readEvidence } from "./evidence.ts";
+import type { VerifyCarried } from "./verify-carried.ts";
 import { verifySegment } from "./verify-carried-segment.ts";
 import { verifySignatures } from "./verify-signatures.ts";
 
@@ -17,20 +18,6 @@ export interface CarriedModel {
   readonly bases: readonly CarriedBase[];
   readonly checks: readonly CarryCheck[];
   readonly evidence: readonly Evidence[];
-}
-
-export interface VerifyCarried {
-  readonly carried: Carried;
-  readonly root: CarriedRoot;
-  readonly trust: Trust;
-  /** Age identities, for segments that are encrypted to whoever imports. */
-  readonly identities: readonly string[];
-  /** An inventory that counts has the same names for it as the layout's index. */
-  readonly namesAreSigned: boolean;
-  /** A folder for what has to be unpacked in order to be verified. */
-  readonly temporary: string;
-  /** Milliseconds since 1970. */
-  readonly now: number;
 }
 
 /** Verifies one model of a layout: evidence first, since it proves whose model it is and which devices there are. */

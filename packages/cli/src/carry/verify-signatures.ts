@@ -2,7 +2,7 @@ import { type Digest, signedWhen, whyNot } from "@tally/evidence";
 import { filesOfModelKit, type ModelReport, verifyModel } from "@tally/oci";
 import type { NoteCheck } from "./carry-check.ts";
 import { throwOwn } from "./disk-error.ts";
-import type { VerifyCarried } from "./verify-model.ts";
+import type { VerifyCarried } from "./verify-carried.ts";
 
 const largestSignature = 64 * 1024 * 1024;
 

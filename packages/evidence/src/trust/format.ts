@@ -1,9 +1,9 @@
 import { given } from "../content/json-field.ts";
 import { formatVkey } from "../note/index.ts";
 import { publicKeyPem } from "../statements/public-identity.ts";
-import type { TrustedIdentity } from "./identity.ts";
 import type { KeylessIdentity } from "./keyless-identity.ts";
 import { type Trust, trustFormat } from "./trust.ts";
+import type { TrustedIdentity } from "./trusted-identity.ts";
 
 /** Writes a trust file that `parseTrust` reads back to the same value: indented JSON, ending with a newline. */
 export function formatTrust(trust: Trust): string {

@@ -1,7 +1,7 @@
-import type { TrustedAction, TrustedIdentity } from "./identity.ts";
 import type { KeylessSigner } from "./keyless-identity.ts";
 import { isRepositoryName, matchesRepository } from "./repository-pattern.ts";
 import type { Trust } from "./trust.ts";
+import type { TrustedAction, TrustedIdentity } from "./trusted-identity.ts";
 
 export interface IdentityQuestion {
   readonly action: TrustedAction;

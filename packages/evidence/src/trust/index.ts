@@ -8,7 +8,6 @@ export {
   whyNotAllowed,
   whyNotThen,
 } from "./identities-for.ts";
-export { type TrustedAction, type TrustedIdentity, trustedActions } from "./identity.ts";
 export {
   type FollowedRotation,
   followRotation,
@@ -39,3 +38,4 @@ export {
   type TrustedPlane,
   trustFormat,
 } from "./trust.ts";
+export { type TrustedAction, type TrustedIdentity, trustedActions } from "./trusted-identity.ts";

@@ -4,8 +4,8 @@ import type { Envelope } from "../statements/envelope.ts";
 import { parseKeyRotation } from "../statements/key-rotation.ts";
 import { verifyEnvelope } from "../statements/verify.ts";
 import { type ProvenTime, whyNotThen } from "./identities-for.ts";
-import type { TrustedIdentity } from "./identity.ts";
 import type { Trust } from "./trust.ts";
+import type { TrustedIdentity } from "./trusted-identity.ts";
 
 /** A key that took the place of one of the trust file's, with the rights of that one. */
 export interface RotatedIdentity extends TrustedIdentity {

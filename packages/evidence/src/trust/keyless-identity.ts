@@ -4,9 +4,8 @@ import type { JsonField } from "../content/json-field.ts";
 import { sha256 } from "../digest.ts";
 import type { PublicIdentity } from "../statements/public-identity.ts";
 import type { SignedPayload } from "../statements/verify.ts";
-import type { TrustedIdentity } from "./identity.ts";
 import { matchesRepository } from "./repository-pattern.ts";
-import type { Trust } from "./trust.ts";
+import type { TrustedIdentity } from "./trusted-identity.ts";
 
 /** Whom a short-lived certificate of sigstore has to name, and by whose word. The names are cosign's. */
 export interface KeylessName {
@@ -42,7 +41,10 @@ export interface KeylessSigners {
 }
 
 /** What of a trust file keyless signatures are judged by. */
-export type KeylessTrustFile = Pick<Trust, "keyless" | "trustRoots">;
+export interface KeylessTrustFile {
+  readonly keyless: readonly KeylessIdentity[];
+  readonly trustRoots: Readonly<Record<string, JsonObject>>;
+}
 
 /** Verifies keyless signatures: sigstore's libraries do, which do not run in a browser. */
 export type KeylessVerifier = (envelope: SignedPayload, trust: KeylessTrustFile) => KeylessSigners;

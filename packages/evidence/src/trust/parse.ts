@@ -1,10 +1,11 @@
 import { parseJson } from "../content/i-json.ts";
 import { JsonField } from "../content/json-field.ts";
 import { type NoteKey, parsePolicy, parseVkey } from "../note/index.ts";
-import { readIdentity, type TrustedIdentity } from "./identity.ts";
+import { readIdentity } from "./identity.ts";
 import { type KeylessIdentity, overlap } from "./keyless-identity.ts";
 import { type CheckpointAlgorithm, checkpointAlgorithms, type Trust, type TrustedPlane, trustFormat } from "./trust.ts";
 import { readTrustRoots } from "./trust-roots.ts";
+import type { TrustedIdentity } from "./trusted-identity.ts";
 
 /**
  * Reads a trust file (docs/trust.md). Unknown fields are refused: a rule that is misspelt must not be a rule that is

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../content/i-json.ts";
 import type { NoteKey, WitnessPolicy } from "../note/index.ts";
-import type { TrustedIdentity } from "./identity.ts";
 import type { KeylessIdentity } from "./keyless-identity.ts";
+import type { TrustedIdentity } from "./trusted-identity.ts";
 
 export const trustFormat = "tally-trust/v1";
 

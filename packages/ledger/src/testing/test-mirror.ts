@@ -60,6 +60,8 @@ export async function startMirror(t: TestContext, options: TestMirrorOptions): P
       (error: unknown) => response.writeHead(500).end(String(error)),
     );
   });
+  // As long as a plane's: a client that works for seconds between two requests may use its connection again.
+  server.keepAliveTimeout = 30_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   let stopped: Promise<void> | undefined;
   const stop = () => {

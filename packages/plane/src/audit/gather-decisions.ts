@@ -1,5 +1,5 @@
 import { consistencyMember, type Digest, decodeEntry, type HeadLeaf } from "@tally/evidence";
-import { gatherStatement } from "./gather-models.ts";
+import { gatherStatement } from "./gather-statement.ts";
 import type { Gathered } from "./gathered.ts";
 import type { AuditSource } from "./source.ts";
 

@@ -1,6 +1,5 @@
 import {
   type Digest,
-  memberTypes,
   modelType,
   parseEnvelope,
   parseModel,
@@ -10,6 +9,7 @@ import {
   trainingType,
 } from "@tally/evidence";
 import { gatherRangeQuarantines } from "./gather-quarantines.ts";
+import { gatherStatement } from "./gather-statement.ts";
 import type { Gathered } from "./gathered.ts";
 import type { AuditSource, StatementRow } from "./source.ts";
 
@@ -42,18 +42,4 @@ async function gatherTraining(source: AuditSource, row: StatementRow, gathered: 
       await gatherRangeQuarantines(source, parseSelection(parseEnvelope(said).statement).segments, gathered);
     }
   }
-}
-
-/** Adds a statement with what proves that it was logged, and when where that matters. */
-export async function gatherStatement(
-  source: AuditSource,
-  row: StatementRow,
-  gathered: Gathered,
-): Promise<Uint8Array | undefined> {
-  const bytes = await source.blob(row.envelope);
-  if (bytes === undefined) return undefined;
-  gathered.add({ type: memberTypes.envelope, bytes });
-  gathered.addPlaneEntry(row.index);
-  for (const note of await source.statementTimes(row)) await gathered.addPlaneNote(note);
-  return bytes;
 }

@@ -8,7 +8,7 @@ import {
   subjectDigests,
   touches,
 } from "@tally/evidence";
-import { gatherStatement } from "./gather-models.ts";
+import { gatherStatement } from "./gather-statement.ts";
 import type { Gathered } from "./gathered.ts";
 import type { AuditSource } from "./source.ts";
 
