@@ -13,9 +13,7 @@ import {
 } from "@tally/evidence";
 import { loadReason } from "./load-reason.ts";
 import { summaryLines } from "./summary-lines.ts";
-import { counted, table } from "./terminal/index.ts";
-
-const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
+import { counted, marks, table } from "./terminal/index.ts";
 
 /** A report as a person reads it: the question, the answer, the checks with their reasons, and what it all comes to. */
 export function reportLines(report: Report): readonly string[] {

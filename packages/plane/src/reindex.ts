@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Mirror, systemClock } from "@tally/ledger";
+import { systemClock } from "@tally/ledger";
 import { FileBlobStore, openSqlite } from "@tally/oci";
 import { PlaneError } from "./error.ts";
 import { openPlaneKeys } from "./keys/plane-keys.ts";
 import { HeadsStore } from "./log/heads-store.ts";
 import { PlaneLogs } from "./log/plane-logs.ts";
 import { EntryIndex } from "./mirror/entry-index.ts";
+import { openIdleMirror } from "./mirror/open-idle.ts";
 import { Identities, Statements } from "./statements/index.ts";
 import { emptyDerivedTables } from "./store/derived-tables.ts";
 import { layeredBlobs } from "./store/layered-blobs.ts";
@@ -41,13 +42,7 @@ export async function reindexPlane({ dir, onLedger = () => {} }: ReindexOptions)
   const cleanup: (() => Promise<unknown>)[] = [];
   try {
     // First of all: its lock says whether the plane runs.
-    const mirror = await Mirror.open({
-      dir: join(dir, "mirror"),
-      witness: [],
-      mirror: [],
-      keySet: () => undefined,
-      onConflict: async () => {},
-    });
+    const mirror = await openIdleMirror(dir);
     cleanup.push(() => mirror.close());
     const logs = await PlaneLogs.open(join(dir, "logs"), name, keys, systemClock);
     cleanup.push(() => logs.close());

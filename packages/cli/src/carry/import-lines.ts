@@ -1,14 +1,12 @@
 import type { CarrierCheck } from "@tally/oci";
 import { reportAsJson } from "../report-json.ts";
 import { reportLines } from "../report-lines.ts";
-import { counted, type ExitCode, exitCodes, table } from "../terminal/index.ts";
+import { counted, type ExitCode, exitCodes, marks, table } from "../terminal/index.ts";
 import type { CarryCheck } from "./carry-check.ts";
 import type { CheckedInventory } from "./check-inventory.ts";
 import type { TakenDelivery } from "./deliveries.ts";
 import type { TakenModel } from "./take-in.ts";
 import type { CarriedModel } from "./verify-model.ts";
-
-const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
 /** What was found of a layout that somebody carried. */
 export interface ImportReport {

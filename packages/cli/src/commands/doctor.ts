@@ -2,9 +2,7 @@ import { findings } from "../checkup/index.ts";
 import { withJson, withPlane } from "../options.ts";
 import type { PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../register.ts";
-import { exitCodes, print, table } from "../terminal/index.ts";
-
-const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
+import { exitCodes, marks, print, table } from "../terminal/index.ts";
 
 /** `tally doctor`: what on this machine could be in the way, and what to do about it. */
 export const doctor: Register = (program, { terminal, finish }) => {

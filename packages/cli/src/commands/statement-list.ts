@@ -12,7 +12,7 @@ import { parseDigestOption, withJson, withPlane } from "../options.ts";
 import { connect, type PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../register.ts";
 import { peopleKeys, type SignerCheck, type SignerReport } from "../signer-checks.ts";
-import { counted, exitCodes, print, say, table } from "../terminal/index.ts";
+import { counted, exitCodes, marks, print, say, table } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 import { nameOfType, statementTypes } from "./statement-types.ts";
 import { fetchStatement, judgeStatement } from "./statement-verify.ts";
@@ -25,8 +25,6 @@ interface Options extends PlaneFlags {
 }
 
 type Judged = StatementItem & { readonly outcome: SignerReport["outcome"]; readonly why: string };
-
-const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
 /** `tally statement list`: what the plane's log has, and with `--verify` what of it counts. */
 export const listStatements: Register = (program, { terminal, finish }) => {

@@ -18,15 +18,13 @@ import { connect, type PlaneClient, type PlaneFlags } from "../plane-client.ts";
 import type { Register } from "../register.ts";
 import { checkSigner, type SignedFor, type SignerReport, type SignerWorld } from "../signer-checks.ts";
 import { actionOf } from "../statement-actions.ts";
-import { exitCodes, print, type Terminal, table, usageError } from "../terminal/index.ts";
+import { exits, marks, print, type Terminal, table, usageError } from "../terminal/index.ts";
 import { readTrustFile } from "../trust-file.ts";
 
 interface Options extends PlaneFlags {
   readonly repository?: string;
 }
 
-const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
-const exits = { good: exitCodes.good, bad: exitCodes.verificationFailed, "not made": exitCodes.notProven } as const;
 const outcomes = {
   good: "good: its signer may say this, and could then",
   bad: "BAD: this statement does not count",

@@ -1,3 +1,4 @@
+export * from "./check-result.ts";
 export * from "./counted.ts";
 export * from "./exit-code.ts";
 export * from "./printable.ts";

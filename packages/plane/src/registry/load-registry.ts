@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { Mirror } from "@tally/ledger";
 import { FileBlobStore, type LayoutLoad, type LayoutLoaded, loadLayout, openSqlite } from "@tally/oci";
 import { PlaneError } from "../error.ts";
+import { openIdleMirror } from "../mirror/open-idle.ts";
 import { createOutsideTables } from "../outside-registry.ts";
 import { planeNameOf } from "../reindex.ts";
 
@@ -23,13 +23,7 @@ const cacheMebibytes = 128;
 export async function loadRegistry({ dir, ...load }: RegistryLoad): Promise<LayoutLoaded> {
   await planeNameOf(dir);
   // Its lock says whether the plane runs.
-  const mirror = await Mirror.open({
-    dir: join(dir, "mirror"),
-    witness: [],
-    mirror: [],
-    keySet: () => undefined,
-    onConflict: async () => {},
-  });
+  const mirror = await openIdleMirror(dir);
   try {
     const db = await openSqlite(join(dir, "plane.db"), { cacheMebibytes });
     try {

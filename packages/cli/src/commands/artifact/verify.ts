@@ -24,7 +24,7 @@ import { connect, type PlaneClient, type PlaneFlags } from "../../plane-client.t
 import type { Register } from "../../register.ts";
 import { checkSigners, type SignerCheck, type SignerWorld } from "../../signer-checks.ts";
 import { actionOf } from "../../statement-actions.ts";
-import { exitCodes, print, say, settings, type Terminal, table, usageError } from "../../terminal/index.ts";
+import { exits, marks, print, say, settings, type Terminal, table, usageError } from "../../terminal/index.ts";
 import { readTrustFile } from "../../trust-file.ts";
 import { type NotationTrustFlags, readNotationTrust, withNotationTrust } from "./notation-flags.ts";
 import { parsePredicateType } from "./predicate-type.ts";
@@ -57,7 +57,6 @@ interface Judge {
 const mostAttached = 1000;
 const predicateTypeAnnotation = "dev.sigstore.bundle.predicateType";
 const largestAttached = 64 * 1024 * 1024;
-const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
 /** `tally artifact verify REF`: which signatures or attestations of an artifact hold. */
 export const verify: Register = (program, { terminal, finish }) => {
@@ -117,7 +116,6 @@ export const verify: Register = (program, { terminal, finish }) => {
   });
 };
 
-const exits = { good: exitCodes.good, bad: exitCodes.verificationFailed, "not made": exitCodes.notProven } as const;
 const outcomes = {
   good: "verified",
   bad: "nothing that is attached holds",

@@ -23,6 +23,7 @@ import {
   CliError,
   counted,
   exitCodes,
+  marks,
   type ProgressMode,
   print,
   say,
@@ -64,8 +65,6 @@ interface Judge {
   /** Of a trust file: anyone of it, by its keys, those that took their places, and its keyless identities. */
   readonly world?: SignerWorld & { readonly people: PeopleKeys };
 }
-
-const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
 /** `tally model pull REF -o DIR`: the files of a model, if somebody who may has signed them. */
 export const pull: Register = (program, { terminal }) => {

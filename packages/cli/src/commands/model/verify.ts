@@ -8,7 +8,8 @@ import type { Register } from "../../register.ts";
 import { checkSigners, type SignerCheck } from "../../signer-checks.ts";
 import { signerWorld } from "../../signer-world.ts";
 import {
-  exitCodes,
+  exits,
+  marks,
   type ProgressMode,
   print,
   settings,
@@ -31,7 +32,6 @@ interface Options extends KeylessTrustFlags, PlaneFlags {
 }
 
 const largestSignature = 512 * 1024 * 1024;
-const marks = { good: "good", bad: "BAD", "not made": "not made" } as const;
 
 /** `tally model verify DIR`: a model's files against an OpenSSF model signature. */
 export const verify: Register = (program, { terminal, finish }) => {
@@ -135,7 +135,6 @@ async function isPlainFile(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined))?.isFile() === true;
 }
 
-const exits = { good: exitCodes.good, bad: exitCodes.verificationFailed, "not made": exitCodes.notProven } as const;
 const outcomes = {
   good: "good: these are the files that were signed",
   bad: "BAD: do not use this model",
